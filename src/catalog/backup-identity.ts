@@ -1,0 +1,66 @@
+// The identity of a backup (backup.json): written once, before anything else. It ties a backup to one Kafka cluster, so that a
+// wrong bootstrap address can never mix two clusters into one backup.
+
+import { BackupError } from '../model/errors.ts';
+import { parseJson, toJson } from '../model/json-fields.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { assertFormat, CATALOG_FORMAT_VERSION } from './commit.ts';
+import { backupIdOf, type ObjectLayout } from './object-layout.ts';
+
+export interface BackupIdentity {
+  readonly backupId: string;
+  readonly clusterId: string;
+  readonly createdAtMs: number;
+}
+
+/** Undefined when there is no such backup. @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
+export async function readIdentity(store: ObjectStore, layout: ObjectLayout): Promise<BackupIdentity | undefined> {
+  const bytes = await store.get(layout.identity);
+  if (bytes === undefined) return undefined;
+  const fields = parseJson(bytes, layout.identity, 'CATALOG_CORRUPT');
+  assertFormat(fields, layout.identity);
+  return {
+    backupId: fields.string('backupId'),
+    clusterId: fields.string('clusterId'),
+    createdAtMs: fields.integer('createdAtMs'),
+  };
+}
+
+/** Reads the identity, or founds the backup. @throws BACKUP_OF_OTHER_CLUSTER. */
+export async function claimIdentity(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  clusterId: string,
+  nowMs: number,
+): Promise<BackupIdentity> {
+  const wanted: BackupIdentity = { backupId: layout.backupId, clusterId, createdAtMs: nowMs };
+  const bytes = Buffer.from(`${toJson({ format: 'kafka-backup-agent', formatVersion: CATALOG_FORMAT_VERSION, ...wanted }, 2)}\n`);
+  const known = (await readIdentity(store, layout)) ?? (await putOrRead(store, layout, bytes, wanted));
+  if (known.clusterId !== clusterId) {
+    throw new BackupError(
+      'BACKUP_OF_OTHER_CLUSTER',
+      `backup ${layout.backupId} in ${store.description} is of cluster ${known.clusterId}; the source is cluster ${clusterId}`,
+    );
+  }
+  return known;
+}
+
+async function putOrRead(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  bytes: Buffer,
+  wanted: BackupIdentity,
+): Promise<BackupIdentity> {
+  const outcome = await store.putIfAbsent(layout.identity, [bytes]);
+  return outcome === 'created' ? wanted : ((await readIdentity(store, layout)) ?? wanted);
+}
+
+/** Ids of the backups under `prefix`, ascending. */
+export async function listBackups(store: ObjectStore, prefix = ''): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { key } of store.list(prefix === '' ? '' : `${prefix}/`)) {
+    const id = backupIdOf(key);
+    if (id !== undefined) ids.push(id);
+  }
+  return ids;
+}

@@ -1,0 +1,113 @@
+// Every key of a backup is made and parsed here (DESIGN 4). Versions and offsets are padded to 20 digits, so that the order of
+// keys is their order. A segment's key ends in a random part: what a crash leaves behind can never collide with its successor.
+//
+//   {backup}/backup.json
+//   {backup}/catalog/{version}.json
+//   {backup}/catalog/checkpoints/{version}.json.zst
+//   {backup}/catalog/checkpoints/topics/{topic}/{topicId}/{from}-{to}.json.zst
+//   {backup}/data/{topic}/{topicId}/{partition}/{baseOffset}-{random}.log[.zst|.lz4]
+//   {backup}/restores/{id}/report.json
+
+import { CODEC_SUFFIX, type SegmentCodec } from '../model/codec.ts';
+import { BackupError } from '../model/errors.ts';
+import type { PartitionIdentity } from '../model/segment.ts';
+import { isTopicName } from '../model/topic-partition.ts';
+
+const DIGITS = 20;
+const BACKUP_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
+
+/** Keys of one backup. `prefix` is empty or ends without a slash. */
+export class ObjectLayout {
+  readonly backupId: string;
+  readonly root: string;
+
+  /** @throws CONFIG_INVALID when `backupId` is not one path element of letters, digits, dot, dash and underscore. */
+  constructor(backupId: string, prefix = '') {
+    if (!BACKUP_ID.test(backupId) || backupId.includes('..')) {
+      throw new BackupError('CONFIG_INVALID', `backup_id ${JSON.stringify(backupId)} is not a plain name`);
+    }
+    this.backupId = backupId;
+    this.root = prefix === '' ? backupId : `${prefix}/${backupId}`;
+  }
+
+  get identity(): string {
+    return `${this.root}/backup.json`;
+  }
+
+  /** Commits and, below it, checkpoints. */
+  get catalogPrefix(): string {
+    return `${this.root}/catalog/`;
+  }
+
+  get checkpointPrefix(): string {
+    return `${this.root}/catalog/checkpoints/`;
+  }
+
+  get dataPrefix(): string {
+    return `${this.root}/data/`;
+  }
+
+  commit(version: number): string {
+    return `${this.catalogPrefix}${padded(version)}.json`;
+  }
+
+  /** Undefined for keys that are not commits. */
+  versionOfCommit(key: string): number | undefined {
+    return versionIn(key, this.catalogPrefix, '.json');
+  }
+
+  checkpoint(version: number): string {
+    return `${this.checkpointPrefix}${padded(version)}.json.zst`;
+  }
+
+  versionOfCheckpoint(key: string): number | undefined {
+    return versionIn(key, this.checkpointPrefix, '.json.zst');
+  }
+
+  /** Commits `from` to `to` of one incarnation; the nonce keeps two writers apart. */
+  checkpointPiece(topic: string, topicId: string, from: number, to: number, nonce: string): string {
+    return `${this.checkpointPrefix}topics/${incarnation(topic, topicId)}/${padded(from)}-${padded(to)}-${nonce}.json.zst`;
+  }
+
+  segment(partition: PartitionIdentity, baseOffset: bigint, random: string, codec: SegmentCodec): string {
+    const folder = `${incarnation(partition.topic, partition.topicId)}/${partition.partition}`;
+    return `${this.dataPrefix}${folder}/${padded(baseOffset)}-${random}.log${CODEC_SUFFIX[codec]}`;
+  }
+
+  restoreReport(restoreId: string): string {
+    return `${this.root}/restores/${restoreId}/report.json`;
+  }
+
+  /** @throws CATALOG_CORRUPT when a catalog names a segment outside this backup's data. */
+  assertSegmentKey(key: string): void {
+    if (!key.startsWith(this.dataPrefix)) {
+      throw new BackupError('CATALOG_CORRUPT', `the catalog names ${JSON.stringify(key)}, which is not data of this backup`, {
+        context: { key },
+      });
+    }
+  }
+}
+
+/** The backup id in the key of an identity object, or undefined for other keys. */
+export function backupIdOf(key: string): string | undefined {
+  return /(?:^|\/)([^/]+)\/backup\.json$/.exec(key)?.[1];
+}
+
+function incarnation(topic: string, topicId: string): string {
+  if (!isTopicName(topic) || !TOPIC_ID.test(topicId)) {
+    throw new BackupError('CATALOG_CORRUPT', `${JSON.stringify(topic)} with id ${JSON.stringify(topicId)} is not a topic`);
+  }
+  // A topic name may begin with a dot, which a store's keys may not; no topic name holds "=".
+  return `${topic.startsWith('.') ? '=' : ''}${topic}/${topicId.startsWith('-') ? '=' : ''}${topicId}`;
+}
+
+function padded(value: number | bigint): string {
+  return value.toString().padStart(DIGITS, '0');
+}
+
+function versionIn(key: string, prefix: string, suffix: string): number | undefined {
+  if (!key.startsWith(prefix) || !key.endsWith(suffix)) return undefined;
+  const digits = key.slice(prefix.length, key.length - suffix.length);
+  return /^\d{20}$/.test(digits) ? Number(digits) : undefined;
+}

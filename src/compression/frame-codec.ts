@@ -1,0 +1,123 @@
+// Compression of segment frames. A zstd frame carries its content size and checksum (RFC 8878), an LZ4 frame its content
+// checksum, so that `zstd -t` and `lz4 -t` judge a segment without us. zstd-napi compresses straight into memory that is used
+// again; where its native part is absent (npm 12 blocks install scripts), node:zlib writes and reads the same frames.
+
+import { createRequire } from 'node:module';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import type { SegmentCodec } from '../model/codec.ts';
+import { BackupError, messageOf } from '../model/errors.ts';
+
+/** What is used of zstd-napi's thin layer over the C library. Declared here, since the package may be absent. */
+interface ZstdNapi {
+  readonly CCtx: new () => {
+    setParameter(parameter: number, value: number): void;
+    compress2(target: Uint8Array, source: Uint8Array): number;
+  };
+  readonly DCtx: new () => { decompress(target: Uint8Array, source: Uint8Array): number };
+  readonly CParameter: { readonly compressionLevel: number; readonly checksumFlag: number };
+}
+
+const zstdNapi = loadZstdNapi();
+
+/** Which zstd is in use, for --version and the build metric. */
+export const zstdImplementation: 'zstd-napi' | 'node:zlib' = zstdNapi === undefined ? 'node:zlib' : 'zstd-napi';
+
+function loadZstdNapi(): ZstdNapi | undefined {
+  try {
+    return createRequire(import.meta.url)('zstd-napi/binding') as ZstdNapi;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Bytes that a frame of `rawSizeBytes` can take at most, for any codec. */
+export function maxStoredSize(rawSizeBytes: number): number {
+  return rawSizeBytes + Math.ceil(rawSizeBytes / 255) + 1024;
+}
+
+/** Compresses frames one after the other; keeps a context, so one instance serves one thread. */
+export class FrameCompressor {
+  readonly #codec: SegmentCodec;
+  readonly #level: number;
+  readonly #context: InstanceType<ZstdNapi['CCtx']> | undefined;
+
+  constructor(codec: SegmentCodec, level: number) {
+    this.#codec = codec;
+    this.#level = level;
+    if (codec === 'zstd' && zstdNapi !== undefined) {
+      this.#context = new zstdNapi.CCtx();
+      this.#context.setParameter(zstdNapi.CParameter.compressionLevel, level);
+      this.#context.setParameter(zstdNapi.CParameter.checksumFlag, 1);
+    }
+  }
+
+  /** Writes the frame into `target` and returns its size. `target` holds at least maxStoredSize(raw.byteLength) bytes. */
+  compress(raw: Uint8Array, target: Uint8Array): number {
+    if (this.#context !== undefined) return this.#context.compress2(target, raw);
+    const frame = this.#compressToNew(raw);
+    target.set(frame);
+    return frame.byteLength;
+  }
+
+  #compressToNew(raw: Uint8Array): Uint8Array {
+    switch (this.#codec) {
+      case 'none':
+        return raw;
+      case 'lz4':
+        return compressFrameSync(asBuffer(raw), { contentChecksum: true });
+      case 'zstd':
+        return zstdCompressSync(raw, {
+          params: { [constants.ZSTD_c_compressionLevel]: this.#level, [constants.ZSTD_c_checksumFlag]: 1 },
+          pledgedSrcSize: raw.byteLength,
+        });
+    }
+  }
+}
+
+/** Expands frames. `rawSizeBytes` comes from a verified footer and bounds the memory. */
+export class FrameExpander {
+  readonly #context = zstdNapi === undefined ? undefined : new zstdNapi.DCtx();
+
+  /**
+   * Writes the raw bytes into `target` and returns a view of them.
+   * @throws OBJECT_CORRUPT when the frame does not decode to exactly `rawSizeBytes`.
+   */
+  expand(codec: SegmentCodec, stored: Uint8Array, target: Uint8Array, rawSizeBytes: number): Uint8Array {
+    const raw = this.#expand(codec, stored, target, rawSizeBytes);
+    if (raw.byteLength !== rawSizeBytes) {
+      throw new BackupError('OBJECT_CORRUPT', `a frame holds ${raw.byteLength} bytes instead of ${rawSizeBytes}`);
+    }
+    return raw;
+  }
+
+  #expand(codec: SegmentCodec, stored: Uint8Array, target: Uint8Array, rawSizeBytes: number): Uint8Array {
+    try {
+      switch (codec) {
+        case 'none':
+          return copyInto(target, stored);
+        case 'lz4':
+          return copyInto(target, decompressFrameSync(asBuffer(stored)));
+        case 'zstd':
+          if (this.#context !== undefined) {
+            return target.subarray(0, this.#context.decompress(target.subarray(0, rawSizeBytes), stored));
+          }
+          return copyInto(target, zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawSizeBytes) }));
+      }
+    } catch (error) {
+      throw new BackupError('OBJECT_CORRUPT', `a ${codec} frame does not decode: ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+function copyInto(target: Uint8Array, bytes: Uint8Array): Uint8Array {
+  if (bytes.byteLength > target.byteLength) {
+    throw new BackupError('OBJECT_CORRUPT', `a frame expands to ${bytes.byteLength} bytes, more than its footer says`);
+  }
+  target.set(bytes);
+  return target.subarray(0, bytes.byteLength);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,88 @@
+// Keys from the environment: KAFKA_BACKUP__SECTION__KEY holds the value, KAFKA_BACKUP__SECTION__KEY_FILE names a file that
+// does (one line break at its end is dropped). A name with this prefix that fits no key is a mistake, not noise.
+
+import type { GivenValues } from '../collect-values.ts';
+import type { Origin } from '../problems.ts';
+import { environmentName } from '../schema/schema.ts';
+import { nearestOf } from '../suggest-key.ts';
+import type { Environment } from './expand-variables.ts';
+import { readText } from './read-file.ts';
+import { textNode } from './source-node.ts';
+
+/** Lays the environment over what the file gave. */
+export function collectEnvironment(env: Environment, given: GivenValues): void {
+  const names = Object.keys(env).filter((name) => name.startsWith(PREFIX) && env[name] !== undefined);
+  if (names.length === 0) return;
+  const paths = environmentPaths(given);
+  for (const name of names.toSorted()) {
+    // `sasl_password_file` is a key too, but here its name means the same as the suffix on `sasl_password`.
+    const suffixed = name.endsWith(FILE_SUFFIX) ? paths.get(name.slice(0, -FILE_SUFFIX.length)) : undefined;
+    if (suffixed !== undefined) overrideFromFile(name, suffixed, env, given);
+    else overrideFromText(name, paths, env, given);
+  }
+}
+
+/** Replaces `sasl_password_file` of every cluster by the password in that file. */
+export function readPasswordFiles(given: GivenValues): void {
+  for (const { path, node } of [...given.values.values()]) {
+    if (!path.endsWith('.sasl_password_file') || node.kind !== 'scalar' || typeof node.value !== 'string') continue;
+    const passwordPath = path.slice(0, -FILE_SUFFIX.length);
+    if (given.values.has(passwordPath)) {
+      given.report(node.origin, path, 'sasl_password and sasl_password_file are both given.', 'Keep one of them.');
+    } else if (node.text !== '') putFileContent(passwordPath, path, node.text, node.origin, given);
+  }
+}
+
+const PREFIX = 'KAFKA_BACKUP__';
+const FILE_SUFFIX = '_FILE';
+const LARGEST_SECRET = 64 * 1024;
+
+function environmentPaths(given: GivenValues): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
+  for (const [path, leaf] of given.allLeaves()) {
+    const settable = leaf.env !== undefined || (path.startsWith('targets.') && !leaf.format.endsWith('_map'));
+    if (settable) paths.set(leaf.env ?? environmentName(path), path);
+  }
+  return paths;
+}
+
+function overrideFromText(
+  name: string,
+  paths: ReadonlyMap<string, string>,
+  env: Environment,
+  given: GivenValues,
+): void {
+  const origin: Origin = { kind: 'env', name };
+  const path = paths.get(name);
+  const leaf = path === undefined ? undefined : given.leafAt(path);
+  if (path === undefined || leaf === undefined) {
+    const nearest = nearestOf(name, paths.keys());
+    given.report(origin, '', 'this variable belongs to no key.', nearest === null ? null : `Did you mean ${nearest}?`);
+    return;
+  }
+  if (env[`${name}${FILE_SUFFIX}`] !== undefined) {
+    given.report(origin, path, `${name} and ${name}${FILE_SUFFIX} are both set.`, 'Unset one of them.');
+  }
+  dropPasswordFile(path, given);
+  given.put(path, leaf, textNode(env[name] ?? '', origin));
+}
+
+function overrideFromFile(name: string, path: string, env: Environment, given: GivenValues): void {
+  dropPasswordFile(path, given);
+  putFileContent(path, path, env[name] ?? '', { kind: 'env', name }, given);
+}
+
+/** A password from the environment wins over a password file named in the configuration file. */
+function dropPasswordFile(path: string, given: GivenValues): void {
+  if (path.endsWith('.sasl_password')) given.values.delete(`${path}_file`);
+}
+
+/** Never names the file in a message: a secret put there by mistake would show. */
+function putFileContent(path: string, reportedAs: string, file: string, origin: Origin, given: GivenValues): void {
+  const leaf = given.leafAt(path);
+  if (leaf === undefined) return;
+  const read = readText(file, LARGEST_SECRET);
+  if (read.kind === 'failed') given.report(origin, reportedAs, read.message, read.suggestion);
+  else given.put(path, leaf, textNode(read.text.replace(/\r?\n$/, ''), origin));
+  if (read.kind === 'failed') given.markBroken(path);
+}

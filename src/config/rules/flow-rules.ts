@@ -1,0 +1,204 @@
+// Conditions between the keys of a backup, of a restore, of the store and of the listeners.
+
+import { isInternalTopic, isTopicName } from '../../model/topic-partition.ts';
+import { DURATION_SECS } from '../formats/number-formats.ts';
+import { whyUnreadable } from '../input/read-file.ts';
+import { quoted } from '../problems.ts';
+import { leavesOf, SCHEMA } from '../schema/schema.ts';
+import { AVAILABLE_BACKENDS } from '../schema/storage-section.ts';
+import type { Rule, RuleSubject } from './rule.ts';
+
+export const FLOW_RULES: readonly Rule[] = [
+  {
+    doc: '`mode`, `backup_id` and `storage.backend` are always needed; `mode: backup` needs `source`, `mode: restore` needs `target`.',
+    check(subject) {
+      for (const [path, leaf] of LEAVES) {
+        if (leaf.required === true && !subject.has(path))
+          subject.problem(path, 'this key is needed.', { suggestion: leaf.doc });
+      }
+      const needed = subject.values.mode === 'restore' ? 'target' : 'source';
+      if (subject.values.mode === null || subject.has(needed)) return;
+      const suggestion = `Add ${needed}: with bootstrap_servers.`;
+      subject.problem(needed, `mode: ${subject.values.mode} needs ${needed}.`, { suggestion, involves: ['mode'] });
+    },
+  },
+  {
+    doc: 'Keys of `storage` must belong to the chosen backend, and the backend must be part of this version.',
+    check: checkStorage,
+  },
+  {
+    doc: '`targets` must not hold `default` beside `target`, which has that name.',
+    check(subject) {
+      if (!subject.hasTarget('default') || !subject.has('target')) return;
+      subject.problem('targets.default', '"default" is the name of the section target.', {
+        suggestion: 'Choose another name.',
+      });
+    },
+  },
+  {
+    doc: '`continuous` and `stop_at_current_offsets` exclude each other.',
+    check(subject) {
+      if (!subject.values.backup.continuous || !subject.values.backup.stop_at_current_offsets) return;
+      const involves = ['backup.continuous'];
+      subject.problem('backup.stop_at_current_offsets', 'a continuous backup does not stop.', {
+        suggestion: 'Set continuous or stop_at_current_offsets to false.',
+        involves,
+      });
+    },
+  },
+  {
+    doc: 'Sizes must fit into each other: frame into segment, fetch into memory budget, minimum into maximum fetch.',
+    check: checkSizes,
+  },
+  { doc: '`compression_level` belongs to zstd; with lz4 and none it does nothing.', check: checkBackupNotes },
+  { doc: 'Internal topics are named literally.', check: checkInternalTopics },
+  {
+    doc: 'A restore window must not end before it starts; topics must not be mapped onto each other.',
+    check: checkRestore,
+  },
+  {
+    doc: '`control.listen` beyond loopback needs `control.token_file`, which must be readable; two listeners need two addresses.',
+    check: checkListeners,
+  },
+];
+
+const LEAVES = leavesOf(SCHEMA);
+
+function checkStorage(subject: RuleSubject): void {
+  const { storage } = subject.values;
+  const { backend } = storage;
+  if (backend === null) return;
+  if (!AVAILABLE_BACKENDS.includes(backend)) {
+    subject.problem('storage.backend', `backend ${backend} is not available in this version; use filesystem.`);
+    return;
+  }
+  for (const [path, leaf] of LEAVES) {
+    if (!path.startsWith('storage.') || leaf.backends === undefined || !subject.has(path)) continue;
+    if (leaf.backends.includes(backend)) continue;
+    subject.problem(path, `backend ${backend} has no such key.`, {
+      suggestion: `It belongs to ${leaf.backends.join(' and ')}. Remove it.`,
+      involves: ['storage.backend'],
+    });
+  }
+  if (backend === 'filesystem' && storage.path === null) {
+    subject.problem('storage.path', 'backend filesystem needs path.', { suggestion: 'Name a directory.' });
+  }
+  if (backend === 'memory')
+    subject.note('warning', 'storage.backend', 'the memory store forgets the backup when the process ends.');
+}
+
+function checkSizes(subject: RuleSubject): void {
+  const { backup } = subject.values;
+  const involves = ['segment_max_bytes', 'fetch_max_bytes', 'frame_bytes'].map((key) => `backup.${key}`);
+  if (subject.has('backup.frame_bytes') && backup.frame_bytes > backup.segment_max_bytes) {
+    subject.problem('backup.frame_bytes', 'a frame cannot be larger than its segment.', {
+      suggestion: 'Lower frame_bytes or raise segment_max_bytes.',
+      involves,
+    });
+  }
+  if (subject.has('backup.memory_budget_bytes') && backup.memory_budget_bytes < backup.fetch_max_bytes) {
+    subject.problem('backup.memory_budget_bytes', 'the budget does not hold one fetch.', {
+      suggestion: 'Raise it, or lower fetch_max_bytes.',
+      involves,
+    });
+  }
+  if (backup.fetch_min_bytes > backup.fetch_max_bytes) {
+    const path = subject.has('backup.fetch_min_bytes') ? 'backup.fetch_min_bytes' : 'backup.fetch_max_bytes';
+    subject.problem(path, 'fetch_min_bytes is larger than fetch_max_bytes.', { involves });
+  }
+}
+
+function checkBackupNotes(subject: RuleSubject): void {
+  const { backup } = subject.values;
+  if (backup.compression !== 'zstd' && subject.has('backup.compression_level')) {
+    subject.note(
+      'notice',
+      'backup.compression_level',
+      `compression ${backup.compression} has no level; the key does nothing.`,
+    );
+  }
+  const wait = Math.min(backup.checkpoint_interval_secs, backup.sync_interval_secs);
+  if (backup.checkpoint_interval_secs !== backup.sync_interval_secs && subject.has('backup.sync_interval_secs')) {
+    const message = `the shorter of checkpoint_interval_secs and sync_interval_secs counts: ${DURATION_SECS.show(wait)}.`;
+    subject.note('notice', 'backup.sync_interval_secs', message);
+  }
+}
+
+function checkInternalTopics(subject: RuleSubject): void {
+  const { backup } = subject.values;
+  const path = 'backup.internal_topics';
+  const bad = backup.internal_topics.find((topic) => !isTopicName(topic));
+  if (bad !== undefined)
+    subject.problem(path, `${quoted(bad)} is not a topic name.`, {
+      suggestion: 'Internal topics are named literally.',
+    });
+  if (backup.internal_topics.length > 0 && !backup.include_internal_topics) {
+    subject.note('notice', path, 'the list counts only with include_internal_topics: true.');
+  }
+  if (backup.internal_topics.length === 0 && backup.include_internal_topics) {
+    subject.note(
+      'notice',
+      'backup.include_internal_topics',
+      'internal_topics is empty, so no internal topic is added.',
+    );
+  }
+}
+
+function checkRestore(subject: RuleSubject): void {
+  const { restore, target } = subject.values;
+  const { time_window_start: start, time_window_end: end } = restore;
+  if (start !== null && end !== null && start > end) {
+    subject.problem('restore.time_window_end', 'the window ends before it starts.', {
+      involves: ['restore.time_window_start'],
+    });
+  }
+  const own = [...restore.topics.include, ...restore.topics.exclude];
+  const targets = [...target.topics.include, ...target.topics.exclude];
+  if (own.length > 0 && targets.length > 0 && own.join() !== targets.join()) {
+    const message = 'restore.topics and target.topics select different topics.';
+    subject.problem('restore.topics', message, { suggestion: 'Keep restore.topics.', involves: ['target.topics'] });
+  }
+  const sources = new Map<string, string>();
+  for (const [from, to] of restore.topic_mapping) {
+    const other = sources.get(to);
+    if (other !== undefined) {
+      subject.problem('restore.topic_mapping', `${quoted(other)} and ${quoted(from)} would both become ${quoted(to)}.`);
+    }
+    if (isInternalTopic(to)) {
+      subject.problem('restore.topic_mapping', `${quoted(to)} is an internal topic of the brokers.`, {
+        suggestion: 'Use another name.',
+      });
+    }
+    sources.set(to, from);
+  }
+}
+
+function checkListeners(subject: RuleSubject): void {
+  const { control, metrics } = subject.values;
+  if (control.token_file !== null) {
+    const fault = whyUnreadable(control.token_file);
+    if (fault !== null) subject.problem('control.token_file', fault);
+  } else if (control.listen !== null && control.listen !== false && !isLoopback(control.listen.host)) {
+    subject.problem('control.listen', 'the control port would be open to the network without a token.', {
+      suggestion: 'Set control.token_file, or listen on 127.0.0.1.',
+      involves: ['control.token_file'],
+    });
+  }
+  if (metrics.listen === false) {
+    subject.problem('metrics.listen', 'metrics need an address.', {
+      suggestion: 'Use metrics.enabled: false to have none.',
+    });
+  } else if (metrics.listen !== null && control.listen !== null && control.listen !== false) {
+    const same = metrics.listen.port === control.listen.port && metrics.listen.port !== 0;
+    if (same && metrics.listen.host === control.listen.host) {
+      subject.problem('metrics.listen', 'this is the address of control.listen.', {
+        suggestion: 'Remove the key to serve metrics there.',
+        involves: ['control.listen'],
+      });
+    }
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

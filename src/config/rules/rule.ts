@@ -1,0 +1,48 @@
+// What single values cannot say: conditions between keys. Each rule has a sentence for the reference and a check.
+
+import type { GivenValues } from '../collect-values.ts';
+import type { ClusterValues, SchemaValues } from '../schema/schema.ts';
+
+export interface Rule {
+  /** One sentence for the reference. */
+  readonly doc: string;
+  check(subject: RuleSubject): void;
+}
+
+/** A cluster of the file and the path of its section: `source`, `target`, `targets.NAME`. */
+export interface NamedCluster {
+  readonly path: string;
+  readonly values: ClusterValues;
+}
+
+/** What the rules look at, and where they report. */
+export class RuleSubject {
+  readonly values: SchemaValues;
+  /** Every cluster that the file gives. */
+  readonly clusters: readonly NamedCluster[];
+  private readonly given: GivenValues;
+
+  constructor(values: SchemaValues, clusters: readonly NamedCluster[], given: GivenValues) {
+    this.values = values;
+    this.clusters = clusters;
+    this.given = given;
+  }
+
+  has(path: string): boolean {
+    return this.given.has(path);
+  }
+
+  hasTarget(name: string): boolean {
+    return this.given.targetNames.has(name);
+  }
+
+  /** Reports at a key, unless this key or one of those involved already has a problem. */
+  problem(path: string, message: string, options: { suggestion?: string; involves?: readonly string[] } = {}): void {
+    if ([path, ...(options.involves ?? [])].some((each) => this.given.isBroken(each))) return;
+    this.given.report(this.given.originOf(path), path, message, options.suggestion ?? null);
+  }
+
+  note(kind: 'notice' | 'warning', path: string, message: string): void {
+    this.given.notices.push({ kind, origin: this.given.originOf(path), key: path, message });
+  }
+}

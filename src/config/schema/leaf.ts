@@ -1,0 +1,118 @@
+// How a key is written down in the schema. A leaf is a convict schema object (doc, format, default, env, sensitive, nullable)
+// with what else this project says about a key: unit, bounds, status. The builders tie each format to its TypeScript type,
+// so the type of the whole configuration follows from the schema.
+
+import {
+  ASSIGNMENT,
+  BROKERS,
+  OPAQUE,
+  PARTITION_MAP,
+  PARTITIONS,
+  START_OFFSET,
+  TEXTS,
+  TOPIC_MAP,
+  TOPIC_PATTERNS,
+} from '../formats/collection-formats.ts';
+import type { Format, FormatFacts } from '../formats/format.ts';
+import { BYTES, COUNT, DURATION_MS, DURATION_SECS } from '../formats/number-formats.ts';
+import { BACKUP_ID, CHOICE, FLAG, INSTANT, LISTEN, PATH, TEXT, URL_PATH } from '../formats/text-formats.ts';
+
+/** Accepted for compatibility: the text says what happens instead. Silent when the value is `quietWhen` anyway. */
+interface NoticeStatus {
+  readonly kind: 'notice';
+  readonly text: string;
+  readonly quietWhen?: unknown;
+}
+
+/** Part of a later version: any value but the default is an error with this text. */
+interface UnavailableStatus {
+  readonly kind: 'unavailable';
+  readonly text: string;
+}
+
+export type LeafStatus = NoticeStatus | UnavailableStatus;
+
+/** One key. `default` null with `required` means that the operator must give it. */
+export interface Leaf<T> extends FormatFacts {
+  readonly doc: string;
+  readonly format: string;
+  readonly default: T;
+  readonly nullable: boolean;
+  readonly unit?: string;
+  readonly required?: boolean;
+  readonly status?: LeafStatus;
+  /** Other key for the same thing, in the same section. */
+  readonly alias?: string;
+  /** Storage backends that the key belongs to; absent for all. */
+  readonly backends?: readonly string[];
+  /** What the default stands for, where the value itself does not say it. */
+  readonly defaultText?: string;
+  /** The environment variable, filled in from the path; absent for maps. */
+  readonly env?: string;
+}
+
+export interface Section {
+  readonly [key: string]: Section | Leaf<unknown>;
+}
+
+/** The values that a schema describes, with the schema's own key names. */
+export type ValuesOf<S> = S extends Leaf<infer T> ? T : { readonly [K in keyof S]: ValuesOf<S[K]> };
+
+export function isLeaf(node: Section | Leaf<unknown>): node is Leaf<unknown> {
+  return typeof node.doc === 'string' && 'default' in node;
+}
+
+/** The format of a leaf. */
+export function formatOf(leaf: Leaf<unknown>): Format<unknown> {
+  const format = FORMATS.get(leaf.format);
+  if (format === undefined) throw new Error(`invariant broken: no format ${leaf.format}`);
+  return format;
+}
+
+export const count = builder(COUNT);
+export const bytes = builder(BYTES);
+export const durationMs = builder(DURATION_MS);
+export const durationSecs = builder(DURATION_SECS);
+export const flag = builder(FLAG);
+export const text = builder(TEXT);
+export const path = builder(PATH);
+export const urlPath = builder(URL_PATH);
+export const backupId = builder(BACKUP_ID);
+export const listen = builder(LISTEN);
+export const instant = builder(INSTANT);
+export const brokers = builder(BROKERS);
+export const topicPatterns = builder(TOPIC_PATTERNS);
+export const texts = builder(TEXTS);
+export const partitions = builder(PARTITIONS);
+export const topicMap = builder(TOPIC_MAP);
+export const partitionMap = builder(PARTITION_MAP);
+export const opaque = builder(OPAQUE);
+export const startOffset = builder(START_OFFSET);
+export const assignment = builder(ASSIGNMENT);
+
+/** One of the given words. */
+export function choice<const V extends string, D extends V | null>(
+  values: readonly V[],
+  options: LeafOptions<D>,
+): Leaf<Filled<V, D>> {
+  const leaf = { ...options, values, format: CHOICE.name, nullable: options.default === null };
+  return leaf as unknown as Leaf<Filled<V, D>>;
+}
+
+/** Every format by name, for convict and for those who read leaves. */
+export const FORMATS: ReadonlyMap<string, Format<unknown>> = new Map(
+  [
+    ...[COUNT, BYTES, DURATION_MS, DURATION_SECS, FLAG, TEXT, PATH, URL_PATH, BACKUP_ID, LISTEN, INSTANT, CHOICE],
+    ...[BROKERS, TOPIC_PATTERNS, TEXTS, PARTITIONS, TOPIC_MAP, PARTITION_MAP, OPAQUE, START_OFFSET, ASSIGNMENT],
+  ].map((format) => [format.name, format as Format<unknown>]),
+);
+
+type LeafOptions<D> = Omit<Leaf<D>, 'format' | 'nullable' | 'env'>;
+type Filled<T, D> = null extends D ? T | null : T;
+
+function builder<T>(format: Format<T>): <D extends T | null>(options: LeafOptions<D>) => Leaf<Filled<T, D>> {
+  return <D extends T | null>(options: LeafOptions<D>) => {
+    const leaf = { ...options, format: format.name, nullable: options.default === null };
+    return leaf as unknown as Leaf<Filled<T, D>>;
+  };
+}

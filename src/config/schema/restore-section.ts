@@ -1,0 +1,233 @@
+// What is put back, how far, and how fast (DESIGN 6, and the defaults of DESIGN 7).
+
+import { MIB } from '../formats/number-formats.ts';
+import {
+  bytes,
+  choice,
+  count,
+  durationMs,
+  durationSecs,
+  flag,
+  instant,
+  opaque,
+  partitionMap,
+  partitions,
+  path,
+  texts,
+  topicMap,
+  topicPatterns,
+} from './leaf.ts';
+
+const LARGEST_INT = 2_147_483_647;
+const LATER = 'is not available in this version.';
+const GROUPS_LATER = `resetting consumer groups ${LATER} Remove the key; the restore report holds the offset map.`;
+
+export function restoreSection() {
+  return { ...whatToRestore(), ...whereTo(), ...howFast(), ...laterKeys(), ...inactiveKeys() };
+}
+
+function whatToRestore() {
+  return {
+    topics: {
+      include: topicPatterns({
+        doc: 'Topics of the backup to restore: exact names, globs or `~regex`. Empty means `target.topics`, and all where that is empty too.',
+        default: [],
+      }),
+      exclude: topicPatterns({ doc: 'Topics to leave out again, written like `include`.', default: [] }),
+    },
+    source_partitions: partitions({
+      doc: 'Restore only these partitions, of every topic.',
+      default: null,
+      min: 0,
+      max: LARGEST_INT,
+      defaultText: 'all',
+    }),
+    time_window_start: instant({
+      doc: 'Restore records from this instant on, inclusive.',
+      default: null,
+      defaultText: 'from the first record',
+    }),
+    time_window_end: instant({
+      doc: 'Restore records up to this instant, inclusive.',
+      default: null,
+      defaultText: 'to the last record',
+    }),
+    cut: choice(['timestamp', 'log'], {
+      doc: '`timestamp` keeps exactly the records inside the window; `log` keeps the log up to the first record past its end.',
+      default: 'timestamp',
+    }),
+    isolation: choice(['read_committed', 'read_uncommitted'], {
+      doc: 'Whether records of aborted and undecided transactions are dropped or kept.',
+      default: 'read_committed',
+    }),
+    dry_run: flag({ doc: 'Print the plan and the checks, write nothing.', default: false }),
+  };
+}
+
+function whereTo() {
+  return {
+    topic_mapping: topicMap({
+      doc: 'Topics that get another name: from the backup’s name to the target’s.',
+      default: new Map(),
+    }),
+    create_topics: flag({ doc: 'Create missing topics as they were at the source.', default: true }),
+    default_replication_factor: count({
+      doc: 'Replication factor of created topics.',
+      default: -1,
+      min: -1,
+      max: 32_767,
+      defaultText: '-1: as the target cluster is configured',
+    }),
+    into_existing: choice(['refuse', 'append'], {
+      doc: 'What to do with a target topic that holds records.',
+      default: 'refuse',
+      status: { kind: 'unavailable', text: `append ${LATER} Restore into a new topic with topic_mapping.` },
+    }),
+    include_original_offset_header: flag({
+      doc: 'Add headers with the original offset, partition and timestamp to every restored record.',
+      default: false,
+    }),
+    compression: choice(['producer', 'none', 'gzip', 'snappy', 'lz4', 'zstd'], {
+      doc: 'Codec of the restored batches; `producer` is the one that the original producer used.',
+      default: 'producer',
+    }),
+  };
+}
+
+function howFast() {
+  return {
+    max_concurrent_partitions: count({
+      doc: 'Partitions restored at once, over all topics.',
+      unit: 'partitions',
+      default: 4,
+      min: 1,
+      max: 1024,
+    }),
+    rate_limit_records_per_sec: count({
+      doc: 'Limit for the whole restore.',
+      unit: 'records/s',
+      default: null,
+      min: 1,
+      defaultText: 'no limit',
+    }),
+    rate_limit_bytes_per_sec: bytes({
+      doc: 'Limit for the whole restore.',
+      unit: 'bytes/s',
+      default: null,
+      min: 1,
+      defaultText: 'no limit',
+    }),
+    produce_batch_size: count({
+      doc: 'Most records in one produced batch.',
+      unit: 'records',
+      default: 1000,
+      min: 1,
+      max: 1_000_000,
+    }),
+    batch_size_bytes: bytes({
+      doc: 'Small neighbouring batches are merged up to this size, as `batch.size`.',
+      unit: 'bytes',
+      default: MIB,
+      min: 1,
+      max: 100 * MIB,
+    }),
+    produce_acks: count({
+      doc: 'Acknowledgements to wait for; -1 is all in-sync replicas.',
+      default: -1,
+      min: -1,
+      max: 1,
+      status: {
+        kind: 'unavailable',
+        text: 'only -1 (all in-sync replicas) can restore exactly once. Use -1 or remove the key.',
+      },
+    }),
+    produce_timeout_ms: durationMs({
+      doc: 'How long the target may take to acknowledge a batch.',
+      unit: 'ms',
+      default: 30_000,
+      min: 100,
+      max: LARGEST_INT,
+    }),
+  };
+}
+
+function laterKeys() {
+  const groups = { kind: 'unavailable', text: GROUPS_LATER } as const;
+  return {
+    partition_mapping: partitionMap({
+      doc: 'Partitions that get another number.',
+      default: new Map(),
+      min: 0,
+      max: LARGEST_INT,
+      status: { kind: 'unavailable', text: `mapping partitions ${LATER} Partitions keep their number.` },
+    }),
+    repartitioning: opaque({
+      doc: 'Topics that get another number of partitions.',
+      default: new Map(),
+      status: { kind: 'unavailable', text: `repartitioning ${LATER} Topics keep their partitions.` },
+    }),
+    consumer_group_strategy: choice(['skip', 'header-based', 'timestamp-based', 'cluster-scan', 'manual'], {
+      doc: 'How consumer groups are moved to the restored offsets.',
+      default: 'skip',
+      status: groups,
+    }),
+    consumer_groups: texts({ doc: 'Consumer groups to move.', default: [], status: groups }),
+    reset_consumer_offsets: flag({ doc: 'Move them after the restore.', default: false, status: groups }),
+    auto_consumer_groups: flag({ doc: 'Move every group that the backup knows.', default: false, status: groups }),
+    purge_topics: flag({
+      doc: 'Empty the target topics first.',
+      default: false,
+      status: {
+        kind: 'unavailable',
+        text: 'a restore never deletes records: a failed one would leave nothing. Delete the topic yourself, or restore under a new name with topic_mapping.',
+      },
+    }),
+  };
+}
+
+function inactiveKeys() {
+  const notice = (message: string) => ({ kind: 'notice', text: message }) as const;
+  return {
+    checkpoint_state: path({
+      doc: 'File for the progress of a restore.',
+      default: null,
+      status: notice('a resumed restore reads its progress from the target topics; no file is written.'),
+    }),
+    checkpoint_interval_secs: durationSecs({
+      doc: 'How often to write that file.',
+      unit: 's',
+      default: 60,
+      min: 1,
+      max: 86_400,
+      status: notice('a resumed restore reads its progress from the target topics.'),
+    }),
+    offset_report: path({
+      doc: 'File for the map of source offsets to target offsets.',
+      default: null,
+      status: notice('the offset map is part of the restore report in the store; no file is written.'),
+    }),
+    strip_offset_headers: flag({
+      doc: 'Remove headers that another backup tool added.',
+      default: false,
+      status: {
+        ...notice('backups hold no added headers, and headers of the records are never removed.'),
+        quietWhen: false,
+      },
+    }),
+    require_topic_configs: flag({
+      doc: 'Refuse to restore where topic configurations are missing.',
+      default: false,
+      status: { ...notice('topic configurations are always part of the backup.'), quietWhen: true },
+    }),
+    header_preflight: choice(['auto', 'full', 'skip'], {
+      doc: 'Search for offset headers before restoring.',
+      default: 'auto',
+      status: notice('offsets do not live in headers here, so there is nothing to search.'),
+    }),
+    circuit_breaker: opaque({
+      doc: 'Limits for calls that keep failing.',
+      default: new Map(),
+      status: notice('retries with back-off are built in and bounded.'),
+    }),
+  };
+}

@@ -1,0 +1,186 @@
+// One Kafka cluster as both flows need it: its brokers, who leads which partition, and calls routed to the right broker. The
+// metadata is asked for when it is needed and whenever an answer says that it is stale; nothing is cached across restarts.
+
+import { BackupError } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import type { TopicConfigs, TopicDescription } from '../model/topic-description.ts';
+import { comparePartitions, partitionName, type TopicPartition } from '../model/topic-partition.ts';
+import { BrokerConnection, type BrokerAddress, type ConnectionSettings, type HeldResponse } from './kafkajs-wire.ts';
+import type { ApiCall } from './protocol/api.ts';
+import { KAFKA_ERROR, kafkaError, kafkaErrorClass } from './protocol/kafka-errors.ts';
+import { listOffsetsCall, type OFFSET_AT } from './protocol/list-offsets.ts';
+import { metadataCall, type MetadataResponse } from './protocol/metadata.ts';
+import { describeTopicConfigsCall } from './protocol/topic-admin.ts';
+
+/** Which of a broker's connections a call takes. Calls in one lane are answered in order. */
+export type Lane = 'general' | 'fetch' | `produce-${number}`;
+
+/** The topics that were asked for, those that do not exist, and those that the principal may not describe. */
+export interface TopicListing {
+  readonly topics: readonly TopicDescription[];
+  readonly missing: readonly string[];
+  readonly denied: readonly string[];
+}
+
+export class KafkaCluster {
+  readonly #seeds: readonly BrokerAddress[];
+  readonly #settings: ConnectionSettings;
+  readonly #logger: Logger;
+  readonly #connections = new Map<string, BrokerConnection>();
+  #brokers = new Map<number, BrokerAddress>();
+  readonly #leaders = new Map<string, number>();
+  #clusterId = '';
+
+  constructor(seeds: readonly BrokerAddress[], settings: ConnectionSettings, logger: Logger) {
+    this.#seeds = seeds;
+    this.#settings = settings;
+    this.#logger = logger;
+  }
+
+  /** Known after the first successful {@link describeTopics} or {@link connect}. */
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  /** Node ids of the brokers, ascending. */
+  get nodeIds(): readonly number[] {
+    return [...this.#brokers.keys()].sort((a, b) => a - b);
+  }
+
+  /** @throws KAFKA_UNREACHABLE with every address that was tried, or what the first broker to answer objected to. */
+  async connect(): Promise<void> {
+    await this.#metadata([]);
+  }
+
+  /** All topics for `null`. Refreshes the brokers and leaders as it goes. */
+  async describeTopics(names: readonly string[] | null): Promise<TopicListing> {
+    const metadata = await this.#metadata(names);
+    const topics: TopicDescription[] = [];
+    const missing: string[] = [];
+    const denied: string[] = [];
+    for (const entry of metadata.topics) {
+      const errorClass = kafkaErrorClass(entry.errorCode);
+      if (entry.errorCode === KAFKA_ERROR.unknownTopicOrPartition) missing.push(entry.topic);
+      else if (entry.errorCode !== KAFKA_ERROR.none && errorClass === 'denied') denied.push(entry.topic);
+      else if (entry.errorCode !== KAFKA_ERROR.none && errorClass === 'refused') missing.push(entry.topic);
+      else topics.push(describe(entry));
+    }
+    for (const topic of topics) {
+      for (const partition of topic.partitions) {
+        this.#leaders.set(partitionName({ topic: topic.topic, partition: partition.partition }), partition.leader);
+      }
+    }
+    return { topics, missing, denied };
+  }
+
+  /** Configuration set on each topic itself. Topics whose configuration may not be read are left out. */
+  async describeTopicConfigs(topics: readonly string[]): Promise<Map<string, TopicConfigs>> {
+    const results = await this.callAny(describeTopicConfigsCall(topics));
+    const described = new Map<string, TopicConfigs>();
+    for (const { topic, errorCode, configs } of results) {
+      if (errorCode !== KAFKA_ERROR.none) continue;
+      const set = configs.filter((config) => config.isSetOnTopic && config.value !== null);
+      described.set(topic, Object.fromEntries(set.map((config) => [config.name, config.value ?? ''])));
+    }
+    return described;
+  }
+
+  /**
+   * Earliest offset or high watermark of each partition, by partition name. Partitions without a leader just now are left out.
+   * @throws KAFKA_AUTHORIZATION_FAILED, KAFKA_REQUEST_REFUSED.
+   */
+  async listOffsets(partitions: readonly TopicPartition[], at: keyof typeof OFFSET_AT): Promise<Map<string, bigint>> {
+    const offsets = new Map<string, bigint>();
+    const byLeader = Map.groupBy([...partitions].sort(comparePartitions), (one) => this.#leaders.get(partitionName(one)) ?? -1);
+    for (const [leader, led] of byLeader) {
+      if (leader < 0) continue;
+      const topics = [...Map.groupBy(led, (one) => one.topic)].map(([topic, list]) => ({
+        topic,
+        partitions: list.map((one) => one.partition),
+      }));
+      for (const entry of await this.call(leader, 'general', listOffsetsCall(topics, at))) {
+        const name = partitionName(entry);
+        if (entry.errorCode === KAFKA_ERROR.none) offsets.set(name, entry.offset);
+        else if (kafkaErrorClass(entry.errorCode) === 'denied' || kafkaErrorClass(entry.errorCode) === 'refused') {
+          throw kafkaError(entry.errorCode, `list the ${at} offset of ${name}`, entry);
+        }
+      }
+    }
+    return offsets;
+  }
+
+  /** Node id of the leader as last seen; -1 while unknown. */
+  leaderOf(partition: TopicPartition): number {
+    return this.#leaders.get(partitionName(partition)) ?? -1;
+  }
+
+  /** One call to one broker; its byte fields must not be views that outlive the call. */
+  async call<Response>(nodeId: number, lane: Lane, api: ApiCall<Response>, timeoutMs?: number): Promise<Response> {
+    const held = await this.callHeld(nodeId, lane, api, timeoutMs);
+    held.release();
+    return held.response;
+  }
+
+  /** As {@link call}, for answers that carry views into the response. */
+  callHeld<Response>(
+    nodeId: number,
+    lane: Lane,
+    api: ApiCall<Response>,
+    timeoutMs?: number,
+  ): Promise<HeldResponse<Response>> {
+    const address = this.#brokers.get(nodeId);
+    if (address === undefined) {
+      throw new BackupError('KAFKA_UNREACHABLE', `${api.apiName}: broker ${nodeId} is not in the cluster's metadata`);
+    }
+    return this.#connection(address, `${nodeId}/${lane}`).call(api, timeoutMs);
+  }
+
+  /** A call that every broker can answer. */
+  async callAny<Response>(api: ApiCall<Response>, timeoutMs?: number): Promise<Response> {
+    const addresses = this.#brokers.size > 0 ? [...this.#brokers.values()] : this.#seeds;
+    const failures: string[] = [];
+    for (const address of [...addresses, ...(this.#brokers.size > 0 ? this.#seeds : [])]) {
+      try {
+        const held = await this.#connection(address, `${address.host}:${address.port}/any`).call(api, timeoutMs);
+        held.release();
+        return held.response;
+      } catch (error) {
+        if (!(error instanceof BackupError) || error.code !== 'KAFKA_UNREACHABLE') throw error;
+        failures.push(error.message);
+      }
+    }
+    throw new BackupError('KAFKA_UNREACHABLE', `${api.apiName}: no broker answers (${failures.join('; ')})`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#connections.values()].map((connection) => connection.close()));
+    this.#connections.clear();
+  }
+
+  async #metadata(names: readonly string[] | null): Promise<MetadataResponse> {
+    const metadata = await this.callAny(metadataCall(names));
+    this.#clusterId = metadata.clusterId;
+    this.#brokers = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    return metadata;
+  }
+
+  #connection(address: BrokerAddress, key: string): BrokerConnection {
+    const known = this.#connections.get(key);
+    if (known !== undefined && known.address.host === address.host && known.address.port === address.port) return known;
+    if (known !== undefined) void known.close();
+    const connection = new BrokerConnection(address, this.#settings, this.#logger);
+    this.#connections.set(key, connection);
+    return connection;
+  }
+}
+
+function describe(entry: MetadataResponse['topics'][number]): TopicDescription {
+  const partitions = entry.partitions.map(({ partition, leader, leaderEpoch }) => ({ partition, leader, leaderEpoch }));
+  return {
+    topic: entry.topic,
+    topicId: entry.topicId,
+    isInternal: entry.isInternal,
+    partitions: partitions.sort((a, b) => a.partition - b.partition),
+    replicationFactor: entry.partitions[0]?.replicaCount ?? 1,
+  };
+}

@@ -1,0 +1,184 @@
+// The source side over a KafkaCluster. Fetch sessions (KIP-227) keep a quiet partition free of cost: the broker remembers what
+// was asked, the request names only what changed, and the answer only what has news.
+
+import type { HeldResponse } from './kafkajs-wire.ts';
+import type { KafkaCluster } from './cluster.ts';
+import type {
+  FetchedPartition,
+  FetchLimits,
+  FetchPosition,
+  FetchResult,
+  FetchSession,
+  PartitionLog,
+  TopicListing,
+} from './partition-log.ts';
+import { fetchCall, type FetchResponse, type FetchResponsePartition } from './protocol/fetch.ts';
+import { KAFKA_ERROR, kafkaError, kafkaErrorClass, kafkaErrorName } from './protocol/kafka-errors.ts';
+import type { TopicConfigs } from '../model/topic-description.ts';
+import type { TopicPartition } from '../model/topic-partition.ts';
+
+const NO_SESSION = 0;
+/** Epoch of a full request that opens a session, and of one that wants none. */
+const INITIAL_EPOCH = 0;
+const FINAL_EPOCH = -1;
+const MAX_EPOCH = 0x7fffffff;
+/** Beyond the wait that the request itself asks for. */
+const FETCH_GRACE_MS = 30_000;
+
+const SESSION_LOST: ReadonlySet<number> = new Set([
+  KAFKA_ERROR.fetchSessionNotFound,
+  KAFKA_ERROR.invalidFetchSessionEpoch,
+  KAFKA_ERROR.fetchSessionTopicId,
+  KAFKA_ERROR.unknownTopicId,
+]);
+
+export class KafkaPartitionLog implements PartitionLog {
+  readonly #cluster: KafkaCluster;
+
+  constructor(cluster: KafkaCluster) {
+    this.#cluster = cluster;
+  }
+
+  get clusterId(): string {
+    return this.#cluster.clusterId;
+  }
+
+  connect(): Promise<void> {
+    return this.#cluster.connect();
+  }
+
+  describeTopics(names: readonly string[] | null): Promise<TopicListing> {
+    return this.#cluster.describeTopics(names);
+  }
+
+  describeTopicConfigs(topics: readonly string[]): Promise<ReadonlyMap<string, TopicConfigs>> {
+    return this.#cluster.describeTopicConfigs(topics);
+  }
+
+  listOffsets(partitions: readonly TopicPartition[], at: 'earliest' | 'latest'): Promise<ReadonlyMap<string, bigint>> {
+    return this.#cluster.listOffsets(partitions, at);
+  }
+
+  openSession(nodeId: number): FetchSession {
+    return new IncrementalFetchSession(this.#cluster, nodeId);
+  }
+
+  async fetchOnce(nodeId: number, position: FetchPosition, limits: FetchLimits): Promise<FetchResult> {
+    const call = fetchCall({
+      ...limits,
+      sessionId: NO_SESSION,
+      sessionEpoch: FINAL_EPOCH,
+      partitions: [requestOf(position, limits)],
+      forgotten: [],
+    });
+    const held = await this.#cluster.callHeld(nodeId, 'general', call, limits.maxWaitMs + FETCH_GRACE_MS);
+    return resultOf(held);
+  }
+
+  close(): Promise<void> {
+    return this.#cluster.close();
+  }
+}
+
+class IncrementalFetchSession implements FetchSession {
+  readonly #cluster: KafkaCluster;
+  readonly #nodeId: number;
+  #sessionId = NO_SESSION;
+  #epoch = INITIAL_EPOCH;
+  /** What the broker remembers, by partition. */
+  #known = new Map<string, FetchPosition>();
+
+  constructor(cluster: KafkaCluster, nodeId: number) {
+    this.#cluster = cluster;
+    this.#nodeId = nodeId;
+  }
+
+  async fetch(positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult> {
+    const wanted = new Map(positions.map((position) => [keyOf(position), position]));
+    const changed = positions.filter((position) => !isSamePosition(this.#known.get(keyOf(position)), position));
+    const forgotten = [...this.#known].filter(([key]) => !wanted.has(key)).map(([, position]) => position);
+    const call = fetchCall({
+      ...limits,
+      sessionId: this.#sessionId,
+      sessionEpoch: this.#epoch,
+      partitions: changed.map((position) => requestOf(position, limits)),
+      forgotten,
+    });
+    let held: HeldResponse<FetchResponse>;
+    try {
+      held = await this.#cluster.callHeld(this.#nodeId, 'fetch', call, limits.maxWaitMs + FETCH_GRACE_MS);
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+    const { errorCode, sessionId } = held.response;
+    if (errorCode !== KAFKA_ERROR.none) {
+      this.#forget();
+      held.release();
+      if (SESSION_LOST.has(errorCode)) return { partitions: [], release: () => {} };
+      throw kafkaError(errorCode, `fetch from broker ${this.#nodeId}`);
+    }
+    this.#remember(sessionId, wanted);
+    return resultOf(held);
+  }
+
+  #remember(sessionId: number, wanted: Map<string, FetchPosition>): void {
+    if (sessionId === NO_SESSION) {
+      this.#forget();
+      return;
+    }
+    this.#epoch = sessionId === this.#sessionId && this.#epoch < MAX_EPOCH ? this.#epoch + 1 : 1;
+    this.#sessionId = sessionId;
+    this.#known = wanted;
+  }
+
+  #forget(): void {
+    this.#sessionId = NO_SESSION;
+    this.#epoch = INITIAL_EPOCH;
+    this.#known = new Map();
+  }
+}
+
+function keyOf(position: { readonly topicId: string; readonly partition: number }): string {
+  return `${position.topicId}/${position.partition}`;
+}
+
+function isSamePosition(known: FetchPosition | undefined, wanted: FetchPosition): boolean {
+  return known !== undefined && known.nextOffset === wanted.nextOffset && known.lastEpoch === wanted.lastEpoch;
+}
+
+function requestOf(position: FetchPosition, limits: FetchLimits) {
+  return {
+    topicId: position.topicId,
+    partition: position.partition,
+    currentLeaderEpoch: -1,
+    fetchOffset: position.nextOffset,
+    lastFetchedEpoch: position.lastEpoch,
+    maxBytes: limits.maxPartitionBytes,
+  };
+}
+
+function resultOf(held: HeldResponse<FetchResponse>): FetchResult {
+  return { partitions: held.response.partitions.map(outcomeOf), release: () => held.release() };
+}
+
+function outcomeOf(answer: FetchResponsePartition): FetchedPartition {
+  const { topicId, partition, errorCode, diverging } = answer;
+  const identity = { topicId, partition };
+  if (errorCode === KAFKA_ERROR.offsetOutOfRange) return { ...identity, kind: 'offset-out-of-range' };
+  if (errorCode !== KAFKA_ERROR.none) {
+    const kafkaErrorText = kafkaErrorName(errorCode);
+    switch (kafkaErrorClass(errorCode)) {
+      case 'refresh':
+        return { ...identity, kind: 'stale-metadata', kafkaError: kafkaErrorText };
+      case 'denied':
+        return { ...identity, kind: 'denied', kafkaError: kafkaErrorText };
+      case 'retry':
+      case 'refused':
+        return { ...identity, kind: 'transient', kafkaError: kafkaErrorText };
+    }
+  }
+  if (diverging !== null) return { ...identity, kind: 'truncated', endOffset: diverging.endOffset, epoch: diverging.epoch };
+  const { records, highWatermark, lastStableOffset, logStartOffset } = answer;
+  return { ...identity, kind: 'records', records, highWatermark, lastStableOffset, logStartOffset };
+}

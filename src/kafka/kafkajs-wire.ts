@@ -1,0 +1,222 @@
+// The only file that reaches below kafkajs' public interface (2.2.4, pinned). kafkajs keeps what it is good at: connecting,
+// TLS, SASL, correlation and time-outs. Requests and responses are ours (protocol/), and so is the assembly of responses.
+// One `lane` is one connection: requests on it are answered in order, so fetches never wait behind other calls.
+
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import type { SASLOptions } from 'kafkajs';
+import Broker from 'kafkajs/src/broker/index.js';
+import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js';
+import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import type { ApiCall } from './protocol/api.ts';
+import { WireReader } from './protocol/wire-reader.ts';
+import { WireWriter } from './protocol/wire-writer.ts';
+import { LandingBuffers, ResponseAssembler } from './response-assembler.ts';
+
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ConnectionSettings {
+  readonly clientId: string;
+  /** Undefined for plain TCP. */
+  readonly tls: ConnectionOptions | undefined;
+  readonly sasl: SASLOptions | undefined;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+}
+
+/** An answer whose byte fields are views into a recycled buffer. */
+export interface HeldResponse<Response> {
+  readonly response: Response;
+  /** Call once, when nothing reads the views any more. */
+  release(): void;
+}
+
+const READ_BUFFER_BYTES = 256 * 1024;
+
+/** One connection to one broker. Connects on the first call, and again after a failure on the next one. */
+export class BrokerConnection {
+  readonly address: BrokerAddress;
+  readonly #broker: Broker;
+  readonly #pool: InstanceType<typeof ConnectionPool>;
+  readonly #landing = new LandingBuffers();
+  readonly #requestTimeoutMs: number;
+
+  constructor(address: BrokerAddress, settings: ConnectionSettings, logger: Logger) {
+    this.address = address;
+    this.#requestTimeoutMs = settings.requestTimeoutMs;
+    const kafkajsLogger = adaptLogger(logger);
+    this.#pool = new ConnectionPool({
+      host: address.host,
+      port: address.port,
+      clientId: settings.clientId,
+      ssl: settings.tls ?? null,
+      sasl: settings.sasl ?? null,
+      connectionTimeout: settings.connectTimeoutMs,
+      requestTimeout: settings.requestTimeoutMs,
+      enforceRequestTimeout: true,
+      maxInFlightRequests: null,
+      socketFactory: socketFactory(settings.keepAliveMs),
+      logger: kafkajsLogger,
+    });
+    for (const connection of this.#pool.pool) assembleResponses(connection, this.#landing);
+    this.#broker = new Broker({ connectionPool: this.#pool, logger: kafkajsLogger, nodeId: null });
+  }
+
+  /**
+   * Sends one request and reads its answer. Calls made without waiting are answered in order.
+   * @throws KAFKA_UNREACHABLE, KAFKA_NOT_KAFKA, KAFKA_AUTHENTICATION_FAILED, KAFKA_UNSUPPORTED.
+   */
+  async call<Response>(api: ApiCall<Response>, timeoutMs = this.#requestTimeoutMs): Promise<HeldResponse<Response>> {
+    try {
+      if (!this.#broker.isConnected()) await this.#broker.connect();
+      this.#assertSupported(api);
+      const connection = await this.#pool.getConnection(0);
+      if (!connection.isAuthenticated() && connection.sasl !== null) {
+        await connection.requestQueue.waitForPendingRequests();
+        await connection.authenticate();
+      }
+      const payload = await exchange(connection, api, timeoutMs);
+      const reader = new WireReader(payload);
+      reader.taggedFields();
+      return { response: api.read(reader), release: () => this.#landing.release(payload) };
+    } catch (error) {
+      throw translate(error, `${api.apiName} to ${this.address.host}:${this.address.port}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    const connection = this.#pool.pool[0];
+    connection?.rejectRequests(new BackupError('INTERRUPTED', 'the connection was closed'));
+    await this.#broker.disconnect();
+    connection?.socket?.destroy();
+  }
+
+  #assertSupported(api: ApiCall<unknown>): void {
+    const range = this.#broker.versions?.[api.apiKey];
+    if (range !== undefined && range.minVersion <= api.apiVersion && api.apiVersion <= range.maxVersion) return;
+    const offered = range === undefined ? 'does not offer it' : `offers v${range.minVersion} to v${range.maxVersion}`;
+    throw new BackupError('KAFKA_UNSUPPORTED', `${api.apiName} v${api.apiVersion} is needed, the broker ${offered}`);
+  }
+}
+
+function exchange(connection: Connection, api: ApiCall<unknown>, timeoutMs: number): Promise<Uint8Array> {
+  const correlationId = connection.nextCorrelationId();
+  const writer = new WireWriter();
+  writer.int16(api.apiKey).int16(api.apiVersion).int32(correlationId).nullableString(connection.clientId).noTaggedFields();
+  api.write(writer);
+  const chunks = writer.chunks();
+  const lengthWord = Buffer.allocUnsafe(4);
+  lengthWord.writeInt32BE(writer.sizeBytes);
+  return new Promise((resolve, reject) => {
+    connection.failIfNotConnected();
+    const { apiKey, apiName, apiVersion } = api;
+    connection.requestQueue.push({
+      entry: { apiKey, apiName, apiVersion, correlationId, resolve: (answer) => resolve(answer.payload), reject },
+      expectResponse: true,
+      requestTimeout: timeoutMs,
+      sendRequest: () => {
+        const { socket } = connection;
+        socket.cork();
+        socket.write(lengthWord);
+        for (const chunk of chunks) socket.write(chunk);
+        socket.uncork();
+      },
+    });
+  });
+}
+
+/** Replaces kafkajs' assembly on this connection. Its own is kept for the raw SASL exchange of old brokers. */
+function assembleResponses(connection: Connection, landing: LandingBuffers): void {
+  const processRawAuthentication = connection.processData.bind(connection);
+  const assembler = new ResponseAssembler(landing, (response) => {
+    const correlationId = new DataView(response.buffer, response.byteOffset).getInt32(0);
+    connection.requestQueue.fulfillRequest({ size: response.byteLength, correlationId, payload: response.subarray(4) });
+  });
+  let socket: Socket | undefined;
+  connection.processData = (chunk) => {
+    if (connection.authHandlers) {
+      processRawAuthentication(Buffer.from(chunk));
+      return;
+    }
+    if (connection.socket !== socket) {
+      socket = connection.socket;
+      assembler.reset();
+    }
+    try {
+      assembler.push(chunk);
+    } catch (error) {
+      connection.rejectRequests(error instanceof Error ? error : new Error(String(error)));
+      connection.socket.destroy();
+    }
+  };
+}
+
+/** Plain sockets read into one buffer that is used again: a chunk is valid only during its event. */
+function socketFactory(keepAliveMs: number) {
+  return (options: { host: string; port: number; ssl: ConnectionOptions | null; onConnect: () => void }): Socket => {
+    const { host, port, ssl, onConnect } = options;
+    if (ssl !== null) {
+      const servername = isIP(host) === 0 ? { servername: host } : {};
+      return connectTls({ host, port, ...servername, ...ssl }, onConnect).setKeepAlive(true, keepAliveMs);
+    }
+    const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+    const socket: Socket = connectTcp(
+      {
+        host,
+        port,
+        noDelay: true,
+        onread: {
+          buffer,
+          callback: (length) => {
+            socket.emit('data', buffer.subarray(0, length));
+            return true;
+          },
+        },
+      },
+      onConnect,
+    );
+    return socket.setKeepAlive(true, keepAliveMs);
+  };
+}
+
+/** Certificate failures that Node reports by code on the socket. */
+const CERTIFICATE_ERRORS = new Set([
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+function translate(error: unknown, attempt: string): BackupError {
+  if (error instanceof BackupError) return error;
+  return new BackupError(codeOf(error), `${attempt}: ${messageOf(error)}`, { cause: error });
+}
+
+function codeOf(error: unknown): ErrorCode {
+  const name = error instanceof Error ? error.name : '';
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (name === 'KafkaJSSASLAuthenticationError' || code === 'SASL_AUTHENTICATION_FAILED') return 'KAFKA_AUTHENTICATION_FAILED';
+  if (CERTIFICATE_ERRORS.has(code)) return 'KAFKA_AUTHENTICATION_FAILED';
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return 'KAFKA_NOT_KAFKA';
+  if (name.startsWith('KafkaJSConnection') || name === 'KafkaJSRequestTimeoutError' || name === 'KafkaJSLockTimeout') {
+    return 'KAFKA_UNREACHABLE';
+  }
+  return 'KAFKA_REQUEST_FAILED';
+}
+
+/** kafkajs' log, at debug: what matters reaches the operator as an error with a code. */
+function adaptLogger(logger: Logger): unknown {
+  const adapt = (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+    const { stack: _stack, ...rest } = fields;
+    logger.debug(`kafkajs: ${message}`, rest);
+  };
+  const adapted = { debug: () => {}, info: adapt, warn: adapt, error: adapt, namespace: () => adapted };
+  return adapted;
+}

@@ -1,0 +1,72 @@
+// CONTRACT of the source side: what a backup asks of a Kafka cluster. Expected outcomes of a fetch are values, so that every
+// caller must treat each; what throws is trouble with the whole request.
+
+import type { TopicConfigs, TopicDescription } from '../model/topic-description.ts';
+import type { TopicPartition } from '../model/topic-partition.ts';
+
+export interface TopicListing {
+  readonly topics: readonly TopicDescription[];
+  readonly missing: readonly string[];
+  readonly denied: readonly string[];
+}
+
+/** From where to fetch a partition. */
+export interface FetchPosition extends TopicPartition {
+  readonly topicId: string;
+  /** Next offset wanted. */
+  readonly nextOffset: bigint;
+  /** Leader epoch of the last batch before it; -1 when unknown. Lets the broker notice that its log was truncated. */
+  readonly lastEpoch: number;
+}
+
+export interface LogPositions {
+  readonly highWatermark: bigint;
+  readonly lastStableOffset: bigint;
+  readonly logStartOffset: bigint;
+}
+
+/** What one fetch says of one partition. */
+export type FetchedPartition = { readonly topicId: string; readonly partition: number } & (
+  | ({ readonly kind: 'records'; /** Whole batches, perhaps with a cut one at the end. */ readonly records: Uint8Array } & LogPositions)
+  | { readonly kind: 'offset-out-of-range' }
+  | { readonly kind: 'truncated'; readonly endOffset: bigint; readonly epoch: number }
+  | { readonly kind: 'stale-metadata'; readonly kafkaError: string }
+  | { readonly kind: 'denied'; readonly kafkaError: string }
+  | { readonly kind: 'transient'; readonly kafkaError: string }
+);
+
+export interface FetchLimits {
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly maxPartitionBytes: number;
+}
+
+/** `release` gives the memory under `records` back; call it once, when they were copied. */
+export interface FetchResult {
+  readonly partitions: readonly FetchedPartition[];
+  release(): void;
+}
+
+/** Fetches from one broker. Only partitions with news are in a result. One fetch at a time. */
+export interface FetchSession {
+  /** @throws KAFKA_UNREACHABLE and other connection codes; the next fetch starts a new session. */
+  fetch(positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult>;
+}
+
+export interface PartitionLog {
+  readonly clusterId: string;
+  connect(): Promise<void>;
+  /** All topics for `null`. */
+  describeTopics(names: readonly string[] | null): Promise<TopicListing>;
+  describeTopicConfigs(topics: readonly string[]): Promise<ReadonlyMap<string, TopicConfigs>>;
+  /** By partition name; partitions without a leader are left out. */
+  listOffsets(partitions: readonly TopicPartition[], at: 'earliest' | 'latest'): Promise<ReadonlyMap<string, bigint>>;
+  openSession(nodeId: number): FetchSession;
+  /**
+   * Asks for one partition alone, without a session and without waiting: tells an empty answer that means "nothing stored
+   * between here and the end" from one that only ran out of room.
+   */
+  fetchOnce(nodeId: number, position: FetchPosition, limits: FetchLimits): Promise<FetchResult>;
+  close(): Promise<void>;
+}

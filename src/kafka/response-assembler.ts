@@ -1,0 +1,100 @@
+// Cuts a connection's byte stream into Kafka responses. kafkajs keeps every chunk and joins them at the end, which doubles the
+// memory of a large fetch and leaves it to the garbage collector; here a large response is written once, into a landing
+// buffer that its reader gives back.
+
+import { BackupError } from '../model/errors.ts';
+
+/**
+ * No response is larger; a first word beyond it is not Kafka speaking ("HTTP" reads as 1.2 GB, a TLS alert as 352 MB).
+ * Brokers answer at least one whole batch, and none is near this size.
+ */
+export const MAX_RESPONSE_BYTES = 256 * 1024 * 1024;
+
+/** Responses below this are left to the garbage collector. */
+const LANDING_THRESHOLD_BYTES = 64 * 1024;
+const LANDING_ROUND_BYTES = 1024 * 1024;
+/** One being received, one being processed. */
+const KEPT_LANDING_BUFFERS = 2;
+
+/** Reusable memory for large responses. */
+export class LandingBuffers {
+  readonly #free: ArrayBuffer[] = [];
+
+  /** At least `sizeBytes`, from the free ones where one fits. */
+  acquire(sizeBytes: number): Uint8Array {
+    const index = this.#free.findIndex((buffer) => buffer.byteLength >= sizeBytes);
+    const [kept] = index < 0 ? [] : this.#free.splice(index, 1);
+    const buffer = kept ?? new ArrayBuffer(Math.ceil(sizeBytes / LANDING_ROUND_BYTES) * LANDING_ROUND_BYTES);
+    return new Uint8Array(buffer, 0, sizeBytes);
+  }
+
+  /** Gives back what acquire returned, or any view into it. Nobody may read it afterwards. */
+  release(bytes: Uint8Array): void {
+    const { buffer } = bytes;
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < LANDING_THRESHOLD_BYTES || this.#free.includes(buffer)) return;
+    this.#free.push(buffer);
+    this.#free.sort((a, b) => b.byteLength - a.byteLength);
+    this.#free.length = Math.min(this.#free.length, KEPT_LANDING_BUFFERS);
+  }
+}
+
+/** Takes chunks, which it copies, and hands on each whole response without its length word. */
+export class ResponseAssembler {
+  readonly #landing: LandingBuffers;
+  readonly #onResponse: (response: Uint8Array) => void;
+  readonly #lengthWord = Buffer.alloc(4);
+  #lengthFilled = 0;
+  #response: Uint8Array | undefined;
+  #filled = 0;
+
+  constructor(landing: LandingBuffers, onResponse: (response: Uint8Array) => void) {
+    this.#landing = landing;
+    this.#onResponse = onResponse;
+  }
+
+  /** Forgets a half-received response: the connection was made anew. */
+  reset(): void {
+    if (this.#response !== undefined) this.#landing.release(this.#response);
+    this.#response = undefined;
+    this.#lengthFilled = 0;
+  }
+
+  /** @throws KAFKA_NOT_KAFKA when the stream cannot be Kafka's. */
+  push(chunk: Uint8Array): void {
+    let position = 0;
+    while (position < chunk.byteLength) {
+      position = this.#response === undefined ? this.#takeLength(chunk, position) : this.#takeBody(chunk, position);
+    }
+  }
+
+  #takeLength(chunk: Uint8Array, position: number): number {
+    let at = position;
+    while (this.#lengthFilled < 4 && at < chunk.byteLength) {
+      this.#lengthWord[this.#lengthFilled] = chunk[at] ?? 0;
+      this.#lengthFilled += 1;
+      at += 1;
+    }
+    if (this.#lengthFilled < 4) return at;
+    const sizeBytes = this.#lengthWord.readInt32BE(0);
+    if (sizeBytes < 4 || sizeBytes > MAX_RESPONSE_BYTES) {
+      throw new BackupError('KAFKA_NOT_KAFKA', `the answer begins with ${JSON.stringify(this.#lengthWord.toString('latin1'))}`);
+    }
+    this.#lengthFilled = 0;
+    this.#filled = 0;
+    this.#response = sizeBytes < LANDING_THRESHOLD_BYTES ? Buffer.allocUnsafe(sizeBytes) : this.#landing.acquire(sizeBytes);
+    return at;
+  }
+
+  #takeBody(chunk: Uint8Array, position: number): number {
+    const response = this.#response;
+    if (response === undefined) return position;
+    const taken = Math.min(chunk.byteLength - position, response.byteLength - this.#filled);
+    response.set(position === 0 && taken === chunk.byteLength ? chunk : chunk.subarray(position, position + taken), this.#filled);
+    this.#filled += taken;
+    if (this.#filled === response.byteLength) {
+      this.#response = undefined;
+      this.#onResponse(response);
+    }
+    return position + taken;
+  }
+}

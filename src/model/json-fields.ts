@@ -1,0 +1,102 @@
+// Typed access to parsed JSON whose shape is not to be trusted: catalog commits, checkpoints and segment footers. Every getter
+// names the field that is wrong; unknown fields are ignored, so that a later version may add some.
+
+import { BackupError, type ErrorCode } from './errors.ts';
+
+export class JsonFields {
+  readonly #value: Readonly<Record<string, unknown>>;
+  readonly #place: string;
+  readonly #code: ErrorCode;
+
+  /** `place` begins the messages, `code` is what a wrong shape is reported as. */
+  constructor(value: unknown, place: string, code: ErrorCode) {
+    this.#place = place;
+    this.#code = code;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.#wrong('', 'an object');
+    this.#value = value as Readonly<Record<string, unknown>>;
+  }
+
+  has(name: string): boolean {
+    return this.#value[name] !== undefined && this.#value[name] !== null;
+  }
+
+  string(name: string): string {
+    const value = this.#value[name];
+    if (typeof value !== 'string') throw this.#wrong(name, 'a string');
+    return value;
+  }
+
+  /** One of `allowed`. */
+  choice<T extends string>(name: string, allowed: readonly T[]): T {
+    const value = this.string(name);
+    const found = allowed.find((one) => one === value);
+    if (found === undefined) throw this.#wrong(name, `one of ${allowed.join(', ')}`);
+    return found;
+  }
+
+  /** A safe integer, by default not negative. */
+  integer(name: string, min = 0): number {
+    const value = this.#value[name];
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw this.#wrong(name, `an integer >= ${min}`);
+    return value;
+  }
+
+  nullableInteger(name: string, min: number): number | null {
+    return this.has(name) ? this.integer(name, min) : null;
+  }
+
+  boolean(name: string): boolean {
+    const value = this.#value[name];
+    if (typeof value !== 'boolean') throw this.#wrong(name, 'true or false');
+    return value;
+  }
+
+  /** A 64-bit number in decimal digits. */
+  bigint(name: string): bigint {
+    const value = this.#value[name];
+    if (typeof value !== 'string' || !/^-?\d{1,19}$/.test(value)) throw this.#wrong(name, 'an integer in a string');
+    return BigInt(value);
+  }
+
+  fields(name: string): JsonFields {
+    return new JsonFields(this.#value[name], `${this.#place}.${name}`, this.#code);
+  }
+
+  /** Elements that are objects. */
+  list(name: string): JsonFields[] {
+    const value = this.#value[name];
+    if (!Array.isArray(value)) throw this.#wrong(name, 'a list');
+    return value.map((element, index) => new JsonFields(element, `${this.#place}.${name}[${index}]`, this.#code));
+  }
+
+  /** A map of strings to strings. */
+  strings(name: string): Readonly<Record<string, string>> {
+    const value = this.#value[name];
+    if (typeof value !== 'object' || value === null) throw this.#wrong(name, 'an object of strings');
+    const entries = Object.entries(value);
+    if (!entries.every((entry): entry is [string, string] => typeof entry[1] === 'string')) {
+      throw this.#wrong(name, 'an object of strings');
+    }
+    return Object.fromEntries(entries);
+  }
+
+  #wrong(name: string, wanted: string): BackupError {
+    return new BackupError(this.#code, `${this.#place}${name === '' ? '' : `.${name}`} is not ${wanted}`);
+  }
+}
+
+/** @throws `code` when `bytes` are not JSON. */
+export function parseJson(bytes: Uint8Array, place: string, code: ErrorCode): JsonFields {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch (error) {
+    throw new BackupError(code, `${place} is not JSON`, { cause: error });
+  }
+  return new JsonFields(value, place, code);
+}
+
+/** JSON text with bigints as decimal strings. */
+export function toJson(value: unknown, space?: number): string {
+  return JSON.stringify(value, (_key, one: unknown) => (typeof one === 'bigint' ? one.toString() : one), space);
+}

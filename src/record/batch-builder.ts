@@ -1,0 +1,107 @@
+// Builds record batches (format v2) out of records of other batches: merged from small neighbours, or re-encoded because some
+// of a batch's records stay behind. Each record keeps its bytes from the key length on; only its length, timestamp delta and
+// offset delta are written anew, since a patched header over holes is accepted by brokers and corrupts the target's log.
+// Producer id, epoch, sequence and CRC are left zero: they belong to whoever sends the batch.
+
+import { PRODUCER_CODECS, type ProducerCodec } from '../model/codec.ts';
+import { ATTRIBUTE, BATCH_FIELD, BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, viewOf } from './batch-header.ts';
+import { varintSize, writeVarint } from './varint.ts';
+
+/** Upper bound of the bytes that a record can grow by when it moves: length (5), timestamp delta (8) and offset delta (5). */
+const MAX_RECORD_GROWTH_BYTES = 18;
+
+/** Where the next batch is written; replaced by a larger one when a record does not fit. */
+export class BatchBuilder {
+  recordCount = 0;
+  #bytes: Uint8Array;
+  #position = BATCH_HEADER_BYTES;
+  #baseTimestampMs = 0;
+  #maxTimestampMs = 0;
+
+  constructor(capacityBytes: number) {
+    this.#bytes = new Uint8Array(capacityBytes);
+  }
+
+  /** Bytes of the batch so far, header included and uncompressed. */
+  get sizeBytes(): number {
+    return this.#position;
+  }
+
+  get maxTimestampMs(): number {
+    return this.#maxTimestampMs;
+  }
+
+  /** An upper bound of {@link sizeBytes} after a record with `payloadBytes` from its key length on. */
+  sizeWith(payloadBytes: number): number {
+    return this.#position + payloadBytes + MAX_RECORD_GROWTH_BYTES;
+  }
+
+  /** Appends the record whose bytes from the key length on are `source[from, to)`; it is copied. */
+  append(source: Uint8Array, from: number, to: number, timestampMs: number): void {
+    if (this.recordCount === 0) {
+      this.#baseTimestampMs = timestampMs;
+      this.#maxTimestampMs = timestampMs;
+    } else if (timestampMs > this.#maxTimestampMs) {
+      this.#maxTimestampMs = timestampMs;
+    }
+    const payloadBytes = to - from;
+    if (this.sizeWith(payloadBytes) > this.#bytes.byteLength) this.#grow(this.sizeWith(payloadBytes));
+    const bytes = this.#bytes;
+    const timestampDelta = timestampMs - this.#baseTimestampMs;
+    const length = 1 + varintSize(timestampDelta) + varintSize(this.recordCount) + payloadBytes;
+    let at = writeVarint(bytes, this.#position, length);
+    bytes[at] = 0;
+    at = writeVarint(bytes, at + 1, timestampDelta);
+    at = writeVarint(bytes, at, this.recordCount);
+    copyBytes(source, from, to, bytes, at);
+    this.#position = at + payloadBytes;
+    this.recordCount += 1;
+  }
+
+  /** The records section so far, uncompressed; a view that the next append overwrites. */
+  records(): Uint8Array {
+    return this.#bytes.subarray(BATCH_HEADER_BYTES, this.#position);
+  }
+
+  /** The batch so far, uncompressed, with its header written; a view that {@link reset} gives back. */
+  finish(): Uint8Array {
+    const batch = this.#bytes.subarray(0, this.#position);
+    this.writeHeader(batch, 'none');
+    return batch;
+  }
+
+  /** Writes the header of this batch into `batch`, whose records section is in place and compressed with `codec`. */
+  writeHeader(batch: Uint8Array, codec: ProducerCodec): void {
+    const view = viewOf(batch);
+    batch.fill(0, 0, BATCH_HEADER_BYTES);
+    view.setInt32(BATCH_FIELD.batchLength, batch.byteLength - BATCH_PREFIX_BYTES);
+    view.setInt32(BATCH_FIELD.partitionLeaderEpoch, -1);
+    view.setInt8(BATCH_FIELD.magic, 2);
+    view.setInt16(BATCH_FIELD.attributes, PRODUCER_CODECS.indexOf(codec) & ATTRIBUTE.codecMask);
+    view.setInt32(BATCH_FIELD.lastOffsetDelta, this.recordCount - 1);
+    view.setBigInt64(BATCH_FIELD.baseTimestamp, BigInt(this.#baseTimestampMs));
+    view.setBigInt64(BATCH_FIELD.maxTimestamp, BigInt(this.#maxTimestampMs));
+    view.setInt32(BATCH_FIELD.recordCount, this.recordCount);
+  }
+
+  /** Empties the builder; its memory is kept. */
+  reset(): void {
+    this.recordCount = 0;
+    this.#position = BATCH_HEADER_BYTES;
+  }
+
+  #grow(neededBytes: number): void {
+    const larger = new Uint8Array(Math.max(neededBytes, this.#bytes.byteLength * 2));
+    larger.set(this.#bytes.subarray(0, this.#position));
+    this.#bytes = larger;
+  }
+}
+
+/** `target.set(source.subarray(from, to), at)`, without the view object where a plain loop is cheaper. */
+function copyBytes(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
+  if (to - from > 64) {
+    target.set(source.subarray(from, to), at);
+    return;
+  }
+  for (let index = from; index < to; index += 1) target[at + index - from] = source[index] ?? 0;
+}

@@ -1,0 +1,84 @@
+// Walks the records of one batch (format v2) without copying them. A record is: length varint, attributes i8, timestampDelta
+// varlong, offsetDelta varint, key length varint (-1 null) + key, value length varint (-1 null) + value, header count varint,
+// then per header key length varint + key, value length varint (-1 null) + value (DefaultRecord).
+
+import { BackupError } from '../model/errors.ts';
+import { VarintReader } from './varint.ts';
+
+/** One decoded record. The byte arrays are views into the batch; null and empty are told apart. */
+export interface DecodedRecord {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly { readonly key: Uint8Array; readonly value: Uint8Array | null }[];
+}
+
+/**
+ * Stands on one record at a time; its fields change with each {@link next}. `bytes` are the uncompressed records section.
+ * @throws BATCH_CORRUPT from any method when a length reaches past its record.
+ */
+export class RecordCursor {
+  /** Of the record's first byte (its length). */
+  start = 0;
+  /** Of the byte after the record. */
+  end = 0;
+  /** Of the key length: from here to `end` a record stays the same when it moves to another batch. */
+  payloadPosition = 0;
+  timestampDelta = 0;
+  offsetDelta = 0;
+  readonly #bytes: Uint8Array;
+  readonly #reader: VarintReader;
+  #remaining: number;
+
+  constructor(bytes: Uint8Array, recordCount: number) {
+    this.#bytes = bytes;
+    this.#reader = new VarintReader(bytes, 0, bytes.byteLength);
+    this.#remaining = recordCount;
+  }
+
+  /** Moves to the next record; false after the last. */
+  next(): boolean {
+    const reader = this.#reader;
+    reader.position = this.end;
+    if (this.#remaining === 0) {
+      if (this.end !== this.#bytes.byteLength) {
+        throw new BackupError('BATCH_CORRUPT', 'a batch holds more bytes than its records');
+      }
+      return false;
+    }
+    this.#remaining -= 1;
+    this.start = reader.position;
+    const length = reader.readVarint();
+    const bodyStart = reader.position;
+    reader.skip(length);
+    this.end = reader.position;
+    reader.position = bodyStart + 1;
+    this.timestampDelta = reader.readVarlong();
+    this.offsetDelta = reader.readVarint();
+    this.payloadPosition = reader.position;
+    if (this.payloadPosition > this.end) throw new BackupError('BATCH_CORRUPT', 'a record is shorter than its fields');
+    return true;
+  }
+
+  /** Key, value and headers of the current record. */
+  decode(): DecodedRecord {
+    const reader = new VarintReader(this.#bytes, this.payloadPosition, this.end);
+    const take = (length: number): Uint8Array => {
+      const from = reader.position;
+      reader.skip(length);
+      return this.#bytes.subarray(from, from + length);
+    };
+    const takeNullable = (): Uint8Array | null => {
+      const length = reader.readVarint();
+      return length < 0 ? null : take(length);
+    };
+    const key = takeNullable();
+    const value = takeNullable();
+    const headerCount = reader.readVarint();
+    if (headerCount < 0) throw new BackupError('BATCH_CORRUPT', 'a record has a negative number of headers');
+    const headers = [];
+    for (let index = 0; index < headerCount; index += 1) {
+      headers.push({ key: take(reader.readVarint()), value: takeNullable() });
+    }
+    return { key, value, headers };
+  }
+}

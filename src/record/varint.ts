@@ -1,0 +1,100 @@
+// Kafka's variable-length integers: base-128 groups, least significant first, zig-zag signed (the encoding of Protocol
+// Buffers' sint32/sint64; org.apache.kafka.common.utils.ByteUtils). Readers return the value and leave the next position in
+// `VarintReader.position`; a number is exact up to 2^53, and beyond that readVarlong refuses rather than rounds.
+
+import { BackupError } from '../model/errors.ts';
+
+const MAX_VARLONG_BYTES = 10;
+
+/** Reads signed varints from a byte range. One instance is reused for a whole batch: no allocation per field. */
+export class VarintReader {
+  readonly bytes: Uint8Array;
+  readonly end: number;
+  position: number;
+
+  constructor(bytes: Uint8Array, position: number, end: number) {
+    this.bytes = bytes;
+    this.position = position;
+    this.end = end;
+  }
+
+  /** A 32-bit signed value. @throws BATCH_CORRUPT when it runs past the end or is longer than 5 bytes. */
+  readVarint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#next();
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+    }
+    throw new BackupError('BATCH_CORRUPT', 'a varint in a record is longer than 5 bytes');
+  }
+
+  /** A 64-bit signed value. @throws BATCH_CORRUPT when it runs past the end, is longer than 10 bytes or not exact as a number. */
+  readVarlong(): number {
+    const start = this.position;
+    let value = 0;
+    let scale = 1;
+    for (let index = 0; index < 7; index += 1) {
+      const byte = this.#next();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+      scale *= 128;
+    }
+    this.position = start;
+    return this.#readLongVarlong();
+  }
+
+  /** Moves past `length` bytes. @throws BATCH_CORRUPT when that is past the end. */
+  skip(length: number): void {
+    if (length < 0 || this.position + length > this.end) {
+      throw new BackupError('BATCH_CORRUPT', 'a length in a record reaches past the end of its batch');
+    }
+    this.position += length;
+  }
+
+  #readLongVarlong(): number {
+    let value = 0n;
+    for (let index = 0; index < MAX_VARLONG_BYTES; index += 1) {
+      const byte = this.#next();
+      value |= BigInt(byte & 0x7f) << BigInt(index * 7);
+      if (byte < 0x80) {
+        const signed = (value >> 1n) ^ -(value & 1n);
+        const result = Number(signed);
+        if (!Number.isSafeInteger(result)) throw new BackupError('BATCH_CORRUPT', 'a timestamp delta is beyond 2^53');
+        return result;
+      }
+    }
+    throw new BackupError('BATCH_CORRUPT', 'a varlong in a record is longer than 10 bytes');
+  }
+
+  #next(): number {
+    const byte = this.position < this.end ? this.bytes[this.position] : undefined;
+    if (byte === undefined) throw new BackupError('BATCH_CORRUPT', 'a record ends in the middle of a number');
+    this.position += 1;
+    return byte;
+  }
+}
+
+/** Writes a signed value as a zig-zag varint or varlong (the two share one encoding) and returns the next position. */
+export function writeVarint(target: Uint8Array, position: number, value: number): number {
+  let rest = value >= 0 ? value * 2 : -value * 2 - 1;
+  let at = position;
+  while (rest >= 0x80) {
+    target[at] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+    at += 1;
+  }
+  target[at] = rest;
+  return at + 1;
+}
+
+/** Bytes that {@link writeVarint} takes for `value`. */
+export function varintSize(value: number): number {
+  let rest = value >= 0 ? value * 2 : -value * 2 - 1;
+  let size = 1;
+  while (rest >= 0x80) {
+    rest = Math.floor(rest / 128);
+    size += 1;
+  }
+  return size;
+}

@@ -1,0 +1,109 @@
+// What the batches of a frame say of themselves: gathered when the frame is packed, for the footer, and again when it is
+// verified, to be held against the footer.
+
+import type { ProducerCodec } from '../model/codec.ts';
+import type { CodecRun, TransactionMarker, TransactionStart } from '../model/segment.ts';
+import {
+  BATCH_HEADER_BYTES,
+  codecOf,
+  isControl,
+  isLogAppendTime,
+  isTransactional,
+  type RecordBatchHeader,
+  viewOf,
+} from '../record/batch-header.ts';
+import { RecordCursor } from '../record/record-cursor.ts';
+
+/** What a frame's batches say of themselves, in offset order. */
+export interface FrameFacts {
+  readonly minTimestampMs: number | null;
+  readonly maxTimestampMs: number;
+  readonly hasCreateTime: boolean;
+  readonly hasLogAppendTime: boolean;
+  readonly maxBatchSizeBytes: number;
+  readonly leaderEpochs: readonly { readonly epoch: number; readonly baseOffset: bigint }[];
+  /** First transactional batch of a producer in this frame, and again after each of its markers. */
+  readonly transactionStarts: readonly TransactionStart[];
+  readonly transactionMarkers: readonly TransactionMarker[];
+  readonly producerCodecs: readonly CodecRun[];
+}
+
+/** `headers` are of the batches as stored, `sourceHeaders` as they came: the producer's codec and size stand there. */
+export function gatherFacts(
+  stored: Uint8Array,
+  headers: readonly RecordBatchHeader[],
+  sourceHeaders: readonly RecordBatchHeader[],
+): FrameFacts {
+  let minTimestampMs: number | null = Number.POSITIVE_INFINITY;
+  let maxTimestampMs = Number.NEGATIVE_INFINITY;
+  const leaderEpochs: { epoch: number; baseOffset: bigint }[] = [];
+  const transactionStarts: TransactionStart[] = [];
+  const transactionMarkers: TransactionMarker[] = [];
+  const open = new Set<bigint>();
+  for (const header of headers) {
+    const lowest = minTimestampOf(stored, header);
+    if (lowest === null) minTimestampMs = null;
+    else if (minTimestampMs !== null && lowest < minTimestampMs) minTimestampMs = lowest;
+    if (header.maxTimestampMs > maxTimestampMs) maxTimestampMs = header.maxTimestampMs;
+    if (leaderEpochs.at(-1)?.epoch !== header.partitionLeaderEpoch) {
+      leaderEpochs.push({ epoch: header.partitionLeaderEpoch, baseOffset: header.baseOffset });
+    }
+    if (!isTransactional(header)) continue;
+    if (isControl(header)) {
+      const marker = markerOf(stored, header);
+      if (marker !== undefined) transactionMarkers.push(marker);
+      open.delete(header.producerId);
+    } else if (!open.has(header.producerId)) {
+      open.add(header.producerId);
+      transactionStarts.push({ producerId: header.producerId, firstOffset: header.baseOffset });
+    }
+  }
+  const producerCodecs: { baseOffset: bigint; codec: ProducerCodec }[] = [];
+  for (const header of sourceHeaders) {
+    if (isControl(header) || producerCodecs.at(-1)?.codec === codecOf(header)) continue;
+    producerCodecs.push({ baseOffset: header.baseOffset, codec: codecOf(header) });
+  }
+  return {
+    minTimestampMs: minTimestampMs === Number.POSITIVE_INFINITY ? null : minTimestampMs,
+    maxTimestampMs,
+    hasCreateTime: headers.some((header) => !isLogAppendTime(header)),
+    hasLogAppendTime: headers.some(isLogAppendTime),
+    maxBatchSizeBytes: Math.max(...sourceHeaders.map((header) => header.sizeBytes)),
+    leaderEpochs,
+    transactionStarts,
+    transactionMarkers,
+    producerCodecs,
+  };
+}
+
+/** Lowest record timestamp of a batch; null where only decompressing it would tell. */
+function minTimestampOf(stored: Uint8Array, header: RecordBatchHeader): number | null {
+  if (isLogAppendTime(header) || header.recordCount === 0) return header.maxTimestampMs;
+  if (header.recordCount === 1 && header.lastOffsetDelta === 0) return header.maxTimestampMs;
+  if (codecOf(header) !== 'none') return null;
+  const cursor = recordsOf(stored, header);
+  let lowest = Number.POSITIVE_INFINITY;
+  while (cursor.next()) if (cursor.timestampDelta < lowest) lowest = cursor.timestampDelta;
+  return header.baseTimestampMs + lowest;
+}
+
+function recordsOf(stored: Uint8Array, header: RecordBatchHeader): RecordCursor {
+  const section = stored.subarray(header.position + BATCH_HEADER_BYTES, header.position + header.sizeBytes);
+  return new RecordCursor(section, header.recordCount);
+}
+
+/** The end of a transaction, from the key of the control record: version i16, type i16 (0 abort, 1 commit; ControlRecordType). */
+function markerOf(stored: Uint8Array, header: RecordBatchHeader): TransactionMarker | undefined {
+  const cursor = recordsOf(stored, header);
+  if (!cursor.next()) return undefined;
+  const { key } = cursor.decode();
+  if (key === null || key.byteLength < 4) return undefined;
+  const type = viewOf(key).getInt16(2);
+  if (type !== 0 && type !== 1) return undefined;
+  return {
+    producerId: header.producerId,
+    offset: header.baseOffset,
+    timestampMs: header.maxTimestampMs,
+    outcome: type === 1 ? 'commit' : 'abort',
+  };
+}

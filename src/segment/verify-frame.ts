@@ -1,0 +1,52 @@
+// The work of a thread on one stored frame of `validate --deep`: decode it, check every batch's CRC, and hold what it holds
+// against what the footer says of it.
+
+import { FrameExpander } from '../compression/frame-codec.ts';
+import { defineTask } from '../compression/worker-pool.ts';
+import type { SegmentCodec } from '../model/codec.ts';
+import type { FrameEntry } from '../model/segment.ts';
+import { splitBatches, verifyBatchCrc } from '../record/batch-header.ts';
+import { type FrameFacts, gatherFacts } from './frame-facts.ts';
+
+export interface VerifyTask {
+  readonly stored: SharedArrayBuffer;
+  readonly codec: SegmentCodec;
+  readonly frame: FrameEntry;
+}
+
+export interface VerifyResult {
+  readonly facts: FrameFacts;
+  /** What differs from the footer, in words; empty when all agrees. */
+  readonly differences: readonly string[];
+}
+
+export const VERIFY_FRAME = defineTask<VerifyTask, VerifyResult>('verify-frame');
+
+const expander = new FrameExpander();
+
+/** @throws OBJECT_CORRUPT, BATCH_CORRUPT when the frame cannot be read at all. */
+export function verifyFrame({ stored, codec, frame }: VerifyTask): VerifyResult {
+  const bytes = new Uint8Array(stored, 0, frame.storedSizeBytes);
+  const raw = expander.expand(codec, bytes, new Uint8Array(frame.rawSizeBytes), frame.rawSizeBytes);
+  const headers = [...splitBatches(raw)];
+  const differences: string[] = [];
+  const expect = (what: string, found: unknown, said: unknown): void => {
+    if (found !== said) differences.push(`${what} is ${String(found)}, the footer says ${String(said)}`);
+  };
+  let recordCount = 0;
+  let sizeBytes = 0;
+  for (const header of headers) {
+    verifyBatchCrc(raw, header);
+    recordCount += header.recordCount;
+    sizeBytes += header.sizeBytes;
+  }
+  const facts = gatherFacts(raw, headers, headers);
+  expect('size of whole batches', sizeBytes, frame.rawSizeBytes);
+  expect('record count', recordCount, frame.recordCount);
+  expect('batch count', headers.length, frame.batchCount);
+  expect('base offset', headers[0]?.baseOffset, frame.baseOffset);
+  expect('last offset', headers.at(-1)?.lastOffset, frame.lastOffset);
+  expect('lowest timestamp', facts.minTimestampMs, frame.minTimestampMs);
+  expect('highest timestamp', facts.maxTimestampMs, frame.maxTimestampMs);
+  return { facts, differences };
+}

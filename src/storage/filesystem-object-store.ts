@@ -1,0 +1,203 @@
+// Objects as files under one directory. A put writes a temporary file beside its place (a name with a leading dot, which list
+// skips), syncs it, links it to its name, which fails if that exists, and syncs the directory: the object is there, whole and
+// durable, or not at all (open(2), link(2), fsync(2)).
+
+import { randomBytes } from 'node:crypto';
+import { constants, type Dirent } from 'node:fs';
+import { type FileHandle, link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import { assertObjectKey } from './object-key.ts';
+import type { ByteRange, ObjectInfo, ObjectStore } from './object-store.ts';
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  EACCES: 'STORE_REFUSED',
+  EPERM: 'STORE_REFUSED',
+  EROFS: 'STORE_REFUSED',
+  ENOTDIR: 'STORE_REFUSED',
+  EISDIR: 'STORE_REFUSED',
+  ELOOP: 'STORE_REFUSED',
+  ENAMETOOLONG: 'STORE_REFUSED',
+  ENOTSUP: 'STORE_REFUSED',
+  ENOSPC: 'STORE_FULL',
+  EDQUOT: 'STORE_FULL',
+};
+
+export class FilesystemObjectStore implements ObjectStore {
+  readonly description: string;
+  readonly #root: string;
+  readonly #knownDirectories = new Set<string>();
+
+  constructor(root: string) {
+    this.#root = root;
+    this.description = root;
+  }
+
+  async putIfAbsent(key: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<'created' | 'exists'> {
+    const path = this.#pathOf(key);
+    const directory = dirname(path);
+    const temporary = join(directory, `.${randomBytes(8).toString('hex')}.tmp`);
+    await guard(`prepare ${directory}`, () => this.#ensureDirectory(directory));
+    const handle = await guard(`create a file in ${directory}`, () => open(temporary, 'wx', 0o640));
+    try {
+      try {
+        for await (const chunk of chunks) await guard(`write ${path}`, () => writeAll(handle, chunk));
+        await guard(`sync ${path}`, () => handle.datasync());
+      } finally {
+        await handle.close();
+      }
+      return await guard(`link ${path}`, () => this.#linkIfAbsent(temporary, path, directory));
+    } finally {
+      await unlink(temporary).catch(() => {});
+    }
+  }
+
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    const path = this.#pathOf(key);
+    return guard(`read ${path}`, async () => {
+      const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(absentAsUndefined);
+      if (handle === undefined) return undefined;
+      try {
+        const { size } = await handle.stat();
+        const [from, to] = boundsOf(range, size);
+        const target = into === undefined ? Buffer.allocUnsafe(to - from) : into.subarray(0, to - from);
+        return target.subarray(0, await readAll(handle, target, from));
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    const path = this.#pathOf(key);
+    return guard(`stat ${path}`, async () => {
+      const found = await stat(path).catch(absentAsUndefined);
+      if (found === undefined || !found.isFile()) return undefined;
+      return { key, sizeBytes: found.size, modifiedAtMs: Math.floor(found.mtimeMs) };
+    });
+  }
+
+  async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
+    const lastSlash = prefix.lastIndexOf('/');
+    yield* this.#walk(lastSlash < 0 ? '' : prefix.slice(0, lastSlash), prefix, startAfter);
+  }
+
+  async delete(key: string): Promise<void> {
+    const path = this.#pathOf(key);
+    await guard(`delete ${path}`, async () => {
+      const removed = await unlink(path).then(() => true, absentAsUndefined);
+      if (removed === true) await syncDirectory(dirname(path));
+    });
+  }
+
+  async close(): Promise<void> {}
+
+  async *#walk(folder: string, prefix: string, startAfter: string): AsyncGenerator<ObjectInfo> {
+    const directory = join(this.#root, folder);
+    const entries = await guard(`list ${directory}`, () => readdir(directory, { withFileTypes: true }).catch(absentAsUndefined));
+    if (entries === undefined) return;
+    for (const [name, entry] of inKeyOrder(entries)) {
+      const key = folder === '' ? name : `${folder}/${name}`;
+      if (entry.isDirectory()) {
+        const folderPrefix = `${key}/`;
+        const mayHoldPrefix = folderPrefix.startsWith(prefix) || prefix.startsWith(folderPrefix);
+        const mayBeAfter = folderPrefix > startAfter || startAfter.startsWith(folderPrefix);
+        if (mayHoldPrefix && mayBeAfter) yield* this.#walk(key, prefix, startAfter);
+      } else if (entry.isFile() && key.startsWith(prefix) && key > startAfter) {
+        const info = await this.head(key);
+        if (info !== undefined) yield info;
+      }
+    }
+  }
+
+  async #linkIfAbsent(temporary: string, path: string, directory: string): Promise<'created' | 'exists'> {
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return 'exists';
+      throw error;
+    }
+    await syncDirectory(directory);
+    return 'created';
+  }
+
+  /** Makes the directory and syncs every parent that gained an entry. A root that went away is not made again. */
+  async #ensureDirectory(directory: string): Promise<void> {
+    if (this.#knownDirectories.has(directory) && (await stat(directory).catch(absentAsUndefined)) !== undefined) return;
+    if (this.#knownDirectories.size > 0) await stat(this.#root);
+    const first = await mkdir(directory, { recursive: true, mode: 0o750 });
+    if (first !== undefined) {
+      for (let made = directory; ; made = dirname(made)) {
+        await syncDirectory(dirname(made));
+        if (made === first) break;
+      }
+    }
+    this.#knownDirectories.add(directory);
+  }
+
+  #pathOf(key: string): string {
+    assertObjectKey(key);
+    return join(this.#root, key);
+  }
+}
+
+/** Files and directories as their keys sort: a directory sorts as if its name ended with `/`. Temporary files are left out. */
+function inKeyOrder(entries: readonly Dirent[]): [string, Dirent][] {
+  return entries
+    .filter((entry) => !entry.name.startsWith('.'))
+    .map((entry): [string, Dirent, string] => [entry.name, entry, entry.isDirectory() ? `${entry.name}/` : entry.name])
+    .sort(([, , a], [, , b]) => (a < b ? -1 : 1))
+    .map(([name, entry]) => [name, entry]);
+}
+
+function boundsOf(range: ByteRange | undefined, size: number): [from: number, to: number] {
+  if (range === undefined) return [0, size];
+  if ('suffixBytes' in range) return [Math.max(0, size - range.suffixBytes), size];
+  const from = Math.min(range.position, size);
+  return [from, Math.min(from + range.sizeBytes, size)];
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.byteLength; ) {
+    written += (await handle.write(bytes, written, bytes.byteLength - written)).bytesWritten;
+  }
+}
+
+async function readAll(handle: FileHandle, target: Uint8Array, position: number): Promise<number> {
+  let filled = 0;
+  while (filled < target.byteLength) {
+    const { bytesRead } = await handle.read(target, filled, target.byteLength - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function absentAsUndefined(error: unknown): undefined {
+  if (errnoOf(error) === 'ENOENT') return undefined;
+  throw error;
+}
+
+/** Translates what the operating system refuses. */
+async function guard<T>(attempt: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof BackupError) throw error;
+    const code = CODES[errnoOf(error)] ?? 'STORE_UNAVAILABLE';
+    throw new BackupError(code, `${attempt}: ${messageOf(error)}`, { cause: error });
+  }
+}

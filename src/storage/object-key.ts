@@ -1,0 +1,14 @@
+// The grammar of keys: relative, no empty, `.` or `..` element, no element that begins with a dot (those are a filesystem's own
+// temporary files). Checked at the border of every store, so that nothing read from a catalog leaves its root.
+
+import { BackupError } from '../model/errors.ts';
+
+const MAX_KEY_BYTES = 1024;
+const ELEMENT = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,254}$/;
+
+/** @throws OBJECT_CORRUPT when `key` is not one that this program makes. */
+export function assertObjectKey(key: string): void {
+  if (key.length > MAX_KEY_BYTES || !key.split('/').every((element) => ELEMENT.test(element))) {
+    throw new BackupError('OBJECT_CORRUPT', `${JSON.stringify(key.slice(0, 200))} is not a key of a backup`);
+  }
+}

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import type { RequestIssue } from '../../../src/control/error-body.ts';
+import { ask, type ControlFixture, NOW_MS, startControl } from './control-fixture.ts';
+
+describe('the body of a restore', () => {
+  let control: ControlFixture;
+  before(async () => {
+    control = await startControl();
+  });
+  after(() => control.stop());
+  beforeEach(() => {
+    control.restores.jobs.length = 0;
+  });
+
+  const texts: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
+    ['no JSON', 'restore everything', /not JSON/],
+    ['half of JSON', '{"dry_run":', /not JSON/],
+    ['JSON and a rest', '{} {}', /not JSON/],
+    ['NaN', '{"point_in_time":NaN}', /not JSON/],
+    ['a comment', '{/* */}', /not JSON/],
+    ['blank', '  ', /empty/],
+    ['a byte order mark', '\ufeff{}', /not JSON/],
+    ['not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /not UTF-8/],
+    ['UTF-16', Buffer.from('{}', 'utf16le'), /not JSON/],
+    ['a key twice', '{"dry_run":true,"dry_run":false}', /key twice/],
+    ['a key twice, once escaped', '{"dry_run":true,"dry\\u005frun":false}', /key twice/],
+    ['__proto__', '{"__proto__":{"dry_run":true}}', /__proto__/],
+    ['__proto__ below', '{"topic_mapping":{"__proto__":"x"}}', /__proto__/],
+    ['an escaped __proto__', '{"\\u005f_proto__":{}}', /__proto__/],
+    ['constructor.prototype', '{"constructor":{"prototype":{"x":1}}}', /body\/constructor: is not known/],
+    ['10,000 levels', `${'['.repeat(10_000)}${']'.repeat(10_000)}`, /nested deeper/],
+    ['10,000 objects deep', `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`, /nested deeper/],
+    ['a list', '[]', /body: must be object/],
+    ['null', 'null', /body: must be object/],
+    ['a string', '"latest"', /body: must be object/],
+    ['a number', '1', /body: must be object/],
+  ];
+  for (const [what, body, message] of texts) {
+    test(`${what} is 400`, async () => {
+      const { status, json } = await ask(control, 'POST', '/v1/restores', body);
+      assert.equal(status, 400);
+      assert.equal(json['error_code'], 400);
+      assert.equal(json['code'], 'USAGE_INVALID');
+      assert.match(String(json['message']), message);
+      assert.equal(control.restores.jobs.length, 0);
+    });
+  }
+
+  const bodies: readonly (readonly [string, unknown, string])[] = [
+    ['an unknown field', { pitr: 1 }, 'body/pitr'],
+    ['a URL as target', { target: 'kafka://evil.com:9092', bootstrap_servers: 'evil.com' }, 'body/bootstrap_servers'],
+    ['1e999', '{"point_in_time":1e999}', 'body/point_in_time'],
+    ['2^63 as a number', { point_in_time: 2 ** 63 }, 'body/point_in_time'],
+    ['2^63 as text', { point_in_time: '9223372036854775808' }, 'body/point_in_time'],
+    ['a negative instant', { point_in_time: -1 }, 'body/point_in_time'],
+    ['a fraction of a millisecond', { point_in_time: 1.5 }, 'body/point_in_time'],
+    ['an instant without a zone', { point_in_time: '2026-11-20T03:00:00' }, 'body/point_in_time'],
+    ['30 February', { point_in_time: '2026-02-30T03:00:00Z' }, 'body/point_in_time'],
+    ['an instant in words', { point_in_time: 'yesterday' }, 'body/point_in_time'],
+    ['a null instant', { point_in_time: null }, 'body/point_in_time'],
+    ['the future', { point_in_time: NOW_MS + 1 }, 'body/point_in_time'],
+    ['a window from the future', { time_window_start: '2026-11-20T12:00:00.001Z' }, 'body/time_window_start'],
+    ['a window the wrong way round', { point_in_time: 1000, time_window_start: 1001 }, 'body/time_window_start'],
+    ['topics as text', { topics: 'orders' }, 'body/topics'],
+    ['no topics at all', { topics: [] }, 'body/topics'],
+    ['topics that are numbers', { topics: [1] }, 'body/topics/0'],
+    ['unknown topic fields', { topics: { only: ['a'] } }, 'body/topics/only'],
+    ['a topic with a slash', { topics: ['../etc'] }, 'body/topics/0'],
+    ['a topic with a NUL', { topics: { include: ['ok', 'a\0b'] } }, 'body/topics/include/1'],
+    ['a lone surrogate', '{"topics":["\\ud800"]}', 'body/topics/0'],
+    ['an empty topic', { topics: { exclude: [''] } }, 'body/topics/exclude/0'],
+    ['a topic called ..', { topics: ['..'] }, 'body/topics/0'],
+    ['a topic of 250 letters', { topics: ['x'.repeat(250)] }, 'body/topics/0'],
+    ['a regular expression', { topics: ['~(a+)+$'] }, 'body/topics/0'],
+    ['an internal topic onto itself', { topics: ['__consumer_offsets'] }, 'body/topics'],
+    ['a mapping that is a list', { topic_mapping: ['a'] }, 'body/topic_mapping'],
+    ['a mapping to a number', { topic_mapping: { a: 1 } }, 'body/topic_mapping/a'],
+    ['a mapping to no topic name', { topic_mapping: { a: 'b/c' } }, 'body/topic_mapping/a'],
+    ['a mapping from no topic name', { topic_mapping: { 'a b': 'c' } }, 'body/topic_mapping/a b'],
+    ['a mapping to an internal topic', { topic_mapping: { a: '__consumer_offsets' } }, 'body/topic_mapping/a'],
+    ['two topics mapped to one', { topic_mapping: { a: 'c', b: 'c' } }, 'body/topic_mapping/b'],
+    ['a mapping onto a topic restored too', { topics: ['a', 'b'], topic_mapping: { a: 'b' } }, 'body/topics'],
+    ['an empty target', { target: '' }, 'body/target'],
+    ['a dry run in words', { dry_run: 'yes' }, 'body/dry_run'],
+    ['a dry run as a number', { dry_run: 1 }, 'body/dry_run'],
+  ];
+  for (const [what, body, path] of bodies) {
+    test(`${what} is 400 at ${path.replaceAll('\0', '')}`, async () => {
+      const { status, json } = await ask(control, 'POST', '/v1/restores', body);
+      assert.equal(status, 400, JSON.stringify(json));
+      const errors = json['errors'] as readonly RequestIssue[];
+      assert.ok(
+        errors.some((issue) => issue.path === path && issue.message !== ''),
+        JSON.stringify(errors),
+      );
+      assert.equal(control.restores.jobs.length, 0);
+    });
+  }
+
+  test('all faults are told at once, in the list and in the message', async () => {
+    const body = { point_in_time: 'x', time_window_start: 'y', topics: ['a b'], topic_mapping: { a: '/' } };
+    const { json } = await ask(control, 'POST', '/v1/restores', body);
+    const errors = json['errors'] as readonly RequestIssue[];
+    assert.equal(errors.length, 4);
+    assert.equal(String(json['message']).split('\n').length, 4);
+  });
+
+  test('of very many faults twenty are told', async () => {
+    const body = { topics: Array.from({ length: 900 }, (_, index) => `bad topic ${index}`) };
+    const { json } = await ask(control, 'POST', '/v1/restores', body);
+    assert.equal((json['errors'] as readonly RequestIssue[]).length, 20);
+  });
+
+  test('a target that the configuration does not name is 403', async () => {
+    const { status, json } = await ask(control, 'POST', '/v1/restores', { target: 'elsewhere' });
+    assert.equal(status, 403);
+    assert.equal(json['code'], 'FORBIDDEN');
+  });
+
+  test('64 KiB are taken, one byte more is 413', async () => {
+    const padded = (size: number): string => `{}${' '.repeat(size - 2)}`;
+    assert.equal((await ask(control, 'POST', '/v1/restores', padded(65_536))).status, 202);
+    const { status, json } = await ask(control, 'POST', '/v1/restores', padded(65_537));
+    assert.equal(status, 413);
+    assert.equal(json['error_code'], 413);
+  });
+
+  test('other content types, or none, are refused', async () => {
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data',
+      'application/xml',
+      '',
+    ]) {
+      const { status, json } = await ask(control, 'POST', '/v1/restores', '{}', { 'content-type': type });
+      assert.equal(status, 415, type);
+      assert.equal(json['error_code'], 415);
+    }
+  });
+
+  test('no body is 400, with and without a content type', async () => {
+    assert.equal((await ask(control, 'POST', '/v1/restores')).status, 400);
+    assert.equal((await ask(control, 'POST', '/v1/restores', '')).status, 400);
+  });
+
+  test('JSON with a charset is taken', async () => {
+    const headers = { 'content-type': 'application/json; charset=utf-8' };
+    assert.equal((await ask(control, 'POST', '/v1/restores', {}, headers)).status, 202);
+  });
+
+  test('a topic called constructor is an ordinary topic', async () => {
+    const body = { topics: ['constructor', 'a'], topic_mapping: { constructor: 'prototype' } };
+    assert.equal((await ask(control, 'POST', '/v1/restores', body)).status, 202);
+    const { topicMapping } = control.restores.jobs[0]!.request;
+    assert.equal(topicMapping['constructor'], 'prototype');
+    assert.equal(topicMapping['toString'], undefined);
+  });
+
+  test('topics may swap names, and an excluded one collides with nobody', async () => {
+    const swap = { topics: ['a', 'b'], topic_mapping: { a: 'b', b: 'a' } };
+    assert.equal((await ask(control, 'POST', '/v1/restores', swap)).status, 202);
+    control.restores.jobs.length = 0;
+    const excluded = { topics: { include: ['a', 'b'], exclude: ['b'] }, topic_mapping: { a: 'b' } };
+    assert.equal((await ask(control, 'POST', '/v1/restores', excluded)).status, 202);
+  });
+});
