@@ -34,7 +34,9 @@ export async function claimIdentity(
   nowMs: number,
 ): Promise<BackupIdentity> {
   const wanted: BackupIdentity = { backupId: layout.backupId, clusterId, createdAtMs: nowMs };
-  const bytes = Buffer.from(`${toJson({ format: 'kafka-backup-agent', formatVersion: CATALOG_FORMAT_VERSION, ...wanted }, 2)}\n`);
+  const bytes = Buffer.from(
+    `${toJson({ format: 'kafka-backup-agent', formatVersion: CATALOG_FORMAT_VERSION, ...wanted }, 2)}\n`,
+  );
   const known = (await readIdentity(store, layout)) ?? (await putOrRead(store, layout, bytes, wanted));
   if (known.clusterId !== clusterId) {
     throw new BackupError(

@@ -46,9 +46,13 @@ export async function readCatalog(
 export function follow(state: CatalogState, next: StoredCommit, layout: ObjectLayout): void {
   if (next.commit.version !== state.version + 1 || next.commit.previousSha256 !== state.sha256) {
     const key = layout.commit(next.commit.version);
-    throw new BackupError('CATALOG_CORRUPT', `${key} does not follow commit ${state.version} (${state.sha256 || 'none'})`, {
-      context: { key },
-    });
+    throw new BackupError(
+      'CATALOG_CORRUPT',
+      `${key} does not follow commit ${state.version} (${state.sha256 || 'none'})`,
+      {
+        context: { key },
+      },
+    );
   }
   for (const action of next.commit.actions) {
     if (action.kind === 'segment') layout.assertSegmentKey(action.segment.key);
@@ -66,7 +70,9 @@ export async function readCommit(store: ObjectStore, layout: ObjectLayout, versi
   const key = layout.commit(version);
   const bytes = await store.get(key);
   if (bytes === undefined) {
-    throw new BackupError('CATALOG_CORRUPT', `commit ${version} of the catalog is missing (${key})`, { context: { key } });
+    throw new BackupError('CATALOG_CORRUPT', `commit ${version} of the catalog is missing (${key})`, {
+      context: { key },
+    });
   }
   const commit = decodeCommit(bytes, key);
   if (commit.version !== version) {
@@ -76,7 +82,12 @@ export async function readCommit(store: ObjectStore, layout: ObjectLayout, versi
 }
 
 /** Versions after `after`, ascending. @throws CATALOG_CORRUPT at a hole. */
-async function listVersions(store: ObjectStore, layout: ObjectLayout, after: number, atMost: number): Promise<number[]> {
+async function listVersions(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  after: number,
+  atMost: number,
+): Promise<number[]> {
   const versions: number[] = [];
   const startAfter = after === 0 ? '' : layout.commit(after);
   for await (const { key } of store.list(layout.catalogPrefix, startAfter)) {
@@ -84,9 +95,13 @@ async function listVersions(store: ObjectStore, layout: ObjectLayout, after: num
     if (version === undefined) break;
     const expected = after + versions.length + 1;
     if (version !== expected) {
-      throw new BackupError('CATALOG_CORRUPT', `commit ${expected} of the catalog is missing; the next one there is ${version}`, {
-        context: { key: layout.commit(expected) },
-      });
+      throw new BackupError(
+        'CATALOG_CORRUPT',
+        `commit ${expected} of the catalog is missing; the next one there is ${version}`,
+        {
+          context: { key: layout.commit(expected) },
+        },
+      );
     }
     if (version > atMost) break;
     versions.push(version);

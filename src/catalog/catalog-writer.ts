@@ -113,7 +113,8 @@ export class CatalogWriter {
       if (version === undefined) break;
       if (version <= this.state.version) newest = version;
     }
-    if (newest > 0) this.#checkpoint = await readCheckpointIndex(this.#store, this.#layout, newest).catch(() => NO_CHECKPOINT);
+    if (newest > 0)
+      this.#checkpoint = await readCheckpointIndex(this.#store, this.#layout, newest).catch(() => NO_CHECKPOINT);
     for (let version = this.#checkpoint.version + 1; version <= this.state.version; version += 1) {
       const { commit } = await readCommit(this.#store, this.#layout, version);
       this.#sinceCheckpoint.push(...commit.actions);

@@ -60,7 +60,11 @@ export async function loadCheckpoint(
 }
 
 /** Reads the pieces of the newest checkpoint's index, for a writer that goes on from it. */
-export async function readCheckpointIndex(store: ObjectStore, layout: ObjectLayout, version: number): Promise<CheckpointIndex> {
+export async function readCheckpointIndex(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  version: number,
+): Promise<CheckpointIndex> {
   const { topics } = decodeIndex(await readIndex(store, layout, version));
   return { version, topics: new Map(topics.map((topic) => [`${topic.topic}/${topic.topicId}`, topic])) };
 }
@@ -150,7 +154,8 @@ async function load(
 async function readIndex(store: ObjectStore, layout: ObjectLayout, version: number): Promise<JsonFields> {
   const key = layout.checkpoint(version);
   const bytes = await store.get(key);
-  if (bytes === undefined) throw new BackupError('CATALOG_CORRUPT', `checkpoint ${key} is missing`, { context: { key } });
+  if (bytes === undefined)
+    throw new BackupError('CATALOG_CORRUPT', `checkpoint ${key} is missing`, { context: { key } });
   const fields = unpack(bytes, key);
   assertFormat(fields, key);
   return fields;
@@ -174,7 +179,9 @@ function decodeIndex(fields: JsonFields): { sha256: string; committedAtMs: numbe
 async function readPiece(store: ObjectStore, piece: Piece): Promise<CatalogAction[]> {
   const bytes = await store.get(piece.key);
   if (bytes === undefined || sha256(bytes) !== piece.sha256) {
-    throw new BackupError('CATALOG_CORRUPT', `${piece.key} of a checkpoint is missing or damaged`, { context: { key: piece.key } });
+    throw new BackupError('CATALOG_CORRUPT', `${piece.key} of a checkpoint is missing or damaged`, {
+      context: { key: piece.key },
+    });
   }
   return unpack(bytes, piece.key).list('actions').map(decodeAction);
 }

@@ -87,7 +87,10 @@ export function decodeCommit(bytes: Uint8Array, key: string): Commit {
 export function assertFormat(fields: JsonFields, key: string): void {
   const formatVersion = fields.integer('formatVersion', 1);
   if (formatVersion > CATALOG_FORMAT_VERSION) {
-    throw new BackupError('FORMAT_TOO_NEW', `${key} has format version ${formatVersion}, this program knows ${CATALOG_FORMAT_VERSION}`);
+    throw new BackupError(
+      'FORMAT_TOO_NEW',
+      `${key} has format version ${formatVersion}, this program knows ${CATALOG_FORMAT_VERSION}`,
+    );
   }
 }
 

@@ -82,9 +82,13 @@ export class ObjectLayout {
   /** @throws CATALOG_CORRUPT when a catalog names a segment outside this backup's data. */
   assertSegmentKey(key: string): void {
     if (!key.startsWith(this.dataPrefix)) {
-      throw new BackupError('CATALOG_CORRUPT', `the catalog names ${JSON.stringify(key)}, which is not data of this backup`, {
-        context: { key },
-      });
+      throw new BackupError(
+        'CATALOG_CORRUPT',
+        `the catalog names ${JSON.stringify(key)}, which is not data of this backup`,
+        {
+          context: { key },
+        },
+      );
     }
   }
 }
@@ -96,7 +100,10 @@ export function backupIdOf(key: string): string | undefined {
 
 function incarnation(topic: string, topicId: string): string {
   if (!isTopicName(topic) || !TOPIC_ID.test(topicId)) {
-    throw new BackupError('CATALOG_CORRUPT', `${JSON.stringify(topic)} with id ${JSON.stringify(topicId)} is not a topic`);
+    throw new BackupError(
+      'CATALOG_CORRUPT',
+      `${JSON.stringify(topic)} with id ${JSON.stringify(topicId)} is not a topic`,
+    );
   }
   // A topic name may begin with a dot, which a store's keys may not; no topic name holds "=".
   return `${topic.startsWith('.') ? '=' : ''}${topic}/${topicId.startsWith('-') ? '=' : ''}${topicId}`;

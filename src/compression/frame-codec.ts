@@ -105,7 +105,9 @@ export class FrameExpander {
           return copyInto(target, zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawSizeBytes) }));
       }
     } catch (error) {
-      throw new BackupError('OBJECT_CORRUPT', `a ${codec} frame does not decode: ${messageOf(error)}`, { cause: error });
+      throw new BackupError('OBJECT_CORRUPT', `a ${codec} frame does not decode: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 }

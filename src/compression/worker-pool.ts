@@ -56,7 +56,6 @@ export class PiscinaPool implements WorkerPool {
       concurrentTasksPerWorker: 1,
       // A worker's garbage is its small objects only; a small young generation keeps its memory small.
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
-      execArgv: [...process.execArgv, '--expose-gc'],
     });
   }
 

@@ -55,7 +55,9 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const names = [...LOOPBACK_NAMES, listen.host, ...(options.allowedHosts ?? [])];
   const app = buildServer(sources, { token, hostNames: new Set(names.map((name) => name.toLowerCase())) });
   try {
-    await app.listen({ host: listen.host, port: listen.port });
+    // For `localhost` fastify would open a second server, without our limits.
+    const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host;
+    await app.listen({ host, port: listen.port });
   } catch (cause) {
     await app.close();
     throw listenError(listen, cause);

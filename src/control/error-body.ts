@@ -75,7 +75,7 @@ export function errorBodyFor(error: unknown): ErrorBody {
       validation.map(({ instancePath, message = 'is not valid', params }) => {
         const path = `${root}${instancePath}`;
         const { additionalProperty: unknown, allowedValues } = params;
-        if (unknown !== undefined) return { path: `${path}/${String(unknown)}`, message: 'is not known here' };
+        if (typeof unknown === 'string') return { path: `${path}/${unknown}`, message: 'is not known here' };
         if (Array.isArray(allowedValues)) return { path, message: `must be one of ${allowedValues.join(', ')}` };
         return { path, message };
       }),

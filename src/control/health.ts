@@ -39,8 +39,8 @@ export const READY_SCHEMA = {
 
 /** Judges a snapshot; null while no backup has started. A check named in `excluded` is listed but no longer required. */
 export function judgeReadiness(status: BackupStatus | null, excluded: readonly string[]): Readiness {
-  const checks = listChecks(status).map((check) => {
-    return excluded.includes(check.name) ? { ...check, required: false } : check;
+  const checks = listChecks(status).map((found) => {
+    return excluded.includes(found.name) ? { ...found, required: false } : found;
   });
   return { isReady: checks.every(({ ok, required }) => ok || !required), checks };
 }

@@ -5,6 +5,8 @@ import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { TopicConfigs, TopicDescription } from '../model/topic-description.ts';
 import { comparePartitions, partitionName, type TopicPartition } from '../model/topic-partition.ts';
+import type { TopicListing } from './partition-log.ts';
+import type { EffectiveConfig } from './restore-sink.ts';
 import { BrokerConnection, type BrokerAddress, type ConnectionSettings, type HeldResponse } from './kafkajs-wire.ts';
 import type { ApiCall } from './protocol/api.ts';
 import { KAFKA_ERROR, kafkaError, kafkaErrorClass } from './protocol/kafka-errors.ts';
@@ -14,13 +16,6 @@ import { describeTopicConfigsCall } from './protocol/topic-admin.ts';
 
 /** Which of a broker's connections a call takes. Calls in one lane are answered in order. */
 export type Lane = 'general' | 'fetch' | `produce-${number}`;
-
-/** The topics that were asked for, those that do not exist, and those that the principal may not describe. */
-export interface TopicListing {
-  readonly topics: readonly TopicDescription[];
-  readonly missing: readonly string[];
-  readonly denied: readonly string[];
-}
 
 export class KafkaCluster {
   readonly #seeds: readonly BrokerAddress[];
@@ -73,6 +68,21 @@ export class KafkaCluster {
     return { topics, missing, denied };
   }
 
+  /** Every configuration entry of one topic. @throws what the broker refuses with. */
+  async describeEffectiveConfigs(topic: string): Promise<Map<string, EffectiveConfig>> {
+    const [result] = await this.callAny(describeTopicConfigsCall([topic]));
+    if (result === undefined || result.errorCode !== KAFKA_ERROR.none) {
+      throw kafkaError(
+        result?.errorCode ?? -1,
+        `describe the configuration of ${topic}`,
+        { topic },
+        result?.errorMessage,
+      );
+    }
+    const { configs } = result;
+    return new Map(configs.map(({ name, value, isSetOnTopic }) => [name, { value: value ?? '', isSetOnTopic }]));
+  }
+
   /** Configuration set on each topic itself. Topics whose configuration may not be read are left out. */
   async describeTopicConfigs(topics: readonly string[]): Promise<Map<string, TopicConfigs>> {
     const results = await this.callAny(describeTopicConfigsCall(topics));
@@ -91,7 +101,10 @@ export class KafkaCluster {
    */
   async listOffsets(partitions: readonly TopicPartition[], at: keyof typeof OFFSET_AT): Promise<Map<string, bigint>> {
     const offsets = new Map<string, bigint>();
-    const byLeader = Map.groupBy([...partitions].sort(comparePartitions), (one) => this.#leaders.get(partitionName(one)) ?? -1);
+    const byLeader = Map.groupBy(
+      [...partitions].sort(comparePartitions),
+      (one) => this.#leaders.get(partitionName(one)) ?? -1,
+    );
     for (const [leader, led] of byLeader) {
       if (leader < 0) continue;
       const topics = [...Map.groupBy(led, (one) => one.topic)].map(([topic, list]) => ({

@@ -49,7 +49,11 @@ declare module 'kafkajs/src/network/connectionPool.js' {
       readonly requestTimeout: number;
       readonly sendRequest: () => void;
     }): void;
-    fulfillRequest(answer: { readonly size: number; readonly correlationId: number; readonly payload: Uint8Array }): void;
+    fulfillRequest(answer: {
+      readonly size: number;
+      readonly correlationId: number;
+      readonly payload: Uint8Array;
+    }): void;
     waitForPendingRequests(): Promise<void>;
   }
   export interface ConnectionPool {

@@ -63,12 +63,12 @@ export class KafkaPartitionLog implements PartitionLog {
     return new IncrementalFetchSession(this.#cluster, nodeId);
   }
 
-  async fetchOnce(nodeId: number, position: FetchPosition, limits: FetchLimits): Promise<FetchResult> {
+  async fetchOnce(nodeId: number, positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult> {
     const call = fetchCall({
       ...limits,
       sessionId: NO_SESSION,
       sessionEpoch: FINAL_EPOCH,
-      partitions: [requestOf(position, limits)],
+      partitions: positions.map((position) => requestOf(position, limits)),
       forgotten: [],
     });
     const held = await this.#cluster.callHeld(nodeId, 'general', call, limits.maxWaitMs + FETCH_GRACE_MS);
@@ -178,7 +178,8 @@ function outcomeOf(answer: FetchResponsePartition): FetchedPartition {
         return { ...identity, kind: 'transient', kafkaError: kafkaErrorText };
     }
   }
-  if (diverging !== null) return { ...identity, kind: 'truncated', endOffset: diverging.endOffset, epoch: diverging.epoch };
+  if (diverging !== null)
+    return { ...identity, kind: 'truncated', endOffset: diverging.endOffset, epoch: diverging.epoch };
   const { records, highWatermark, lastStableOffset, logStartOffset } = answer;
   return { ...identity, kind: 'records', records, highWatermark, lastStableOffset, logStartOffset };
 }

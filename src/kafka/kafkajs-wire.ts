@@ -107,7 +107,12 @@ export class BrokerConnection {
 function exchange(connection: Connection, api: ApiCall<unknown>, timeoutMs: number): Promise<Uint8Array> {
   const correlationId = connection.nextCorrelationId();
   const writer = new WireWriter();
-  writer.int16(api.apiKey).int16(api.apiVersion).int32(correlationId).nullableString(connection.clientId).noTaggedFields();
+  writer
+    .int16(api.apiKey)
+    .int16(api.apiVersion)
+    .int32(correlationId)
+    .nullableString(connection.clientId)
+    .noTaggedFields();
   api.write(writer);
   const chunks = writer.chunks();
   const lengthWord = Buffer.allocUnsafe(4);
@@ -202,7 +207,8 @@ function translate(error: unknown, attempt: string): BackupError {
 function codeOf(error: unknown): ErrorCode {
   const name = error instanceof Error ? error.name : '';
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (name === 'KafkaJSSASLAuthenticationError' || code === 'SASL_AUTHENTICATION_FAILED') return 'KAFKA_AUTHENTICATION_FAILED';
+  if (name === 'KafkaJSSASLAuthenticationError' || code === 'SASL_AUTHENTICATION_FAILED')
+    return 'KAFKA_AUTHENTICATION_FAILED';
   if (CERTIFICATE_ERRORS.has(code)) return 'KAFKA_AUTHENTICATION_FAILED';
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return 'KAFKA_NOT_KAFKA';
   if (name.startsWith('KafkaJSConnection') || name === 'KafkaJSRequestTimeoutError' || name === 'KafkaJSLockTimeout') {

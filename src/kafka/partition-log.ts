@@ -27,7 +27,10 @@ export interface LogPositions {
 
 /** What one fetch says of one partition. */
 export type FetchedPartition = { readonly topicId: string; readonly partition: number } & (
-  | ({ readonly kind: 'records'; /** Whole batches, perhaps with a cut one at the end. */ readonly records: Uint8Array } & LogPositions)
+  | ({
+      readonly kind: 'records' /** Whole batches, perhaps with a cut one at the end. */;
+      readonly records: Uint8Array;
+    } & LogPositions)
   | { readonly kind: 'offset-out-of-range' }
   | { readonly kind: 'truncated'; readonly endOffset: bigint; readonly epoch: number }
   | { readonly kind: 'stale-metadata'; readonly kafkaError: string }
@@ -64,9 +67,9 @@ export interface PartitionLog {
   listOffsets(partitions: readonly TopicPartition[], at: 'earliest' | 'latest'): Promise<ReadonlyMap<string, bigint>>;
   openSession(nodeId: number): FetchSession;
   /**
-   * Asks for one partition alone, without a session and without waiting: tells an empty answer that means "nothing stored
-   * between here and the end" from one that only ran out of room.
+   * Fetches outside any session; every position is answered. For one position alone an empty answer means that nothing is
+   * stored between it and the high watermark.
    */
-  fetchOnce(nodeId: number, position: FetchPosition, limits: FetchLimits): Promise<FetchResult>;
+  fetchOnce(nodeId: number, positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult>;
   close(): Promise<void>;
 }

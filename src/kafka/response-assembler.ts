@@ -31,7 +31,8 @@ export class LandingBuffers {
   /** Gives back what acquire returned, or any view into it. Nobody may read it afterwards. */
   release(bytes: Uint8Array): void {
     const { buffer } = bytes;
-    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < LANDING_THRESHOLD_BYTES || this.#free.includes(buffer)) return;
+    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < LANDING_THRESHOLD_BYTES || this.#free.includes(buffer))
+      return;
     this.#free.push(buffer);
     this.#free.sort((a, b) => b.byteLength - a.byteLength);
     this.#free.length = Math.min(this.#free.length, KEPT_LANDING_BUFFERS);
@@ -77,11 +78,15 @@ export class ResponseAssembler {
     if (this.#lengthFilled < 4) return at;
     const sizeBytes = this.#lengthWord.readInt32BE(0);
     if (sizeBytes < 4 || sizeBytes > MAX_RESPONSE_BYTES) {
-      throw new BackupError('KAFKA_NOT_KAFKA', `the answer begins with ${JSON.stringify(this.#lengthWord.toString('latin1'))}`);
+      throw new BackupError(
+        'KAFKA_NOT_KAFKA',
+        `the answer begins with ${JSON.stringify(this.#lengthWord.toString('latin1'))}`,
+      );
     }
     this.#lengthFilled = 0;
     this.#filled = 0;
-    this.#response = sizeBytes < LANDING_THRESHOLD_BYTES ? Buffer.allocUnsafe(sizeBytes) : this.#landing.acquire(sizeBytes);
+    this.#response =
+      sizeBytes < LANDING_THRESHOLD_BYTES ? Buffer.allocUnsafe(sizeBytes) : this.#landing.acquire(sizeBytes);
     return at;
   }
 
@@ -89,7 +94,10 @@ export class ResponseAssembler {
     const response = this.#response;
     if (response === undefined) return position;
     const taken = Math.min(chunk.byteLength - position, response.byteLength - this.#filled);
-    response.set(position === 0 && taken === chunk.byteLength ? chunk : chunk.subarray(position, position + taken), this.#filled);
+    response.set(
+      position === 0 && taken === chunk.byteLength ? chunk : chunk.subarray(position, position + taken),
+      this.#filled,
+    );
     this.#filled += taken;
     if (this.#filled === response.byteLength) {
       this.#response = undefined;

@@ -37,7 +37,8 @@ export class JsonFields {
   /** A safe integer, by default not negative. */
   integer(name: string, min = 0): number {
     const value = this.#value[name];
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw this.#wrong(name, `an integer >= ${min}`);
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min)
+      throw this.#wrong(name, `an integer >= ${min}`);
     return value;
   }
 

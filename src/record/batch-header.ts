@@ -12,6 +12,8 @@ import { BackupError } from '../model/errors.ts';
 import { crc32c } from './crc32c.ts';
 
 export const BATCH_HEADER_BYTES = 61;
+/** The offset after a record must be one too. */
+const MAX_OFFSET = 2n ** 63n - 1n;
 /** Bytes before and including batchLength. */
 export const BATCH_PREFIX_BYTES = 12;
 
@@ -33,7 +35,10 @@ export const BATCH_FIELD = {
 
 export const ATTRIBUTE = { codecMask: 0x07, logAppendTime: 0x08, transactional: 0x10, control: 0x20 } as const;
 
-/** A parsed header. `position` and `sizeBytes` locate the whole batch in the bytes it was parsed from. */
+/**
+ * A parsed header. `position` and `sizeBytes` locate the whole batch in the bytes it was parsed from. Timestamps beyond 2^53
+ * (a producer that stamps nanoseconds) are rounded: see {@link hasExactTimestamps}.
+ */
 export interface RecordBatchHeader {
   readonly position: number;
   readonly sizeBytes: number;
@@ -69,6 +74,11 @@ export function isLogAppendTime(header: RecordBatchHeader): boolean {
   return (header.attributes & ATTRIBUTE.logAppendTime) !== 0;
 }
 
+/** False when a timestamp of the batch is no exact number: such a batch is kept and sent as it is, never re-encoded. */
+export function hasExactTimestamps(header: RecordBatchHeader): boolean {
+  return Number.isSafeInteger(header.baseTimestampMs) && Number.isSafeInteger(header.maxTimestampMs);
+}
+
 /** A view for reading the big-endian fields of `bytes`, whatever buffer it lies in. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -85,23 +95,31 @@ export function parseBatchHeader(view: DataView, position: number): RecordBatchH
   const baseOffset = view.getBigInt64(position);
   const magic = view.getInt8(position + BATCH_FIELD.magic);
   if (magic !== 2) {
-    throw new BackupError('BATCH_CORRUPT', `batch at offset ${baseOffset} has message format v${magic}; only v2 is known`);
+    throw new BackupError(
+      'BATCH_CORRUPT',
+      `batch at offset ${baseOffset} has message format v${magic}; only v2 is known`,
+    );
   }
   const sizeBytes = view.getInt32(position + BATCH_FIELD.batchLength) + BATCH_PREFIX_BYTES;
   if (sizeBytes < BATCH_HEADER_BYTES) {
-    throw new BackupError('BATCH_CORRUPT', `batch at offset ${baseOffset} is ${sizeBytes} bytes long, less than its header`);
+    throw new BackupError(
+      'BATCH_CORRUPT',
+      `batch at offset ${baseOffset} is ${sizeBytes} bytes long, less than its header`,
+    );
   }
   if (sizeBytes > available) return undefined;
   const lastOffsetDelta = view.getInt32(position + BATCH_FIELD.lastOffsetDelta);
+  const lastOffset = baseOffset + BigInt(lastOffsetDelta);
   const recordCount = view.getInt32(position + BATCH_FIELD.recordCount);
-  if (lastOffsetDelta < 0 || recordCount < 0 || recordCount > lastOffsetDelta + 1 || baseOffset < 0n) {
+  const isOutOfRange = lastOffsetDelta < 0 || baseOffset < 0n || lastOffset >= MAX_OFFSET;
+  if (isOutOfRange || recordCount < 0 || recordCount > lastOffsetDelta + 1) {
     throw new BackupError('BATCH_CORRUPT', `batch at offset ${baseOffset} has a header that contradicts itself`);
   }
   return {
     position,
     sizeBytes,
     baseOffset,
-    lastOffset: baseOffset + BigInt(lastOffsetDelta),
+    lastOffset,
     partitionLeaderEpoch: view.getInt32(position + BATCH_FIELD.partitionLeaderEpoch),
     crc: view.getUint32(position + BATCH_FIELD.crc),
     attributes: view.getInt16(position + BATCH_FIELD.attributes),

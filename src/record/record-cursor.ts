@@ -79,6 +79,7 @@ export class RecordCursor {
     for (let index = 0; index < headerCount; index += 1) {
       headers.push({ key: take(reader.readVarint()), value: takeNullable() });
     }
+    if (reader.position !== this.end) throw new BackupError('BATCH_CORRUPT', 'a record is longer than its fields');
     return { key, value, headers };
   }
 }

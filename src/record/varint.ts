@@ -75,24 +75,30 @@ export class VarintReader {
   }
 }
 
-/** Writes a signed value as a zig-zag varint or varlong (the two share one encoding) and returns the next position. */
+/**
+ * Writes a signed value as a zig-zag varint or varlong (the two share one encoding) and returns the next position. Exact for
+ * every safe integer: the zig-zag form of one beyond 2^52 is no exact number, so its first group is split off before.
+ */
 export function writeVarint(target: Uint8Array, position: number, value: number): number {
-  let rest = value >= 0 ? value * 2 : -value * 2 - 1;
+  const magnitude = value >= 0 ? value : -value - 1;
+  let group = (magnitude % 64) * 2 + (value >= 0 ? 0 : 1);
+  let rest = Math.floor(magnitude / 64);
   let at = position;
-  while (rest >= 0x80) {
-    target[at] = (rest % 128) | 0x80;
+  while (rest > 0) {
+    target[at] = group | 0x80;
+    group = rest % 128;
     rest = Math.floor(rest / 128);
     at += 1;
   }
-  target[at] = rest;
+  target[at] = group;
   return at + 1;
 }
 
 /** Bytes that {@link writeVarint} takes for `value`. */
 export function varintSize(value: number): number {
-  let rest = value >= 0 ? value * 2 : -value * 2 - 1;
+  let rest = Math.floor((value >= 0 ? value : -value - 1) / 64);
   let size = 1;
-  while (rest >= 0x80) {
+  while (rest > 0) {
     rest = Math.floor(rest / 128);
     size += 1;
   }

@@ -6,6 +6,7 @@
 import { FrameExpander } from '../compression/frame-codec.ts';
 import { defineTask } from '../compression/worker-pool.ts';
 import type { ProducerCodec, SegmentCodec } from '../model/codec.ts';
+import { BackupError } from '../model/errors.ts';
 import { type DropCounts, type DropReason, NO_DROPS } from '../model/recovery-target.ts';
 import type { CodecRun } from '../model/segment.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
@@ -14,6 +15,7 @@ import {
   BATCH_FIELD,
   BATCH_HEADER_BYTES,
   codecOf,
+  hasExactTimestamps,
   isControl,
   isLogAppendTime,
   isTransactional,
@@ -98,10 +100,13 @@ export function judgeFrame(task: JudgeTask): JudgeResult {
   const stored = new Uint8Array(task.stored, 0, task.storedSizeBytes);
   const raw = expander.expand(task.codec, stored, scratch, task.rawSizeBytes);
   const judge = new FrameJudge(task, raw);
+  let end = 0;
   for (const header of splitBatches(raw)) {
     verifyBatchCrc(raw, header);
     judge.batch(header);
+    end = header.position + header.sizeBytes;
   }
+  if (end !== raw.byteLength) throw new BackupError('OBJECT_CORRUPT', 'a frame ends in the middle of a batch');
   const result = judge.finish();
   if (scratch.byteLength > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(0);
   return result;
@@ -125,15 +130,10 @@ class FrameJudge {
   batch(header: RecordBatchHeader): void {
     const { fromOffset, toOffset, fromMs } = this.#task;
     if (header.lastOffset < fromOffset || header.baseOffset >= toOffset || header.recordCount === 0) return;
-    if (isControl(header)) {
-      this.#dropped['control-batch'] += header.recordCount;
-      return;
-    }
-    const verdict = this.#verdictOn(header);
-    if (verdict !== 'keep') this.#dropped[verdict] += header.recordCount;
-    else if (this.#isCut || (fromMs !== null && header.maxTimestampMs < fromMs)) {
-      this.#dropped['outside-window'] += header.recordCount;
-    } else if (this.#goesWhole(header)) this.#output.copyBatch(this.#raw, header);
+    const verdict = isControl(header) ? 'control-batch' : this.#verdictOn(header);
+    if (verdict !== 'keep') this.#drop(header, verdict);
+    else if (this.#isCut || (fromMs !== null && header.maxTimestampMs < fromMs)) this.#drop(header, 'outside-window');
+    else if (this.#goesWhole(header)) this.#output.copyBatch(this.#raw, header);
     else this.#takeRecords(header);
   }
 
@@ -149,32 +149,53 @@ class FrameJudge {
     return header.baseOffset < this.#task.decidedBelow ? 'keep' : 'undecided-transaction';
   }
 
+  #isInside(header: RecordBatchHeader): boolean {
+    return header.baseOffset >= this.#task.fromOffset && header.lastOffset < this.#task.toOffset;
+  }
+
+  /** Counts those records of the batch that are this frame's to restore. */
+  #drop(header: RecordBatchHeader, reason: DropReason): void {
+    if (this.#isInside(header)) {
+      this.#dropped[reason] += header.recordCount;
+      return;
+    }
+    const { fromOffset, toOffset } = this.#task;
+    const cursor = new RecordCursor(this.#recordsOf(header), header.recordCount);
+    while (cursor.next()) {
+      const offset = header.baseOffset + BigInt(cursor.offsetDelta);
+      if (offset >= fromOffset && offset < toOffset) this.#dropped[reason] += 1;
+    }
+  }
+
+  #recordsOf(header: RecordBatchHeader): Uint8Array {
+    const section = this.#raw.subarray(header.position + BATCH_HEADER_BYTES, header.position + header.sizeBytes);
+    return expandRecords(codecOf(header), section);
+  }
+
   /** True when the batch's bytes, but for its header, can be sent as they are and are worth a batch of their own. */
   #goesWhole(header: RecordBatchHeader): boolean {
-    const { fromOffset, toOffset, fromMs, toMs, maxBatchBytes } = this.#task;
+    const { fromMs, toMs, maxBatchBytes } = this.#task;
     const codec = codecOf(header);
     const mergeBelow = codec === 'none' ? MERGE_BELOW_BYTES : MERGE_COMPRESSED_BELOW_BYTES;
     return (
       header.recordCount === header.lastOffsetDelta + 1 &&
-      header.baseOffset >= fromOffset &&
-      header.lastOffset < toOffset &&
+      this.#isInside(header) &&
       fromMs === null &&
       (toMs === null || header.maxTimestampMs <= toMs) &&
       (header.attributes & (ATTRIBUTE.logAppendTime | DELETE_HORIZON)) === 0 &&
-      codec === this.#codecFor(header) &&
       header.sizeBytes <= maxBatchBytes &&
-      header.sizeBytes >= mergeBelow
+      ((codec === this.#codecFor(header) && header.sizeBytes >= mergeBelow) || !hasExactTimestamps(header))
     );
   }
 
   #takeRecords(header: RecordBatchHeader): void {
     const { fromOffset, toOffset, fromMs, toMs, cutAtFirstPast } = this.#task;
-    const section = this.#raw.subarray(header.position + BATCH_HEADER_BYTES, header.position + header.sizeBytes);
-    const records = expandRecords(codecOf(header), section);
+    const records = this.#recordsOf(header);
     const cursor = new RecordCursor(records, header.recordCount);
     const codec = this.#codecFor(header);
     const appendTimeMs = isLogAppendTime(header) ? header.maxTimestampMs : undefined;
-    const isInside = header.baseOffset >= fromOffset && header.lastOffset < toOffset;
+    const isInside = this.#isInside(header);
+    const isExact = hasExactTimestamps(header);
     while (cursor.next()) {
       const timestampMs = appendTimeMs ?? header.baseTimestampMs + cursor.timestampDelta;
       const offset = header.baseOffset + BigInt(cursor.offsetDelta);
@@ -182,7 +203,12 @@ class FrameJudge {
       const isPast = toMs !== null && timestampMs > toMs;
       if (isPast && cutAtFirstPast) this.#isCut = true;
       if (isPast || this.#isCut || (fromMs !== null && timestampMs < fromMs)) this.#dropped['outside-window'] += 1;
-      else this.#output.appendRecord(records, cursor, { timestampMs, offset, codec });
+      else if (isExact) this.#output.appendRecord(records, cursor, { timestampMs, offset, codec });
+      else
+        throw new BackupError(
+          'BATCH_CORRUPT',
+          `record ${offset} has a timestamp beyond 2^53 in a batch that must be re-encoded`,
+        );
     }
   }
 
@@ -229,7 +255,11 @@ class OutputArea {
   appendRecord(
     records: Uint8Array,
     cursor: RecordCursor,
-    { timestampMs, offset, codec }: { readonly timestampMs: number; readonly offset: bigint; readonly codec: ProducerCodec },
+    {
+      timestampMs,
+      offset,
+      codec,
+    }: { readonly timestampMs: number; readonly offset: bigint; readonly codec: ProducerCodec },
   ): void {
     const builder = this.#builder;
     const payloadBytes = cursor.end - cursor.payloadPosition;
@@ -254,13 +284,15 @@ class OutputArea {
   #flush(): void {
     const builder = this.#builder;
     if (builder.recordCount === 0) return;
-    if (this.#codec === 'none') {
+    const plainBytes = builder.sizeBytes;
+    const records = this.#codec === 'none' ? undefined : compressRecords(this.#codec, builder.records());
+    const sizeBytes = records === undefined ? plainBytes : BATCH_HEADER_BYTES + records.byteLength;
+    // Random data grows when it is compressed, and may then be more than the target takes.
+    if (records === undefined || (sizeBytes > this.#task.maxBatchBytes && plainBytes < sizeBytes)) {
       const batch = builder.finish();
-      this.#claim(batch.byteLength).set(batch);
-      this.#add(batch.byteLength, builder.recordCount, this.#firstOffset, this.#lastOffset);
+      this.#claim(plainBytes).set(batch);
+      this.#add(plainBytes, builder.recordCount, this.#firstOffset, this.#lastOffset);
     } else {
-      const records = compressRecords(this.#codec, builder.records());
-      const sizeBytes = BATCH_HEADER_BYTES + records.byteLength;
       const batch = this.#claim(sizeBytes);
       batch.set(records, BATCH_HEADER_BYTES);
       builder.writeHeader(batch, this.#codec);

@@ -32,6 +32,8 @@ export interface RestoreProgress {
   readonly recordsTotal: number;
   readonly bytesRead: number;
   readonly bytesTotal: number;
+  /** Bytes of the record batches sent. */
+  readonly rawBytes: number;
   readonly partitionsDone: number;
   readonly partitionsTotal: number;
 }

@@ -6,6 +6,7 @@ import type { CodecRun, TransactionMarker, TransactionStart } from '../model/seg
 import {
   BATCH_HEADER_BYTES,
   codecOf,
+  hasExactTimestamps,
   isControl,
   isLogAppendTime,
   isTransactional,
@@ -35,7 +36,8 @@ export function gatherFacts(
   sourceHeaders: readonly RecordBatchHeader[],
 ): FrameFacts {
   let minTimestampMs: number | null = Number.POSITIVE_INFINITY;
-  let maxTimestampMs = Number.NEGATIVE_INFINITY;
+  let maxTimestampMs = Number.MIN_SAFE_INTEGER;
+  let maxBatchSizeBytes = 0;
   const leaderEpochs: { epoch: number; baseOffset: bigint }[] = [];
   const transactionStarts: TransactionStart[] = [];
   const transactionMarkers: TransactionMarker[] = [];
@@ -44,7 +46,8 @@ export function gatherFacts(
     const lowest = minTimestampOf(stored, header);
     if (lowest === null) minTimestampMs = null;
     else if (minTimestampMs !== null && lowest < minTimestampMs) minTimestampMs = lowest;
-    if (header.maxTimestampMs > maxTimestampMs) maxTimestampMs = header.maxTimestampMs;
+    // What no exact number can hold is bounded by the largest one: JSON carries it, and it is past any recovery target.
+    maxTimestampMs = Math.min(Math.max(maxTimestampMs, header.maxTimestampMs), Number.MAX_SAFE_INTEGER);
     if (leaderEpochs.at(-1)?.epoch !== header.partitionLeaderEpoch) {
       leaderEpochs.push({ epoch: header.partitionLeaderEpoch, baseOffset: header.baseOffset });
     }
@@ -60,6 +63,7 @@ export function gatherFacts(
   }
   const producerCodecs: { baseOffset: bigint; codec: ProducerCodec }[] = [];
   for (const header of sourceHeaders) {
+    if (header.sizeBytes > maxBatchSizeBytes) maxBatchSizeBytes = header.sizeBytes;
     if (isControl(header) || producerCodecs.at(-1)?.codec === codecOf(header)) continue;
     producerCodecs.push({ baseOffset: header.baseOffset, codec: codecOf(header) });
   }
@@ -68,7 +72,7 @@ export function gatherFacts(
     maxTimestampMs,
     hasCreateTime: headers.some((header) => !isLogAppendTime(header)),
     hasLogAppendTime: headers.some(isLogAppendTime),
-    maxBatchSizeBytes: Math.max(...sourceHeaders.map((header) => header.sizeBytes)),
+    maxBatchSizeBytes,
     leaderEpochs,
     transactionStarts,
     transactionMarkers,
@@ -76,9 +80,12 @@ export function gatherFacts(
   };
 }
 
-/** Lowest record timestamp of a batch; null where only decompressing it would tell. */
+/** Lowest record timestamp of a batch, infinite where it has none; null where only decompressing it, or no number, would tell. */
 function minTimestampOf(stored: Uint8Array, header: RecordBatchHeader): number | null {
-  if (isLogAppendTime(header) || header.recordCount === 0) return header.maxTimestampMs;
+  // The cleaner stamps a batch that it emptied with -1.
+  if (header.recordCount === 0) return Number.POSITIVE_INFINITY;
+  if (!hasExactTimestamps(header)) return null;
+  if (isLogAppendTime(header)) return header.maxTimestampMs;
   if (header.recordCount === 1 && header.lastOffsetDelta === 0) return header.maxTimestampMs;
   if (codecOf(header) !== 'none') return null;
   const cursor = recordsOf(stored, header);

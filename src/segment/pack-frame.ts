@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { defineTask } from '../compression/worker-pool.ts';
 import { FrameCompressor, maxStoredSize } from '../compression/frame-codec.ts';
 import type { SegmentCodec } from '../model/codec.ts';
+import { invariant } from '../model/errors.ts';
 import {
   ATTRIBUTE,
   BATCH_FIELD,
@@ -55,19 +56,29 @@ const compressors = new Map<string, FrameCompressor>();
 let scratch = new Uint8Array(0);
 /** A scratch area above this is not kept. */
 const KEPT_SCRATCH_BYTES = 32 * 1024 * 1024;
+/** A frame that would grow beyond this is stored as it came: what producers send must not decide how much memory is taken. */
+const MAX_EXPANDED_FRAME_BYTES = 64 * 1024 * 1024;
 
 /** @throws BATCH_CORRUPT. */
 export function packFrame(task: PackTask): PackResult {
   const raw = new Uint8Array(task.raw, 0, task.rawSizeBytes);
   const headers = [...splitBatches(raw)];
+  const last = headers.at(-1);
+  invariant(
+    last !== undefined && last.position + last.sizeBytes === raw.byteLength,
+    'a frame does not end with a whole batch',
+  );
   for (const header of headers) verifyBatchCrc(raw, header);
   const isCompressed = headers.some((header) => codecOf(header) !== 'none');
   if (!isCompressed || task.expansion === 'never') return finish(task, raw, raw, headers, false);
   const expanded = expandBatches(raw, headers);
+  if (expanded === undefined) return finish(task, raw, raw, headers, false);
   if (task.expansion === 'measure') {
     const asItCame = compress(task, raw).storedSizeBytes;
     const result = finish(task, raw, expanded, headers, true);
-    return result.storedSizeBytes <= asItCame * (1 - WORTHWHILE_SAVING) ? result : finish(task, raw, raw, headers, false);
+    return result.storedSizeBytes <= asItCame * (1 - WORTHWHILE_SAVING)
+      ? result
+      : finish(task, raw, raw, headers, false);
   }
   return finish(task, raw, expanded, headers, true);
 }
@@ -99,13 +110,14 @@ function compress(task: PackTask, raw: Uint8Array): { storedSizeBytes: number; o
   return { storedSizeBytes: compressor.compress(raw, new Uint8Array(overflow)), overflow };
 }
 
-/** All batches with their records expanded, in this thread's scratch area. */
-function expandBatches(raw: Uint8Array, headers: readonly RecordBatchHeader[]): Uint8Array {
+/** All batches with their records expanded, in this thread's scratch area; undefined when that takes too much memory. */
+function expandBatches(raw: Uint8Array, headers: readonly RecordBatchHeader[]): Uint8Array | undefined {
   let filled = 0;
   for (const header of headers) {
     const batch = raw.subarray(header.position, header.position + header.sizeBytes);
     const records = expandRecords(codecOf(header), batch.subarray(BATCH_HEADER_BYTES));
     const sizeBytes = BATCH_HEADER_BYTES + records.byteLength;
+    if (filled + sizeBytes > MAX_EXPANDED_FRAME_BYTES) return undefined;
     reserveScratch(filled, sizeBytes);
     const target = scratch.subarray(filled, filled + sizeBytes);
     target.set(batch.subarray(0, BATCH_HEADER_BYTES));

@@ -23,6 +23,8 @@ const SKIPPABLE_HEADER_BYTES = 8;
 const TRAILER_BYTES = 4 + END_MAGIC.byteLength;
 const COMPRESS_JSON_ABOVE_BYTES = 64 * 1024;
 const MAX_JSON_BYTES = 256 * 1024 * 1024;
+/** No frame is larger: it holds at most one fetch response, or one batch expanded, and neither reaches this. */
+const MAX_FRAME_RAW_BYTES = 512 * 1024 * 1024;
 const ZSTD_MAGIC = 0xfd2fb528;
 
 /** The footer as the last bytes of the object. */
@@ -49,19 +51,27 @@ export function footerSha256(footer: Uint8Array): string {
 export function decodeFooter(bytes: Uint8Array, key: string): SegmentFooter {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const storedBytes = buffer.byteLength - SKIPPABLE_HEADER_BYTES - TRAILER_BYTES;
-  if (storedBytes < 0 || !buffer.subarray(-END_MAGIC.byteLength).equals(END_MAGIC)) throw corrupt(key, 'does not end in a footer');
-  if (buffer.readUInt32LE(buffer.byteLength - TRAILER_BYTES) !== storedBytes || buffer.readUInt32LE(0) !== SKIPPABLE_MAGIC) {
+  if (storedBytes < 0 || !buffer.subarray(-END_MAGIC.byteLength).equals(END_MAGIC))
+    throw corrupt(key, 'does not end in a footer');
+  const isFramed = buffer.readUInt32LE(0) === SKIPPABLE_MAGIC && buffer.readUInt32LE(4) === storedBytes + TRAILER_BYTES;
+  if (!isFramed || buffer.readUInt32LE(buffer.byteLength - TRAILER_BYTES) !== storedBytes) {
     throw corrupt(key, 'has a footer whose lengths contradict each other');
   }
   const stored = buffer.subarray(SKIPPABLE_HEADER_BYTES, SKIPPABLE_HEADER_BYTES + storedBytes);
   const fields = parseJson(expandJson(stored, key), `footer of ${key}`, 'OBJECT_CORRUPT');
   const formatVersion = fields.integer('formatVersion', 1);
   if (formatVersion > SEGMENT_FORMAT_VERSION) {
-    throw new BackupError('FORMAT_TOO_NEW', `${key} has segment format ${formatVersion}, this program knows ${SEGMENT_FORMAT_VERSION}`);
+    throw new BackupError(
+      'FORMAT_TOO_NEW',
+      `${key} has segment format ${formatVersion}, this program knows ${SEGMENT_FORMAT_VERSION}`,
+    );
   }
+  const bodySizeBytes = fields.integer('bodySizeBytes');
+  const frames = fields.list('frames').map(decodeFrame);
+  if (!isTiling(frames, bodySizeBytes)) throw corrupt(key, 'has a footer whose frames do not make up its body');
   return {
     description: decodeSegmentDescription(fields.fields('description')),
-    bodySizeBytes: fields.integer('bodySizeBytes'),
+    bodySizeBytes,
     leaderEpochs: fields
       .list('leaderEpochs')
       .map((entry) => ({ epoch: entry.integer('epoch', -1), baseOffset: entry.bigint('baseOffset') })),
@@ -69,7 +79,7 @@ export function decodeFooter(bytes: Uint8Array, key: string): SegmentFooter {
     producerCodecs: fields
       .list('producerCodecs')
       .map((run) => ({ baseOffset: run.bigint('baseOffset'), codec: run.choice('codec', PRODUCER_CODECS) })),
-    frames: fields.list('frames').map(decodeFrame),
+    frames,
   };
 }
 
@@ -118,6 +128,20 @@ function decodeFrame(fields: JsonFields): FrameEntry {
     maxTimestampMs: fields.integer('maxTimestampMs', ANY_TIMESTAMP_MS),
     sha256: fields.string('sha256'),
   };
+}
+
+/** True when the frames lie back to back, in the order of their offsets, and are no larger than frames can be. */
+function isTiling(frames: readonly FrameEntry[], bodySizeBytes: number): boolean {
+  let position = 0;
+  let offset = -1n;
+  for (const frame of frames) {
+    if (frame.position !== position || frame.storedSizeBytes === 0 || frame.rawSizeBytes > MAX_FRAME_RAW_BYTES)
+      return false;
+    if (frame.baseOffset <= offset || frame.lastOffset < frame.baseOffset) return false;
+    position += frame.storedSizeBytes;
+    offset = frame.lastOffset;
+  }
+  return position === bodySizeBytes;
 }
 
 function corrupt(key: string, what: string, cause?: unknown): BackupError {

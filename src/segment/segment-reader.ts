@@ -14,7 +14,9 @@ export async function readFooter(store: ObjectStore, segment: SegmentSummary): P
   const bytes = await store.get(key, { position, sizeBytes: footerSizeBytes });
   if (bytes === undefined) throw missing(segment);
   if (bytes.byteLength !== footerSizeBytes || footerSha256(bytes) !== segment.footerSha256) {
-    throw new BackupError('OBJECT_CORRUPT', `the footer of ${key} is not what was committed`, { context: contextOf(segment) });
+    throw new BackupError('OBJECT_CORRUPT', `the footer of ${key} is not what was committed`, {
+      context: contextOf(segment),
+    });
   }
   return decodeFooter(bytes, key);
 }
@@ -27,12 +29,20 @@ export async function readFrame(
   into?: Uint8Array,
 ): Promise<Uint8Array> {
   const range = { position: frame.position, sizeBytes: frame.storedSizeBytes };
-  const bytes = await store.get(segment.key, range, into);
+  const bytes = await store.get(
+    segment.key,
+    range,
+    into !== undefined && into.byteLength >= range.sizeBytes ? into : undefined,
+  );
   if (bytes === undefined) throw missing(segment);
   if (bytes.byteLength !== frame.storedSizeBytes || createHash('sha256').update(bytes).digest('hex') !== frame.sha256) {
-    throw new BackupError('OBJECT_CORRUPT', `frame ${frame.baseOffset}..${frame.lastOffset} of ${segment.key} is not what was written`, {
-      context: { ...contextOf(segment), offset: frame.baseOffset },
-    });
+    throw new BackupError(
+      'OBJECT_CORRUPT',
+      `frame ${frame.baseOffset}..${frame.lastOffset} of ${segment.key} is not what was written`,
+      {
+        context: { ...contextOf(segment), offset: frame.baseOffset },
+      },
+    );
   }
   return bytes;
 }

@@ -85,10 +85,11 @@ export class SegmentWriter {
 
   /**
    * Hands a frame to the threads. `frame.raw` belongs to the writer until the result says that it was packed.
-   * @throws BATCH_CORRUPT in the result when a batch fails its CRC.
+   * @throws BATCH_CORRUPT in the result when a batch fails its CRC; {@link failure} when the segment is lost already.
    */
   addFrame(frame: RawFrame): Promise<PackResult> {
     invariant(this.#seal === undefined, 'a frame was added to a sealed segment');
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const packed = this.#pack(frame);
     packed.catch(() => {});
     this.#packed.push(packed);
@@ -144,6 +145,7 @@ export class SegmentWriter {
 
   async *#chunks(body: SegmentBody): AsyncGenerator<Uint8Array> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
       const next = this.#packed.shift();
       if (next !== undefined) {
         const { frame, result, output } = await next;
@@ -152,8 +154,6 @@ export class SegmentWriter {
         } finally {
           this.#options.outputs.release(output);
         }
-      } else if (this.#failure !== undefined) {
-        throw this.#failure;
       } else if (this.#seal !== undefined) {
         yield body.finish(this.#seal);
         return;
@@ -217,6 +217,7 @@ class SegmentBody {
   }
 
   finish(seal: SealFacts): Uint8Array {
+    invariant(this.#frames.length > 0, 'a segment was sealed without a frame');
     const { identity, baseOffset, timeline, settings, key } = this.#options;
     const minima = this.#frames.map((frame) => frame.minTimestampMs);
     const description = {
@@ -269,8 +270,10 @@ class SegmentBody {
     this.#hasCreateTime ||= facts.hasCreateTime;
     this.#hasLogAppendTime ||= facts.hasLogAppendTime;
     this.#maxBatchSizeBytes = Math.max(this.#maxBatchSizeBytes, facts.maxBatchSizeBytes);
-    for (const entry of facts.leaderEpochs) if (this.#leaderEpochs.at(-1)?.epoch !== entry.epoch) this.#leaderEpochs.push(entry);
-    for (const run of facts.producerCodecs) if (this.#producerCodecs.at(-1)?.codec !== run.codec) this.#producerCodecs.push(run);
+    for (const entry of facts.leaderEpochs)
+      if (this.#leaderEpochs.at(-1)?.epoch !== entry.epoch) this.#leaderEpochs.push(entry);
+    for (const run of facts.producerCodecs)
+      if (this.#producerCodecs.at(-1)?.codec !== run.codec) this.#producerCodecs.push(run);
     let nextMarker = 0;
     const settleBefore = (offset: bigint | undefined): void => {
       for (; nextMarker < facts.transactionMarkers.length; nextMarker += 1) {

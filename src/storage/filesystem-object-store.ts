@@ -33,7 +33,10 @@ export class FilesystemObjectStore implements ObjectStore {
     this.description = root;
   }
 
-  async putIfAbsent(key: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<'created' | 'exists'> {
+  async putIfAbsent(
+    key: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
     const path = this.#pathOf(key);
     const directory = dirname(path);
     const temporary = join(directory, `.${randomBytes(8).toString('hex')}.tmp`);
@@ -94,7 +97,9 @@ export class FilesystemObjectStore implements ObjectStore {
 
   async *#walk(folder: string, prefix: string, startAfter: string): AsyncGenerator<ObjectInfo> {
     const directory = join(this.#root, folder);
-    const entries = await guard(`list ${directory}`, () => readdir(directory, { withFileTypes: true }).catch(absentAsUndefined));
+    const entries = await guard(`list ${directory}`, () =>
+      readdir(directory, { withFileTypes: true }).catch(absentAsUndefined),
+    );
     if (entries === undefined) return;
     for (const [name, entry] of inKeyOrder(entries)) {
       const key = folder === '' ? name : `${folder}/${name}`;

@@ -7,7 +7,10 @@ export class MemoryObjectStore implements ObjectStore {
   readonly description = 'memory';
   readonly #objects = new Map<string, { readonly bytes: Buffer; readonly modifiedAtMs: number }>();
 
-  async putIfAbsent(key: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<'created' | 'exists'> {
+  async putIfAbsent(
+    key: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
     assertObjectKey(key);
     const parts: Buffer[] = [];
     for await (const chunk of chunks) parts.push(Buffer.from(chunk));
@@ -34,7 +37,9 @@ export class MemoryObjectStore implements ObjectStore {
   async head(key: string): Promise<ObjectInfo | undefined> {
     assertObjectKey(key);
     const found = this.#objects.get(key);
-    return found === undefined ? undefined : { key, sizeBytes: found.bytes.byteLength, modifiedAtMs: found.modifiedAtMs };
+    return found === undefined
+      ? undefined
+      : { key, sizeBytes: found.bytes.byteLength, modifiedAtMs: found.modifiedAtMs };
   }
 
   async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {

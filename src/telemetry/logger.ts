@@ -48,7 +48,7 @@ export async function createLogger(options: LoggerOptions): Promise<AgentLogger>
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    isPretty ? await prettyStream(target) : (target as DestinationStream),
+    isPretty ? await prettyStream(target) : target,
   );
   const limiter = new RepeatLimiter(options.repeatLimits ?? REPEAT_LIMITS, options.now ?? Date.now);
 

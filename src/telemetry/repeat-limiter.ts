@@ -42,7 +42,7 @@ export class RepeatLimiter {
     }
     kind.seen += 1;
     if (kind.seen <= this.#limits.burst) return true;
-    this.#timer ??= this.#startTimer();
+    this.#startTimer();
     return false;
   }
 
@@ -51,12 +51,14 @@ export class RepeatLimiter {
     this.#closeWindows(Number.POSITIVE_INFINITY);
   }
 
-  #startTimer(): NodeJS.Timeout {
-    return setTimeout(() => {
+  #startTimer(): void {
+    if (this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#closeWindows(this.#now() - this.#limits.windowMs);
-      if ([...this.#kinds.values()].some((kind) => kind.seen > this.#limits.burst)) this.#timer ??= this.#startTimer();
-    }, this.#limits.windowMs).unref();
+      if ([...this.#kinds.values()].some((kind) => kind.seen > this.#limits.burst)) this.#startTimer();
+    }, this.#limits.windowMs);
+    this.#timer.unref();
   }
 
   /** Kinds are in order of their start, since a kind is never moved within the map. */

@@ -93,7 +93,12 @@ export function kafkaErrorClass(code: number): KafkaErrorClass {
 }
 
 /** Translates a non-zero code. `attempt` says what was tried and on what: "create topic orders". */
-export function kafkaError(code: number, attempt: string, context: ErrorContext = {}, detail?: string | null): BackupError {
+export function kafkaError(
+  code: number,
+  attempt: string,
+  context: ErrorContext = {},
+  detail?: string | null,
+): BackupError {
   const name = kafkaErrorName(code);
   const text = detail === undefined || detail === null || detail === '' ? '' : ` (${detail})`;
   return new BackupError(ERROR_CODE_OF_CLASS[kafkaErrorClass(code)], `${attempt}: ${name}${text}`, {

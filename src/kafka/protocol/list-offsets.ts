@@ -25,7 +25,9 @@ export function listOffsetsCall(
       writer.int32(-1).int8(0);
       writer.compactArray(topics, (topic, { topic: name, partitions }) => {
         topic.compactString(name);
-        topic.compactArray(partitions, (partition, index) => partition.int32(index).int32(-1).int64(OFFSET_AT[at]).noTaggedFields());
+        topic.compactArray(partitions, (partition, index) =>
+          partition.int32(index).int32(-1).int64(OFFSET_AT[at]).noTaggedFields(),
+        );
         topic.noTaggedFields();
       });
       writer.noTaggedFields();

@@ -3,7 +3,12 @@
 import type { ApiCall } from './api.ts';
 
 export interface MetadataResponse {
-  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number; readonly rack: string | null }[];
+  readonly brokers: readonly {
+    readonly nodeId: number;
+    readonly host: string;
+    readonly port: number;
+    readonly rack: string | null;
+  }[];
   readonly clusterId: string;
   readonly topics: readonly MetadataTopic[];
 }
@@ -40,7 +45,12 @@ export function metadataCall(topics: readonly string[] | null): ApiCall<Metadata
     read(reader) {
       reader.int32();
       const brokers = reader.compactArray((broker) => {
-        const entry = { nodeId: broker.int32(), host: broker.compactString(), port: broker.int32(), rack: broker.compactNullableString() };
+        const entry = {
+          nodeId: broker.int32(),
+          host: broker.compactString(),
+          port: broker.int32(),
+          rack: broker.compactNullableString(),
+        };
         broker.taggedFields();
         return entry;
       });

@@ -20,7 +20,11 @@ export function describeTopicConfigsCall(topics: readonly string[]): ApiCall<rea
     apiVersion: 4,
     write(writer) {
       writer.compactArray(topics, (resource, topic) => {
-        resource.int8(TOPIC_RESOURCE).compactString(topic).compactArray(null, () => {}).noTaggedFields();
+        resource
+          .int8(TOPIC_RESOURCE)
+          .compactString(topic)
+          .compactArray(null, () => {})
+          .noTaggedFields();
       });
       writer.boolean(false).boolean(false).noTaggedFields();
     },
@@ -70,7 +74,11 @@ export interface TopicResult {
 }
 
 /** `validateOnly` asks the broker whether it would create the topic so, and creates nothing. */
-export function createTopicCall(topic: NewTopic, timeoutMs: number, validateOnly: boolean): ApiCall<readonly TopicResult[]> {
+export function createTopicCall(
+  topic: NewTopic,
+  timeoutMs: number,
+  validateOnly: boolean,
+): ApiCall<readonly TopicResult[]> {
   return {
     apiKey: 19,
     apiName: 'CreateTopics',
@@ -123,7 +131,11 @@ export function alterTopicConfigsCall(
       writer.compactArray([topic], (resource, name) => {
         resource.int8(TOPIC_RESOURCE).compactString(name);
         resource.compactArray(Object.entries(changes), (config, [key, value]) => {
-          config.compactString(key).int8(value === null ? 1 : 0).compactNullableString(value).noTaggedFields();
+          config
+            .compactString(key)
+            .int8(value === null ? 1 : 0)
+            .compactNullableString(value)
+            .noTaggedFields();
         });
         resource.noTaggedFields();
       });

@@ -192,6 +192,12 @@ test('a port in use is a configuration error that names the port and the remedy'
   other.close();
 });
 
+test('localhost is one listener, with all limits', async () => {
+  const control = await startControl({ listen: { host: 'localhost', port: 0 } });
+  assert.equal(control.server.address.host, '127.0.0.1');
+  await control.stop();
+});
+
 test('an address of another machine is a configuration error', async () => {
   await assert.rejects(startControl({ listen: { host: '192.0.2.1', port: 0 } }), { code: 'CONFIG_INVALID' });
 });

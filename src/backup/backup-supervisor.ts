@@ -1,0 +1,467 @@
+// Runs one backup: finds the partitions, starts a fetch loop for every broker that leads some, grants the slots for catching
+// up, seals by age, commits, and drains at the end. A partition in trouble does not stop the others.
+
+import { claimIdentity } from '../catalog/backup-identity.ts';
+import { CatalogWriter, type CommitResult } from '../catalog/catalog-writer.ts';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
+import { maxStoredSize } from '../compression/frame-codec.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import type { PartitionLog } from '../kafka/partition-log.ts';
+import { BackOff, pause } from '../model/back-off.ts';
+import { BackupError, type ErrorCode, isRetriable, messageOf } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import type { Gap } from '../model/segment.ts';
+import type { TopicConfigs } from '../model/topic-description.ts';
+import { comparePartitions } from '../model/topic-partition.ts';
+import type { SealReason } from '../segment/seal-policy.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { BackupProgress } from './backup-progress.ts';
+import type { BackupSettings } from './backup-settings.ts';
+import type { BackupStatus } from './backup-status.ts';
+import { BrokerFetchLoop } from './broker-fetch-loop.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { FrameMemory } from './frame-memory.ts';
+import { PartitionBackup, type PartitionContext } from './partition-backup.ts';
+import { PartitionTrouble } from './partition-trouble.ts';
+import { checkPositions, startPositions, type StartPosition } from './start-positions.ts';
+import { type Discovery, TopicDiscovery } from './topic-discovery.ts';
+import { TrackedPartition } from './tracked-partition.ts';
+
+/** What happens, for metrics. Called on the spot; must not throw. */
+export interface BackupObserver {
+  readonly segmentSealed: (reason: SealReason) => void;
+  readonly committed: (result: CommitResult) => void;
+  readonly gap: (reason: Gap['reason'], records: number) => void;
+  readonly error: (code: ErrorCode) => void;
+}
+
+export interface BackupOptions {
+  readonly settings: BackupSettings;
+  readonly log: PartitionLog;
+  readonly store: ObjectStore;
+  readonly layout: ObjectLayout;
+  readonly workers: WorkerPool;
+  readonly logger: Logger;
+  readonly observer: BackupObserver;
+  readonly monotonicMs: () => number;
+  readonly wallMs: () => number;
+}
+
+/** How a run ended. `complete`: everything wanted is committed. */
+export interface BackupOutcome {
+  readonly isComplete: boolean;
+  /** In words, what is missing and why; empty when complete. */
+  readonly shortfalls: readonly string[];
+  readonly status: BackupStatus;
+}
+
+const TICK_MS = 250;
+const UP_TO_DATE_TIMEOUT_MS = 15_000;
+/** Frames being packed or waiting to be written: two for each thread keep all of them busy. */
+const OUTPUTS_PER_THREAD = 2;
+
+export class BackupSupervisor {
+  readonly #options: BackupOptions;
+  readonly #progress: BackupProgress;
+  readonly #partitions = new Map<string, TrackedPartition>();
+  /** The same, by leader. */
+  readonly #byLeader = new Map<number, Map<string, TrackedPartition>>();
+  readonly #loops = new Map<number, BrokerFetchLoop>();
+  readonly #memory: FrameMemory;
+  readonly #trouble: PartitionTrouble;
+  readonly #discovery: TopicDiscovery;
+  #catalog: CatalogWriter | undefined;
+  #queue: CommitQueue | undefined;
+  #context: PartitionContext | undefined;
+  #configs: ReadonlyMap<string, TopicConfigs> = new Map();
+  #refreshAtMs = 0;
+  #failure: unknown;
+
+  constructor(options: BackupOptions) {
+    this.#options = options;
+    const { settings, log, logger, monotonicMs, wallMs } = options;
+    this.#progress = new BackupProgress(settings.backupId, settings.continuous, wallMs, monotonicMs);
+    this.#memory = new FrameMemory(settings.memoryBudgetBytes, settings.frameBytes);
+    this.#discovery = new TopicDiscovery(log, settings.topics, logger, wallMs);
+    this.#trouble = new PartitionTrouble({
+      log,
+      logger,
+      monotonicMs,
+      configsOf: (topic) => this.#configs.get(topic),
+      refreshSoon: () => this.#refreshWithin(1000),
+      onGap: (_partition, records, reason) => {
+        this.#progress.gap(records);
+        options.observer.gap(reason, Number(records));
+      },
+      onError: (code) => this.#countError(code),
+      patienceMs: settings.continuous ? Number.POSITIVE_INFINITY : settings.oneShotPatienceMs,
+    });
+  }
+
+  status(): BackupStatus {
+    return this.#progress.status(this.#partitions.values(), this.#catalog?.state);
+  }
+
+  /**
+   * Runs until everything is backed up (one-shot) or the signal aborts, then drains: what is in hand is sealed, uploaded and
+   * committed within the shutdown time.
+   * @throws the codes of the source, the store and the catalog, when the backup cannot start or the catalog cannot be kept.
+   */
+  async run(signal: AbortSignal): Promise<BackupOutcome> {
+    await this.#open(signal);
+    const ticker = setInterval(() => this.#tick(), TICK_MS);
+    try {
+      if (!signal.aborted) await this.#untilDone(signal);
+    } finally {
+      clearInterval(ticker);
+    }
+    return this.#drain(signal.aborted);
+  }
+
+  /**
+   * Commits everything that the source holds now, as far as it can be had: waits until it is taken in, seals and commits. For
+   * a restore that is to see the latest. Without a source, what is in hand is committed.
+   */
+  async bringUpToDate(signal: AbortSignal): Promise<void> {
+    const live = [...this.#partitions.values()].filter(({ isFetching }) => isFetching);
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(UP_TO_DATE_TIMEOUT_MS)]);
+    const latest = await this.#options.log
+      .listOffsets(
+        live.map(({ backup }) => backup.identity),
+        'latest',
+      )
+      .catch((): ReadonlyMap<string, bigint> => new Map());
+    const isBehind = ({ name, backup, isFetching }: TrackedPartition): boolean =>
+      isFetching && backup.nextOffset < (latest.get(name) ?? 0n);
+    while (live.some(isBehind) && !deadline.aborted) await pause(TICK_MS / 5, deadline);
+    for (const { backup } of this.#partitions.values()) backup.seal('request');
+    await Promise.allSettled([...this.#partitions.values()].map(({ backup }) => backup.settled()));
+    await this.#queue?.flush(deadline);
+  }
+
+  async #open(signal: AbortSignal): Promise<void> {
+    const { log, store, layout, settings, workers, wallMs, monotonicMs } = this.#options;
+    const discovery = await this.#patiently(signal, async () => {
+      await log.connect();
+      await claimIdentity(store, layout, log.clusterId, wallMs());
+      this.#catalog ??= await CatalogWriter.open(store, layout, wallMs);
+      this.#discovery.remember(this.#catalog.state);
+      return this.#discovery.discover();
+    });
+    if (discovery === undefined || this.#catalog === undefined) return;
+    this.#progress.clusterId = log.clusterId;
+    this.#queue = new CommitQueue({
+      catalog: this.#catalog,
+      intervalMs: settings.commitIntervalMs,
+      onCommit: (result) => this.#onCommit(result),
+      onTrouble: (error) => this.#onTrouble(error),
+      onFailure: (error) => {
+        this.#failure = error;
+      },
+    });
+    const { queue, outputs } = { queue: this.#queue, outputs: this.#outputs() };
+    this.#context = {
+      layout,
+      store,
+      workers,
+      outputs,
+      memory: this.#memory,
+      settings: settings.segments,
+      limits: settings.limits,
+      recompress: settings.recompress,
+      monotonicMs,
+      wallMs,
+      queue: (action) => queue.add(action),
+      relieveMemory: () => this.#relieveMemory(),
+      onSealed: (reason) => this.#options.observer.segmentSealed(reason),
+    };
+    if (settings.failOnMissingTopic && discovery.missing.length > 0) {
+      throw new BackupError('TOPIC_NOT_FOUND', `no such topic: ${discovery.missing.join(', ')}`);
+    }
+    await this.#adopt(discovery, true);
+  }
+
+  #outputs(): SharedBufferPool {
+    const { workers, settings } = this.#options;
+    return new SharedBufferPool(maxStoredSize(settings.frameBytes), workers.threads * OUTPUTS_PER_THREAD);
+  }
+
+  /** A continuous backup waits for a source or store that is away; a one-shot one says so at once. */
+  async #patiently<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T | undefined> {
+    const backOff = new BackOff();
+    while (!signal.aborted) {
+      try {
+        return await action();
+      } catch (error) {
+        if (!this.#options.settings.continuous || !isRetriable(error)) throw error;
+        this.#onTrouble(error);
+        await pause(backOff.nextDelayMs(), signal);
+      }
+    }
+    return undefined;
+  }
+
+  /** Takes over what a discovery found: new partitions, new leaders, topics that are gone or were made anew. */
+  async #adopt(discovery: Discovery, isFirst: boolean): Promise<void> {
+    const { settings, log, logger, monotonicMs } = this.#options;
+    this.#configs = discovery.configs;
+    for (const action of discovery.observations) this.#queue?.add(action);
+    for (const topic of this.#progress.newlyMissing(discovery.missing)) {
+      logger.warn('a topic named in the configuration does not exist; it is waited for', { topic });
+    }
+    for (const topic of discovery.denied) logger.error('a topic may not be described; it is not backed up', { topic });
+    this.#progress.deniedTopics = discovery.denied;
+    const found = new Map(discovery.partitions.map((partition) => [keyOf(partition), partition]));
+    for (const [key, partition] of this.#partitions) {
+      const leader = found.get(key)?.leader;
+      if (leader === undefined) await this.#retire(key, partition);
+      else this.#lead(partition, leader);
+    }
+    const fresh = discovery.partitions.filter((partition) => !this.#partitions.has(keyOf(partition)));
+    if (fresh.length > 0 && this.#catalog !== undefined) {
+      // A topic that appeared while the backup runs is wanted from its beginning.
+      const start = isFirst ? settings.startOffset : ({ kind: 'earliest' } as const);
+      const positions = await startPositions(log, this.#catalog.state, fresh, start);
+      for (const position of positions) this.#track(position);
+      await this.#checkResumed(positions);
+    }
+    this.#refreshAtMs = monotonicMs() + settings.topicRefreshMs;
+    this.#grantSlots();
+  }
+
+  #track({ partition, resume, highWatermark }: StartPosition): void {
+    if (this.#context === undefined) return;
+    const { topic, topicId, partition: index, leader } = partition;
+    const backup = new PartitionBackup({ topic, topicId, partition: index }, resume, this.#context);
+    if (highWatermark !== undefined) backup.highWatermark = highWatermark;
+    const endOffset = this.#options.settings.continuous ? undefined : (highWatermark ?? resume.nextOffset);
+    const tracked = new TrackedPartition(backup, leader, endOffset);
+    if (highWatermark === resume.nextOffset) tracked.state = endOffset === undefined ? 'tailing' : 'done';
+    this.#partitions.set(keyOf(partition), tracked);
+    this.#lead(tracked, leader);
+  }
+
+  async #checkResumed(positions: readonly StartPosition[]): Promise<void> {
+    for (const outcome of await checkPositions(this.#options.log, positions)) {
+      const partition = this.#partitions.get(keyOf(outcome));
+      if (partition === undefined || outcome.kind === 'records') continue;
+      await this.#trouble.outcome(partition, outcome);
+      partition.rewind();
+      if (partition.state === 'done' && !partition.isTakenIn) partition.state = 'waiting';
+    }
+  }
+
+  /** Moves a partition to the loop of its leader. */
+  #lead(partition: TrackedPartition, leader: number): void {
+    const key = keyOf(partition.backup.identity);
+    if (partition.leader !== leader) this.#byLeader.get(partition.leader)?.delete(key);
+    partition.leader = leader;
+    if (leader < 0) return;
+    const led = this.#byLeader.get(leader) ?? new Map<string, TrackedPartition>();
+    led.set(key, partition);
+    this.#byLeader.set(leader, led);
+    if (!this.#loops.has(leader)) this.#startLoop(leader);
+    this.#loops.get(leader)?.wake();
+  }
+
+  #startLoop(nodeId: number): void {
+    const { settings, log, monotonicMs } = this.#options;
+    const loop = new BrokerFetchLoop({
+      nodeId,
+      log,
+      partitions: () => this.#byLeader.get(nodeId) ?? new Map(),
+      limits: {
+        maxWaitMs: settings.fetchMaxWaitMs,
+        minBytes: settings.continuous ? settings.fetchMinBytes : 1,
+        maxBytes: settings.fetchMaxBytes,
+        maxPartitionBytes: settings.maxPartitionFetchBytes,
+      },
+      monotonicMs,
+      onOutcome: (partition, outcome) => this.#trouble.outcome(partition, outcome),
+      onProgress: (partition) => this.#onProgress(partition),
+      onFailure: (partition, error) => this.#trouble.failure(partition, error),
+      onTrouble: (error) => {
+        this.#onTrouble(error);
+        this.#refreshWithin(1000);
+      },
+      onRecovered: () => this.#progress.answered(),
+    });
+    this.#loops.set(nodeId, loop);
+    loop.start();
+  }
+
+  /** The topic is gone, or another one has its name now: what is in hand is kept. */
+  async #retire(key: string, partition: TrackedPartition): Promise<void> {
+    this.#options.logger.warn('a partition no longer exists at the source', { ...partition.backup.identity });
+    this.#partitions.delete(key);
+    this.#byLeader.get(partition.leader)?.delete(key);
+    partition.backup.seal('log-change');
+    await partition.backup.settled().catch((error: unknown) => this.#onTrouble(error));
+    this.#progress.retired(partition);
+  }
+
+  #onProgress(partition: TrackedPartition): void {
+    this.#trouble.success(partition);
+    if (partition.state !== 'catching-up') return;
+    if (partition.isTakenIn) {
+      partition.backup.seal('end');
+      partition.state = 'done';
+    } else if (partition.endOffset === undefined && partition.backup.nextOffset >= partition.backup.highWatermark) {
+      partition.state = 'tailing';
+    } else return;
+    this.#grantSlots();
+  }
+
+  #grantSlots(): void {
+    const partitions = [...this.#partitions.values()];
+    let free = this.#options.settings.maxConcurrentPartitions;
+    for (const { state } of partitions) if (state === 'catching-up') free -= 1;
+    const waiting = partitions.filter(({ state, leader }) => state === 'waiting' && leader >= 0);
+    for (const partition of waiting
+      .sort((a, b) => comparePartitions(a.backup.identity, b.backup.identity))
+      .slice(0, Math.max(0, free))) {
+      partition.state = partition.isTakenIn ? 'done' : 'catching-up';
+      this.#loops.get(partition.leader)?.wake();
+    }
+  }
+
+  #relieveMemory(): boolean {
+    let largest: PartitionBackup | undefined;
+    for (const { backup } of this.#partitions.values()) {
+      if (backup.openFrameBytes > (largest?.openFrameBytes ?? 0)) largest = backup;
+    }
+    largest?.closeFrame();
+    return largest !== undefined;
+  }
+
+  #tick(): void {
+    for (const partition of this.#partitions.values()) {
+      partition.backup.sealIfDue();
+      if (partition.backup.failure !== undefined && partition.state !== 'failed') {
+        if (partition.state === 'done') partition.state = 'waiting';
+        void this.#trouble.failure(partition, partition.backup.failure).catch((error: unknown) => this.#fail(error));
+      }
+    }
+    this.#grantSlots();
+    if (this.#options.monotonicMs() >= this.#refreshAtMs && this.#catalog !== undefined) {
+      this.#refreshAtMs = Number.POSITIVE_INFINITY;
+      void this.#refresh();
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      await this.#adopt(await this.#discovery.discover(), false);
+    } catch (error) {
+      this.#onTrouble(error);
+      this.#refreshAtMs = this.#options.monotonicMs() + 1000;
+    }
+  }
+
+  #refreshWithin(ms: number): void {
+    this.#refreshAtMs = Math.min(this.#refreshAtMs, this.#options.monotonicMs() + ms);
+  }
+
+  async #untilDone(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#failure === undefined) {
+      const partitions = [...this.#partitions.values()];
+      if (!this.#options.settings.continuous && partitions.every(({ state }) => isOver(state))) {
+        await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
+        if (
+          partitions.every(({ state, backup }) => isOver(state) && (state !== 'done' || backup.failure === undefined))
+        )
+          return;
+      }
+      await pause(TICK_MS / 5, signal);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #drain(isShutdown: boolean): Promise<BackupOutcome> {
+    const { settings } = this.#options;
+    const deadline = AbortSignal.timeout(
+      settings.continuous || isShutdown ? settings.shutdownTimeoutMs : settings.oneShotPatienceMs,
+    );
+    const drained = this.#sealAndCommit(deadline);
+    await Promise.race([
+      drained,
+      new Promise((resolve) => deadline.addEventListener('abort', resolve, { once: true })),
+    ]);
+    this.#queue?.stop();
+    const shortfalls = this.#shortfalls(deadline.aborted, isShutdown);
+    return { isComplete: shortfalls.length === 0, shortfalls, status: this.status() };
+  }
+
+  async #sealAndCommit(deadline: AbortSignal): Promise<void> {
+    await Promise.all([...this.#loops.values()].map((loop) => loop.stop()));
+    const partitions = [...this.#partitions.values()];
+    for (const { backup } of partitions) backup.seal('shutdown');
+    await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
+    await this.#queue?.flush(deadline);
+    await this.#catalog?.checkpoint().catch((error: unknown) => this.#onTrouble(error));
+  }
+
+  #shortfalls(isTimedOut: boolean, isShutdown: boolean): string[] {
+    const shortfalls: string[] = [];
+    if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
+    for (const { name, state, failure, backup, committedOffset, endOffset } of this.#partitions.values()) {
+      if (state === 'failed' || state === 'fenced') shortfalls.push(`${name}: ${failure ?? state}`);
+      else if (backup.failure !== undefined) shortfalls.push(`${name}: ${messageOf(backup.failure)}`);
+      else if (isShutdown && endOffset !== undefined && committedOffset < endOffset) {
+        shortfalls.push(`${name}: stopped at offset ${committedOffset} of ${endOffset}`);
+      }
+    }
+    for (const topic of this.#progress.deniedTopics) shortfalls.push(`${topic}: TOPIC_AUTHORIZATION_FAILED`);
+    for (const topic of this.#progress.missingTopics) {
+      if (!this.#options.settings.continuous) shortfalls.push(`${topic}: no such topic`);
+    }
+    return shortfalls;
+  }
+
+  #onCommit(result: CommitResult): void {
+    this.#progress.committed(result, (identity) => this.#partitions.get(keyOf(identity)));
+    this.#options.observer.committed(result);
+    for (const action of result.fenced) {
+      if (action.kind !== 'segment') continue;
+      const partition = this.#partitions.get(keyOf(action.segment));
+      void this.#options.store.delete(action.segment.key).catch((error: unknown) => this.#onTrouble(error));
+      if (partition === undefined || partition.state === 'fenced') continue;
+      partition.state = 'fenced';
+      partition.failure = 'another agent has committed this partition';
+      this.#countError('FENCED');
+      this.#options.logger.error('fenced: another agent commits this partition; it is stopped here', {
+        ...partition.backup.identity,
+      });
+      void partition.backup.reset();
+    }
+  }
+
+  #onTrouble(error: unknown): void {
+    if (!(error instanceof BackupError)) {
+      this.#fail(error);
+      return;
+    }
+    this.#countError(error.code);
+    this.#progress.trouble = error.message;
+    this.#options.logger.warn('in trouble; trying again', { error });
+  }
+
+  /** A defect of ours: the run ends with it. */
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  #countError(code: ErrorCode): void {
+    this.#progress.error();
+    this.#options.observer.error(code);
+  }
+}
+
+function isOver(state: TrackedPartition['state']): boolean {
+  return state === 'done' || state === 'failed' || state === 'fenced';
+}
+
+function keyOf(identity: { readonly topicId: string; readonly partition: number }): string {
+  return `${identity.topicId}/${identity.partition}`;
+}

@@ -1,0 +1,53 @@
+// The frame that a partition is filling: whole batches, copied back to back into one shared buffer that grows with them.
+
+import { invariant } from '../model/errors.ts';
+import type { RecordBatchHeader } from '../record/batch-header.ts';
+import type { FrameMemory } from './frame-memory.ts';
+
+export class OpenFrame {
+  readonly baseOffset: bigint;
+  lastOffset: bigint;
+  recordCount = 0;
+  batchCount = 0;
+  filledBytes = 0;
+  #buffer: SharedArrayBuffer;
+  #bytes: Uint8Array;
+
+  /** `buffer` holds the first batch. */
+  constructor(buffer: SharedArrayBuffer, baseOffset: bigint) {
+    this.baseOffset = baseOffset;
+    this.lastOffset = baseOffset;
+    this.#buffer = buffer;
+    this.#bytes = new Uint8Array(buffer);
+  }
+
+  get buffer(): SharedArrayBuffer {
+    return this.#buffer;
+  }
+
+  hasRoomFor(sizeBytes: number): boolean {
+    return this.filledBytes + sizeBytes <= this.#bytes.byteLength;
+  }
+
+  /** Moves into a larger buffer of `memory`; false when there is none to be had. */
+  growFor(sizeBytes: number, memory: FrameMemory): boolean {
+    const larger = memory.take(this.filledBytes + sizeBytes);
+    if (larger === undefined) return false;
+    const bytes = new Uint8Array(larger);
+    bytes.set(this.#bytes.subarray(0, this.filledBytes));
+    memory.give(this.#buffer);
+    this.#buffer = larger;
+    this.#bytes = bytes;
+    return true;
+  }
+
+  /** Copies one batch of `source`. */
+  append(source: Uint8Array, header: RecordBatchHeader): void {
+    invariant(this.hasRoomFor(header.sizeBytes), 'a batch was appended to a frame without room');
+    this.#bytes.set(source.subarray(header.position, header.position + header.sizeBytes), this.filledBytes);
+    this.filledBytes += header.sizeBytes;
+    this.lastOffset = header.lastOffset;
+    this.recordCount += header.recordCount;
+    this.batchCount += 1;
+  }
+}

@@ -1,0 +1,337 @@
+// One partition of a backup: takes fetched batches in, in order, and turns them into sealed segments. It owns the open frame,
+// the open segment and the order in which sealed segments reach the commit queue. Positions: `nextOffset` is behind everything
+// taken in, `durableOffset` behind everything that is in the store and queued for its commit. After any failure the partition
+// goes back to `durableOffset` and reads Kafka again from there; nothing else has to be undone.
+
+import { randomBytes } from 'node:crypto';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import type { ResumePosition } from '../catalog/catalog-state.ts';
+import type { CatalogAction } from '../catalog/commit.ts';
+import type { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import type { LogPositions } from '../kafka/partition-log.ts';
+import { invariant } from '../model/errors.ts';
+import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
+import { codecOf, type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
+import type { PackResult } from '../segment/pack-frame.ts';
+import { SegmentWriter, type SegmentSettings } from '../segment/segment-writer.ts';
+import { type SealLimits, type SealReason, sealReason } from '../segment/seal-policy.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { ExpansionChoice, type RecompressMode } from './expansion-choice.ts';
+import type { FrameMemory } from './frame-memory.ts';
+import { OpenFrame } from './open-frame.ts';
+
+/** Shared by all partitions of a backup. */
+export interface PartitionContext {
+  readonly layout: ObjectLayout;
+  readonly store: ObjectStore;
+  readonly workers: WorkerPool;
+  readonly outputs: SharedBufferPool;
+  readonly memory: FrameMemory;
+  readonly settings: SegmentSettings;
+  readonly limits: SealLimits;
+  readonly recompress: RecompressMode;
+  /** Monotonic, for ages. */
+  readonly monotonicMs: () => number;
+  /** Wall clock, for what is written down. */
+  readonly wallMs: () => number;
+  readonly queue: (action: CatalogAction) => void;
+  /** Closes the largest open frame of all partitions; false when there is none. */
+  readonly relieveMemory: () => boolean;
+  readonly onSealed: (reason: SealReason) => void;
+}
+
+/** Sealed segments of one partition that are still going up; more would let one slow upload pile up others. */
+const MAX_UPLOADS = 3;
+
+interface OpenSegment {
+  readonly writer: SegmentWriter;
+  rawSizeBytes: number;
+  recordCount: number;
+  readonly oldestArrivalMs: number;
+}
+
+export class PartitionBackup {
+  readonly identity: PartitionIdentity;
+  highWatermark = -1n;
+  lastStableOffset = -1n;
+  /** Epoch of the last batch before `nextOffset`; -1 unknown. */
+  lastEpoch: number;
+  #nextOffset: bigint;
+  /** Behind the last sealed segment or gap: the next segment begins here, so that segments and gaps tile the log. */
+  #coveredOffset: bigint;
+  #durable: ResumePosition;
+  #timeline: number;
+  readonly #context: PartitionContext;
+  readonly #expansion: ExpansionChoice;
+  #frame: OpenFrame | undefined;
+  #segment: OpenSegment | undefined;
+  #uploads = 0;
+  /** Sealed segments, gaps and truncations, in order; rejects at the first that failed. */
+  #chain: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  /** Counts resets: what an older generation still has under way no longer counts. */
+  #generation = 0;
+
+  constructor(identity: PartitionIdentity, resume: ResumePosition, context: PartitionContext) {
+    this.identity = identity;
+    this.#context = context;
+    this.#expansion = new ExpansionChoice(context.recompress, context.settings.codec);
+    this.#durable = resume;
+    this.#nextOffset = resume.nextOffset;
+    this.#coveredOffset = resume.nextOffset;
+    this.#timeline = resume.timeline;
+    this.lastEpoch = resume.leaderEpoch;
+  }
+
+  /** Next offset that is not taken in yet. */
+  get nextOffset(): bigint {
+    return this.#nextOffset;
+  }
+
+  get durableOffset(): bigint {
+    return this.#durable.nextOffset;
+  }
+
+  /** Arrival of the oldest record that is not in a sealed segment, by the monotonic clock; undefined when there is none. */
+  get oldestArrivalMs(): number | undefined {
+    return this.#segment?.oldestArrivalMs;
+  }
+
+  get openFrameBytes(): number {
+    return this.#frame?.buffer.byteLength ?? 0;
+  }
+
+  /** What went wrong since the last reset; the supervisor decides when to {@link reset}. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /**
+   * Takes in the whole batches of `records` that begin before `endOffset`; they are copied. Waits for memory and for uploads
+   * that lag behind. @throws BATCH_CORRUPT when the bytes are not record batches.
+   */
+  async append(records: Uint8Array, positions: LogPositions, endOffset?: bigint): Promise<void> {
+    this.highWatermark = positions.highWatermark;
+    this.lastStableOffset = positions.lastStableOffset;
+    const generation = this.#generation;
+    for (const header of splitBatches(records)) {
+      if (header.lastOffset < this.#nextOffset) continue;
+      if (endOffset !== undefined && header.baseOffset >= endOffset) break;
+      if (this.#uploads >= MAX_UPLOADS) await this.#chain.catch(() => {});
+      // A seal by age may close the frame while this waits: then there is room to be made again.
+      while (!this.#hasRoomFor(header) && generation === this.#generation) {
+        await this.#makeRoomFor(header, records.byteLength - header.position);
+      }
+      if (generation !== this.#generation || this.#failure !== undefined) return;
+      this.#take(records, header);
+    }
+  }
+
+  /** Goes on at `nextOffset`: compaction left nothing before it. The next segment to be sealed covers the hole. */
+  skipTo(nextOffset: bigint): void {
+    this.#nextOffset = nextOffset;
+  }
+
+  /** Seals by age. */
+  sealIfDue(): void {
+    if (this.#segment === undefined) return;
+    const reason = sealReason(this.#segment, this.#context.limits, this.#context.monotonicMs());
+    if (reason !== undefined) this.seal(reason);
+  }
+
+  /** Ends the open segment, if there is one. It is committed once it is in the store. */
+  seal(reason: SealReason): void {
+    this.closeFrame();
+    const segment = this.#segment;
+    if (segment === undefined) return;
+    this.#segment = undefined;
+    this.#coveredOffset = this.#nextOffset;
+    const sealed = segment.writer.seal({
+      nextOffset: this.#nextOffset,
+      lastStableOffset: this.lastStableOffset,
+      capturedAtMs: this.#context.wallMs(),
+      reachedLogEnd: this.#nextOffset >= this.highWatermark,
+    });
+    this.#context.onSealed(reason);
+    this.#uploads += 1;
+    this.#enqueue(async () => {
+      try {
+        const summary = await sealed;
+        return { action: { kind: 'segment', segment: summary }, durable: resumeAfter(summary) };
+      } finally {
+        this.#uploads -= 1;
+      }
+    });
+  }
+
+  /** Records that offsets from `nextOffset` to before `endOffset` could not be had, and goes on behind them. */
+  recordGap(endOffset: bigint, reason: Gap['reason']): void {
+    this.seal('log-change');
+    const gap: Gap = {
+      ...this.identity,
+      baseOffset: this.#coveredOffset,
+      lastOffset: endOffset - 1n,
+      reason,
+      detectedAtMs: this.#context.wallMs(),
+    };
+    this.#nextOffset = endOffset;
+    this.#coveredOffset = endOffset;
+    const durable = { nextOffset: endOffset, leaderEpoch: this.lastEpoch, timeline: this.#timeline };
+    this.#enqueue(async () => ({ action: { kind: 'gap', gap }, durable }));
+  }
+
+  /**
+   * The source's log was cut at `endOffset`: goes on from there, on a new timeline when records beyond it are durable already.
+   */
+  async truncateTo(endOffset: bigint): Promise<void> {
+    await this.#chain.catch(() => {});
+    await this.reset();
+    if (this.#durable.nextOffset <= endOffset) return;
+    const timeline = this.#timeline + 1;
+    const truncation = { ...this.identity, endOffset, timeline, detectedAtMs: this.#context.wallMs() };
+    const durable = { nextOffset: endOffset, leaderEpoch: -1, timeline };
+    this.#timeline = timeline;
+    this.#nextOffset = endOffset;
+    this.#coveredOffset = endOffset;
+    this.lastEpoch = -1;
+    this.#enqueue(async () => ({ action: { kind: 'truncation', truncation }, durable }));
+  }
+
+  /** Hands the open frame to the threads, full or not. */
+  closeFrame(): void {
+    const frame = this.#frame;
+    if (frame === undefined || this.#segment === undefined) return;
+    this.#frame = undefined;
+    const generation = this.#generation;
+    const { memory } = this.#context;
+    this.#segment.writer
+      .addFrame({
+        raw: frame.buffer,
+        rawSizeBytes: frame.filledBytes,
+        baseOffset: frame.baseOffset,
+        lastOffset: frame.lastOffset,
+        recordCount: frame.recordCount,
+        batchCount: frame.batchCount,
+        expansion: this.#expansion.next(),
+      })
+      .then(
+        (result: PackResult) => {
+          memory.give(frame.buffer);
+          this.#expansion.learn(frame.filledBytes, result);
+        },
+        (error: unknown) => {
+          memory.give(frame.buffer);
+          if (generation === this.#generation) this.#failure ??= error;
+        },
+      );
+  }
+
+  /** Resolves when everything sealed so far is durable and queued. @throws what it failed with. */
+  async settled(): Promise<void> {
+    await this.#chain;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Forgets what is not durable and goes on from there. */
+  async reset(): Promise<void> {
+    this.#generation += 1;
+    if (this.#frame !== undefined) this.#context.memory.give(this.#frame.buffer);
+    this.#frame = undefined;
+    this.#segment?.writer.abort();
+    this.#segment = undefined;
+    await this.#chain.catch(() => {});
+    this.#chain = Promise.resolve();
+    this.#failure = undefined;
+    this.#nextOffset = this.#durable.nextOffset;
+    this.#coveredOffset = this.#durable.nextOffset;
+    this.lastEpoch = this.#durable.leaderEpoch;
+    this.#timeline = this.#durable.timeline;
+  }
+
+  #hasRoomFor(header: RecordBatchHeader): boolean {
+    const frame = this.#frame;
+    return (
+      frame?.hasRoomFor(header.sizeBytes) === true &&
+      frame.filledBytes + header.sizeBytes <= this.#frameTargetBytes(header)
+    );
+  }
+
+  /** `comingBytes`: what this and the following batches of the fetch take, so that a frame is not grown step by step. */
+  async #makeRoomFor(header: RecordBatchHeader, comingBytes: number): Promise<void> {
+    const { memory, relieveMemory } = this.#context;
+    const target = this.#frameTargetBytes(header);
+    if (this.#frame !== undefined && this.#frame.filledBytes + header.sizeBytes > target) this.closeFrame();
+    for (;;) {
+      const wanted = Math.max(header.sizeBytes, Math.min(comingBytes, target - (this.#frame?.filledBytes ?? 0)));
+      if (this.#frame?.growFor(wanted, memory) === true) return;
+      if (this.#frame !== undefined) this.closeFrame();
+      const buffer =
+        memory.take(Math.max(header.sizeBytes, Math.min(comingBytes, target))) ?? memory.take(header.sizeBytes);
+      if (buffer !== undefined) {
+        this.#frame = new OpenFrame(buffer, header.baseOffset);
+        return;
+      }
+      const released = memory.released();
+      relieveMemory();
+      await released;
+    }
+  }
+
+  #frameTargetBytes(header: RecordBatchHeader): number {
+    const { frameBytes } = this.#context.memory;
+    return codecOf(header) === 'none' ? frameBytes : this.#expansion.rawTargetBytes(frameBytes);
+  }
+
+  #take(records: Uint8Array, header: RecordBatchHeader): void {
+    invariant(this.#frame !== undefined, 'a batch was taken in without an open frame');
+    this.#segment ??= this.#openSegment();
+    this.#frame.append(records, header);
+    this.#segment.rawSizeBytes += header.sizeBytes;
+    this.#segment.recordCount += header.recordCount;
+    this.#nextOffset = header.lastOffset + 1n;
+    this.lastEpoch = header.partitionLeaderEpoch;
+    const { limits, monotonicMs } = this.#context;
+    const reason = sealReason(this.#segment, limits, monotonicMs());
+    if (reason === 'size' || reason === 'records') this.seal(reason);
+  }
+
+  #openSegment(): OpenSegment {
+    const { layout, store, workers, outputs, settings, monotonicMs } = this.#context;
+    const { identity } = this;
+    const key = layout.segment(identity, this.#coveredOffset, randomBytes(4).toString('hex'), settings.codec);
+    const writer = new SegmentWriter({
+      identity,
+      key,
+      baseOffset: this.#coveredOffset,
+      timeline: this.#timeline,
+      settings,
+      store,
+      workers,
+      outputs,
+    });
+    return { writer, rawSizeBytes: 0, recordCount: 0, oldestArrivalMs: monotonicMs() };
+  }
+
+  /** Runs `step` after all former ones and queues its action; a failure stops everything behind it. */
+  #enqueue(step: () => Promise<{ readonly action: CatalogAction; readonly durable: ResumePosition }>): void {
+    const generation = this.#generation;
+    const pending = step();
+    pending.catch(() => {});
+    this.#chain = this.#chain.then(async () => {
+      try {
+        const { action, durable } = await pending;
+        this.#context.queue(action);
+        this.#durable = durable;
+      } catch (error) {
+        if (generation === this.#generation) this.#failure ??= error;
+        throw error;
+      }
+    });
+    this.#chain.catch(() => {});
+  }
+}
+
+function resumeAfter({ nextOffset, leaderEpoch, timeline }: SegmentSummary): ResumePosition {
+  return { nextOffset, leaderEpoch, timeline };
+}

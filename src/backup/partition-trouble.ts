@@ -1,0 +1,149 @@
+// What becomes of a partition when a fetch or an upload does not go well. Nothing here loses records silently: offsets that are
+// gone become gaps, cut logs become timelines, everything else is tried again from what is durable.
+
+import type { PartitionLog } from '../kafka/partition-log.ts';
+import { BackOff } from '../model/back-off.ts';
+import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import type { Gap } from '../model/segment.ts';
+import type { TopicConfigs } from '../model/topic-description.ts';
+import type { FetchOutcome } from './broker-fetch-loop.ts';
+import type { TrackedPartition } from './tracked-partition.ts';
+
+export interface TroubleOptions {
+  readonly log: PartitionLog;
+  readonly logger: Logger;
+  readonly monotonicMs: () => number;
+  /** Configuration of a topic as last observed. */
+  readonly configsOf: (topic: string) => TopicConfigs | undefined;
+  readonly refreshSoon: () => void;
+  readonly onGap: (partition: TrackedPartition, records: bigint, reason: Gap['reason']) => void;
+  readonly onError: (code: ErrorCode) => void;
+  /** After so long without success a partition fails for good; infinite for a continuous backup. */
+  readonly patienceMs: number;
+}
+
+/** A batch that stays corrupt when it is fetched again is corrupt on the broker's disk. */
+const CORRUPT_ATTEMPTS = 3;
+
+export class PartitionTrouble {
+  readonly #options: TroubleOptions;
+  readonly #backOffs = new WeakMap<TrackedPartition, { readonly backOff: BackOff; readonly sinceMs: number }>();
+
+  constructor(options: TroubleOptions) {
+    this.#options = options;
+  }
+
+  /** Treats an answer that is not records. */
+  async outcome(partition: TrackedPartition, outcome: FetchOutcome): Promise<void> {
+    const { logger, refreshSoon } = this.#options;
+    const { topic, partition: index } = partition.backup.identity;
+    switch (outcome.kind) {
+      case 'offset-out-of-range':
+        return this.#outOfRange(partition);
+      case 'truncated':
+        logger.warn('the log of the source was truncated; going on from where it agrees', {
+          topic,
+          partition: index,
+          offset: outcome.endOffset,
+          nextOffset: partition.backup.nextOffset,
+        });
+        await partition.backup.truncateTo(outcome.endOffset);
+        return;
+      case 'stale-metadata':
+        refreshSoon();
+        this.#delay(
+          partition,
+          new BackupError('KAFKA_REQUEST_FAILED', `fetch ${partition.name}: ${outcome.kafkaError}`),
+        );
+        return;
+      case 'denied':
+        this.#delay(
+          partition,
+          new BackupError('KAFKA_AUTHORIZATION_FAILED', `fetch ${partition.name}: ${outcome.kafkaError}`),
+        );
+        return;
+      case 'transient':
+        this.#delay(
+          partition,
+          new BackupError('KAFKA_REQUEST_FAILED', `fetch ${partition.name}: ${outcome.kafkaError}`),
+        );
+        return;
+    }
+  }
+
+  /** Treats a failure of taking in, packing or uploading: back to what is durable, then again after a pause. */
+  async failure(partition: TrackedPartition, error: unknown): Promise<void> {
+    await partition.backup.reset();
+    partition.rewind();
+    this.#delay(partition, error);
+  }
+
+  /** The partition went on: forget its failures. */
+  success(partition: TrackedPartition): void {
+    if (partition.failures === 0) return;
+    partition.failures = 0;
+    partition.failure = null;
+    partition.notBeforeMs = 0;
+    this.#backOffs.delete(partition);
+  }
+
+  async #outOfRange(partition: TrackedPartition): Promise<void> {
+    const { log, logger, onGap } = this.#options;
+    const { topic, partition: index } = partition.backup.identity;
+    const { nextOffset } = partition.backup;
+    const earliest = (await log.listOffsets([{ topic, partition: index }], 'earliest')).get(partition.name);
+    const latest = (await log.listOffsets([{ topic, partition: index }], 'latest')).get(partition.name);
+    if (earliest === undefined || latest === undefined) return;
+    if (nextOffset < earliest) {
+      const reason = this.#gapReason(topic);
+      logger.warn('records were deleted at the source before they could be backed up', {
+        topic,
+        partition: index,
+        offset: nextOffset,
+        lastOffset: earliest - 1n,
+        reason,
+      });
+      onGap(partition, earliest - nextOffset, reason);
+      partition.backup.recordGap(earliest, reason);
+    } else if (nextOffset > latest) {
+      logger.warn('the log of the source ends before what is backed up; going on from its end', {
+        topic,
+        partition: index,
+        offset: latest,
+        nextOffset,
+      });
+      await partition.backup.truncateTo(latest);
+    }
+  }
+
+  /** Retention that is switched off on the topic cannot have deleted anything. */
+  #gapReason(topic: string): Gap['reason'] {
+    const configs = this.#options.configsOf(topic);
+    if (configs === undefined) return 'unknown';
+    const isKept = configs['retention.ms'] === '-1' && (configs['retention.bytes'] ?? '-1') === '-1';
+    const isOnlyCompacted = configs['cleanup.policy'] === 'compact';
+    return isKept || isOnlyCompacted ? 'delete-records' : 'retention';
+  }
+
+  #delay(partition: TrackedPartition, error: unknown): void {
+    const { monotonicMs, logger, onError, patienceMs } = this.#options;
+    if (!(error instanceof BackupError)) throw error;
+    const nowMs = monotonicMs();
+    const known = this.#backOffs.get(partition) ?? { backOff: new BackOff(), sinceMs: nowMs };
+    this.#backOffs.set(partition, known);
+    partition.failures += 1;
+    partition.failure = messageOf(error);
+    partition.notBeforeMs = nowMs + known.backOff.nextDelayMs();
+    onError(error.code);
+    const isHopeless = error.code === 'BATCH_CORRUPT' && partition.failures >= CORRUPT_ATTEMPTS;
+    const isOutOfPatience = nowMs - known.sinceMs >= patienceMs;
+    const fields = { ...partition.backup.identity, failures: partition.failures, error };
+    if (isHopeless || isOutOfPatience) {
+      partition.state = 'failed';
+      logger.error('a partition is given up; the others go on', fields);
+    } else {
+      logger.warn('a partition is in trouble; it is tried again', fields);
+    }
+  }
+}

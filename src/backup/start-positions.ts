@@ -1,0 +1,76 @@
+// From where each newly found partition begins: the catalog's position where there is one, else what the configuration says.
+// Before anything is fetched, the broker is asked whether its log still agrees with what the catalog holds.
+
+import type { CatalogState, ResumePosition } from '../catalog/catalog-state.ts';
+import type { FetchedPartition, PartitionLog } from '../kafka/partition-log.ts';
+import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
+import type { StartOffset } from './backup-settings.ts';
+import type { FoundPartition } from './topic-discovery.ts';
+
+export interface StartPosition {
+  readonly partition: FoundPartition;
+  readonly resume: ResumePosition;
+  readonly isResumed: boolean;
+  /** High watermark just now; undefined while the partition has no leader. */
+  readonly highWatermark: bigint | undefined;
+}
+
+/** Partitions without a leader and without a position are left out: they are found again later. */
+export async function startPositions(
+  log: PartitionLog,
+  state: CatalogState,
+  found: readonly FoundPartition[],
+  start: StartOffset,
+): Promise<StartPosition[]> {
+  const latest = await log.listOffsets(found, 'latest');
+  const resumes = new Map(found.map((partition) => [partition, resumeOf(state, partition)]));
+  const fresh = found.filter((partition) => resumes.get(partition) === undefined);
+  const earliest = await log.listOffsets(fresh, 'earliest');
+  return found.flatMap((partition): StartPosition[] => {
+    const highWatermark = latest.get(partitionName(partition));
+    const resume = resumes.get(partition);
+    if (resume !== undefined) return [{ partition, resume, isResumed: true, highWatermark }];
+    const nextOffset = firstOffset(start, partition, earliest, latest);
+    if (nextOffset === undefined) return [];
+    return [{ partition, resume: { nextOffset, leaderEpoch: -1, timeline: 0 }, isResumed: false, highWatermark }];
+  });
+}
+
+function resumeOf(state: CatalogState, { topic, topicId, partition }: FoundPartition): ResumePosition | undefined {
+  return state.incarnation(topic, topicId).partitions.get(partition)?.resume;
+}
+
+function firstOffset(
+  start: StartOffset,
+  partition: TopicPartition,
+  earliest: ReadonlyMap<string, bigint>,
+  latest: ReadonlyMap<string, bigint>,
+): bigint | undefined {
+  const name = partitionName(partition);
+  const first = earliest.get(name);
+  if (start.kind === 'latest') return latest.get(name);
+  const wanted = start.kind === 'specific' ? start.offsets.get(partition.topic)?.get(partition.partition) : undefined;
+  return wanted === undefined || first === undefined || wanted < first ? first : wanted;
+}
+
+/** What the leaders say of resumed positions when asked once: truncated logs and offsets that are gone show here. */
+export async function checkPositions(
+  log: PartitionLog,
+  positions: readonly StartPosition[],
+): Promise<FetchedPartition[]> {
+  const outcomes: FetchedPartition[] = [];
+  const resumed = positions.filter(({ isResumed, partition }) => isResumed && partition.leader >= 0);
+  for (const [leader, led] of Map.groupBy(resumed, ({ partition }) => partition.leader)) {
+    const asked = led.map(({ partition, resume }) => ({
+      topic: partition.topic,
+      topicId: partition.topicId,
+      partition: partition.partition,
+      nextOffset: resume.nextOffset,
+      lastEpoch: resume.leaderEpoch,
+    }));
+    const result = await log.fetchOnce(leader, asked, { maxWaitMs: 0, minBytes: 0, maxBytes: 1, maxPartitionBytes: 1 });
+    outcomes.push(...result.partitions.filter((outcome) => outcome.kind !== 'records'));
+    result.release();
+  }
+  return outcomes;
+}

@@ -1,0 +1,101 @@
+// Finds what there is to back up: the topics that the selection means, their incarnations and partitions, and what the catalog
+// should know of them. Asked again while the backup runs, it finds new topics, new partitions and topics made anew.
+
+import type { CatalogState } from '../catalog/catalog-state.ts';
+import type { CatalogAction } from '../catalog/commit.ts';
+import type { PartitionLog } from '../kafka/partition-log.ts';
+import { BackupError } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import type { PartitionIdentity } from '../model/segment.ts';
+import type { TopicConfigs, TopicDescription } from '../model/topic-description.ts';
+import { isTopicName } from '../model/topic-partition.ts';
+import { TopicSelection, type TopicPatterns } from '../model/topic-selection.ts';
+
+export interface FoundPartition extends PartitionIdentity {
+  readonly leader: number;
+}
+
+export interface Discovery {
+  readonly partitions: readonly FoundPartition[];
+  /** Topics named literally that do not exist. */
+  readonly missing: readonly string[];
+  readonly denied: readonly string[];
+  /** Observations that differ from the catalog's last. */
+  readonly observations: readonly CatalogAction[];
+  readonly configs: ReadonlyMap<string, TopicConfigs>;
+}
+
+export class TopicDiscovery {
+  readonly #log: PartitionLog;
+  readonly #selection: TopicSelection;
+  readonly #logger: Logger;
+  readonly #wallMs: () => number;
+  /** Last observation sent to the catalog, as text, by topic/topicId. */
+  readonly #observed = new Map<string, string>();
+
+  constructor(log: PartitionLog, patterns: TopicPatterns, logger: Logger, wallMs: () => number) {
+    this.#log = log;
+    this.#selection = new TopicSelection(patterns);
+    this.#logger = logger;
+    this.#wallMs = wallMs;
+  }
+
+  /** What the catalog has observed already. */
+  remember(state: CatalogState): void {
+    for (const { topic, topicId, observations } of state.incarnations) {
+      const last = observations.at(-1);
+      if (last === undefined) continue;
+      this.#observed.set(`${topic}/${topicId}`, fingerprint(last.partitions, last.replicationFactor, last.configs));
+    }
+  }
+
+  /** @throws KAFKA_UNREACHABLE and other connection codes; KAFKA_AUTHORIZATION_FAILED when nothing but denied topics is meant. */
+  async discover(): Promise<Discovery> {
+    const listing = await this.#log.describeTopics(this.#selection.isLiteral ? this.#selection.literals : null);
+    const names = new Set(listing.topics.map(({ topic }) => topic));
+    const denied = listing.denied.filter((topic) => this.#selection.matches(topic));
+    const missing = this.#selection.literals.filter((topic) => !names.has(topic) && !denied.includes(topic));
+    const topics = listing.topics.filter(({ topic }) => this.#selection.matches(topic) && this.#isUsable(topic));
+    if (topics.length === 0 && denied.length > 0) {
+      throw new BackupError('KAFKA_AUTHORIZATION_FAILED', `describe ${denied.join(', ')}: TOPIC_AUTHORIZATION_FAILED`);
+    }
+    const configs = await this.#log.describeTopicConfigs(topics.map(({ topic }) => topic));
+    return {
+      partitions: topics.flatMap(partitionsOf),
+      missing,
+      denied,
+      observations: topics.flatMap((topic) => this.#observe(topic, configs.get(topic.topic))),
+      configs,
+    };
+  }
+
+  #isUsable(topic: string): boolean {
+    if (isTopicName(topic)) return true;
+    this.#logger.warn('the broker names a topic against its own rules; it is left out', { topic });
+    return false;
+  }
+
+  #observe(description: TopicDescription, configs: TopicConfigs | undefined): CatalogAction[] {
+    const { topic, topicId, replicationFactor } = description;
+    const partitions = description.partitions.length;
+    const text = fingerprint(partitions, replicationFactor, configs ?? null);
+    if (this.#observed.get(`${topic}/${topicId}`) === text) return [];
+    this.#observed.set(`${topic}/${topicId}`, text);
+    const observedAtMs = this.#wallMs();
+    return [
+      {
+        kind: 'topic',
+        topic: { topic, topicId, partitions, replicationFactor, configs: configs ?? null, observedAtMs },
+      },
+    ];
+  }
+}
+
+function partitionsOf({ topic, topicId, partitions }: TopicDescription): FoundPartition[] {
+  return partitions.map(({ partition, leader }) => ({ topic, topicId, partition, leader }));
+}
+
+function fingerprint(partitions: number, replicationFactor: number, configs: TopicConfigs | null): string {
+  const sorted = configs === null ? null : Object.entries(configs).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([partitions, replicationFactor, sorted]);
+}

@@ -1,0 +1,73 @@
+// A partition as the fetch loops and the supervisor share it: the backup of its bytes, who leads it, and where it stands in
+// the course of its life. `fetchOffset` runs ahead of the bytes taken in: the next fetch is under way while they are processed.
+
+import { partitionName } from '../model/topic-partition.ts';
+import type { PartitionState, PartitionStatus } from './backup-status.ts';
+import type { PartitionBackup } from './partition-backup.ts';
+
+export class TrackedPartition {
+  readonly backup: PartitionBackup;
+  readonly name: string;
+  state: PartitionState = 'waiting';
+  leader: number;
+  /** Next offset to ask for. */
+  fetchOffset: bigint;
+  fetchEpoch: number;
+  /** High watermark at the start of a one-shot backup: where it ends. */
+  readonly endOffset: bigint | undefined;
+  committedOffset: bigint;
+  failure: string | null = null;
+  /** Not fetched before this, by the monotonic clock. */
+  notBeforeMs = 0;
+  failures = 0;
+  /** Arrival of the oldest record that is not committed; kept roughly, for the lag in seconds. */
+  uncommittedSinceMs: number | undefined;
+  /** Fetch answers without records although there should be some. */
+  emptyAnswers = 0;
+
+  constructor(backup: PartitionBackup, leader: number, endOffset: bigint | undefined) {
+    this.backup = backup;
+    this.name = partitionName(backup.identity);
+    this.leader = leader;
+    this.endOffset = endOffset;
+    this.fetchOffset = backup.nextOffset;
+    this.fetchEpoch = backup.lastEpoch;
+    this.committedOffset = backup.nextOffset;
+  }
+
+  get isFetching(): boolean {
+    return this.state === 'catching-up' || this.state === 'tailing';
+  }
+
+  /** True when everything that a one-shot backup wants has been asked for. */
+  get isAskedFor(): boolean {
+    return this.endOffset !== undefined && this.fetchOffset >= this.endOffset;
+  }
+
+  get isTakenIn(): boolean {
+    return this.endOffset !== undefined && this.backup.nextOffset >= this.endOffset;
+  }
+
+  /** Goes back to asking for what comes after the bytes taken in. */
+  rewind(): void {
+    this.fetchOffset = this.backup.nextOffset;
+    this.fetchEpoch = this.backup.lastEpoch;
+  }
+
+  status(nowMs: number): PartitionStatus {
+    const { identity, highWatermark, nextOffset } = this.backup;
+    const end = highWatermark < 0n ? this.committedOffset : highWatermark;
+    const lagRecords = end > this.committedOffset ? Number(end - this.committedOffset) : 0;
+    const since = this.uncommittedSinceMs;
+    return {
+      ...identity,
+      state: this.state,
+      committedOffset: this.committedOffset,
+      nextOffset,
+      highWatermark,
+      lagRecords,
+      lagSeconds: lagRecords === 0 || since === undefined ? 0 : Math.max(0, (nowMs - since) / 1000),
+      failure: this.failure,
+    };
+  }
+}

@@ -1,0 +1,72 @@
+// The command line: assembles the commands and turns every failure into a message, a hint and an exit code (DESIGN 7).
+
+import { Command, CommanderError } from 'commander';
+import { BackupError, messageOf } from '../model/errors.ts';
+import { toJson } from '../model/json-fields.ts';
+import { addBackupCommand } from './backup-command.ts';
+import type { CommandContext } from './command-context.ts';
+import { addRestoreCommands } from './restore-command.ts';
+import type { Services } from './services.ts';
+import { printable, type Terminal } from './terminal.ts';
+
+const USAGE_EXIT_CODE = 2;
+const DEFECT_EXIT_CODE = 1;
+
+/** Runs one command line, without the name of the program; resolves with the exit code. Never throws. */
+export async function runProgram(args: readonly string[], services: Services, terminal: Terminal): Promise<number> {
+  let exitCode = 0;
+  const context: CommandContext = {
+    services,
+    terminal,
+    exit: (code) => {
+      exitCode = code;
+    },
+  };
+  const program = new Command('kafka-backup')
+    .description('Backs up Kafka topics into a store and puts them back as they were at a given millisecond.')
+    .option('-v, --verbose', 'say more (twice: even more)', (_value, count: number) => count + 1, 0)
+    .option('--json', 'one JSON document as the result; progress as JSON lines on stderr', false)
+    .version(
+      `kafka-backup ${services.version} (node ${process.versions.node}, zstd by ${services.zstdImplementation})`,
+      '-V, --version',
+    )
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.result(text.trimEnd()),
+      writeErr: (text) => terminal.say(text.trimEnd()),
+    });
+  addBackupCommand(program, context);
+  addRestoreCommands(program, context);
+  for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return reportFailure(error, program.opts<{ json?: boolean }>().json === true, terminal);
+  }
+}
+
+function reportFailure(error: unknown, isJson: boolean, terminal: Terminal): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+  if (!(error instanceof BackupError)) {
+    terminal.say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    terminal.say('This is a defect; please report it.');
+    return DEFECT_EXIT_CODE;
+  }
+  const { code, kind, message } = error;
+  if (isJson) {
+    terminal.say(
+      toJson({
+        message_type: 'exit_error',
+        code: kind.exitCode,
+        error: code,
+        message: messageOf(error),
+        hint: kind.hint,
+      }),
+    );
+  } else {
+    terminal.say(`error: ${message.split('\n').map(printable).join('\n')}`);
+    terminal.say(`hint: ${kind.hint}`);
+  }
+  return kind.exitCode;
+}

@@ -1,0 +1,66 @@
+// CONTRACT: what the commands need of the agent. agent.ts provides it; the commands never build anything themselves.
+
+import type { BackupOutcome } from '../backup/backup-supervisor.ts';
+import type { BackupStatus } from '../backup/backup-status.ts';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import type { RestoreJob, RestoreRequest } from '../restore/restore-job.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+
+/** Where the configuration comes from: a file and what flags say. */
+export interface ConfigSource {
+  readonly file: string;
+  /** By dotted key. */
+  readonly overrides: Readonly<Record<string, string | number | boolean>>;
+  /** 0 as configured, 1 debug, 2 and more trace. */
+  readonly verbosity: number;
+}
+
+/** How a stored backup is addressed: by a configuration, or by a store's URL or path. */
+export type StoreAddress =
+  | { readonly kind: 'config'; readonly config: ConfigSource; readonly backupId: string | undefined }
+  | { readonly kind: 'path'; readonly path: string; readonly backupId: string | undefined };
+
+export interface OpenedStore {
+  readonly store: ObjectStore;
+  /** Undefined where the address names no backup. */
+  readonly backupId: string | undefined;
+  layoutOf(backupId: string): ObjectLayout;
+  close(): Promise<void>;
+}
+
+export interface OpenedBackup {
+  status(): BackupStatus;
+  /** Where the control port listens, once it does; null without one. */
+  controlAddress(): string | null;
+  /** Runs to the end, or until the signal aborts and everything in hand is committed. */
+  run(signal: AbortSignal): Promise<BackupOutcome>;
+}
+
+export interface OpenedRestore {
+  /** What the configuration asks for. */
+  readonly request: RestoreRequest;
+  /** Starts it; `job` tells its state at any time. @throws from `finished` what it failed with. */
+  start(request: RestoreRequest): {
+    readonly job: () => RestoreJob;
+    readonly finished: Promise<RestoreJob>;
+    readonly cancel: () => void;
+  };
+  close(): Promise<void>;
+}
+
+export interface Services {
+  readonly version: string;
+  /** Name of the zstd in use. */
+  readonly zstdImplementation: string;
+  /** @throws CONFIG_INVALID with every problem in its message. */
+  openBackup(config: ConfigSource): Promise<OpenedBackup>;
+  openRestore(config: ConfigSource): Promise<OpenedRestore>;
+  openStore(address: StoreAddress): Promise<OpenedStore>;
+  openWorkers(): WorkerPool;
+  /** Effective values with their origin, secrets hidden. */
+  effectiveConfig(
+    config: ConfigSource,
+  ): readonly { readonly key: string; readonly value: string; readonly origin: string }[];
+  configSchema(): unknown;
+}
