@@ -1,6 +1,7 @@
 // Entry of the worker threads: names the tasks they know. Nobody imports it; the pool is given its URL. It loads only what the
 // tasks need, since every thread pays for it.
 
+import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { WorkerAnswer } from './compression/worker-pool.ts';
@@ -21,7 +22,7 @@ const TASKS: ReadonlyMap<string, Runner> = new Map<string, Runner>([
   [VERIFY_FRAME.name, verifyFrame],
 ]);
 
-export default function run(message: { readonly name: string; readonly task: never }): WorkerAnswer {
+export default async function run(message: { readonly name: string; readonly task: never }): Promise<WorkerAnswer> {
   const task = TASKS.get(message.name);
   try {
     if (task === undefined) throw new Error(`no such task: ${message.name}`);
@@ -30,14 +31,16 @@ export default function run(message: { readonly name: string; readonly task: nev
     if (!(error instanceof BackupError)) throw error;
     return { kind: 'failure', code: error.code, message: error.message };
   } finally {
-    collectYoungGarbage();
+    await releaseNativeBuffers();
   }
 }
 
 /**
- * Codecs without a reusable output leave native buffers to the garbage collector, which does not feel their weight: measured
- * 980 MB of them in one run. A young collection after each frame takes well under a millisecond in a heap this small.
+ * Codecs without a reusable output leave native buffers to the garbage collector, which does not feel their weight, and their
+ * memory is freed only in a turn of the event loop, which a busy worker never takes: measured 1,030 MB in a run that needs
+ * 330 MB. A young collection takes well under a millisecond in a heap this small.
  */
-function collectYoungGarbage(): void {
+async function releaseNativeBuffers(): Promise<void> {
   gc({ type: 'minor' });
+  await setImmediate();
 }

@@ -10,7 +10,10 @@ export class BackupProgress {
   clusterId = '';
   missingTopics: readonly string[] = [];
   deniedTopics: readonly string[] = [];
-  trouble: string | null = null;
+  /** Partitions that had no leader when they were found. */
+  leaderless: readonly string[] = [];
+  /** What the source or the store fails with, since when; null while all is well. */
+  trouble: { readonly error: Error; readonly sinceMs: number } | null = null;
   readonly #backupId: string;
   readonly #isContinuous: boolean;
   readonly #wallMs: () => number;
@@ -46,6 +49,10 @@ export class BackupProgress {
     this.trouble = null;
   }
 
+  inTrouble(error: Error): void {
+    this.trouble = { error, sinceMs: this.trouble?.sinceMs ?? this.#monotonicMs() };
+  }
+
   gap(records: bigint): void {
     this.#counters.gaps += 1;
     this.#counters.gapRecords += Number(records);
@@ -69,6 +76,7 @@ export class BackupProgress {
   committed(result: CommitResult, partitionOf: (identity: PartitionIdentity) => TrackedPartition | undefined): void {
     const counters = this.#counters;
     counters.commits += 1;
+    this.trouble = null;
     this.#lastCommitAtMs = this.#wallMs();
     for (const action of result.fenced) if (action.kind === 'segment') counters.fencedSegments += 1;
     for (const action of result.committed) {
@@ -104,7 +112,7 @@ export class BackupProgress {
       restorableToMs: this.#restorableToMs(tracked, state),
       earliestRestorableMs: this.#earliestRestorableMs(state),
       counters: { ...this.#counters },
-      trouble: this.trouble,
+      trouble: this.trouble?.error.message ?? null,
     };
   }
 

@@ -13,7 +13,7 @@ import { BackupError, type ErrorCode, isRetriable, messageOf } from '../model/er
 import type { Logger } from '../model/logger.ts';
 import type { Gap } from '../model/segment.ts';
 import type { TopicConfigs } from '../model/topic-description.ts';
-import { comparePartitions } from '../model/topic-partition.ts';
+import { partitionName } from '../model/topic-partition.ts';
 import type { SealReason } from '../segment/seal-policy.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { BackupProgress } from './backup-progress.ts';
@@ -23,9 +23,10 @@ import { BrokerFetchLoop } from './broker-fetch-loop.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { PartitionBackup, type PartitionContext } from './partition-backup.ts';
+import { keyOf, PartitionRoster } from './partition-roster.ts';
 import { PartitionTrouble } from './partition-trouble.ts';
 import { checkPositions, startPositions, type StartPosition } from './start-positions.ts';
-import { type Discovery, TopicDiscovery } from './topic-discovery.ts';
+import { type Discovery, type FoundPartition, TopicDiscovery } from './topic-discovery.ts';
 import { TrackedPartition } from './tracked-partition.ts';
 
 /** What happens, for metrics. Called on the spot; must not throw. */
@@ -64,9 +65,7 @@ const OUTPUTS_PER_THREAD = 2;
 export class BackupSupervisor {
   readonly #options: BackupOptions;
   readonly #progress: BackupProgress;
-  readonly #partitions = new Map<string, TrackedPartition>();
-  /** The same, by leader. */
-  readonly #byLeader = new Map<number, Map<string, TrackedPartition>>();
+  readonly #roster: PartitionRoster;
   readonly #loops = new Map<number, BrokerFetchLoop>();
   readonly #memory: FrameMemory;
   readonly #trouble: PartitionTrouble;
@@ -82,6 +81,7 @@ export class BackupSupervisor {
     this.#options = options;
     const { settings, log, logger, monotonicMs, wallMs } = options;
     this.#progress = new BackupProgress(settings.backupId, settings.continuous, wallMs, monotonicMs);
+    this.#roster = new PartitionRoster(settings.maxConcurrentPartitions, (nodeId) => this.#loopOf(nodeId).wake());
     this.#memory = new FrameMemory(settings.memoryBudgetBytes, settings.frameBytes);
     this.#discovery = new TopicDiscovery(log, settings.topics, logger, wallMs);
     this.#trouble = new PartitionTrouble({
@@ -100,7 +100,7 @@ export class BackupSupervisor {
   }
 
   status(): BackupStatus {
-    return this.#progress.status(this.#partitions.values(), this.#catalog?.state);
+    return this.#progress.status(this.#roster.all(), this.#catalog?.state);
   }
 
   /**
@@ -124,7 +124,7 @@ export class BackupSupervisor {
    * a restore that is to see the latest. Without a source, what is in hand is committed.
    */
   async bringUpToDate(signal: AbortSignal): Promise<void> {
-    const live = [...this.#partitions.values()].filter(({ isFetching }) => isFetching);
+    const live = this.#roster.all().filter(({ isFetching }) => isFetching);
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(UP_TO_DATE_TIMEOUT_MS)]);
     const latest = await this.#options.log
       .listOffsets(
@@ -135,8 +135,8 @@ export class BackupSupervisor {
     const isBehind = ({ name, backup, isFetching }: TrackedPartition): boolean =>
       isFetching && backup.nextOffset < (latest.get(name) ?? 0n);
     while (live.some(isBehind) && !deadline.aborted) await pause(TICK_MS / 5, deadline);
-    for (const { backup } of this.#partitions.values()) backup.seal('request');
-    await Promise.allSettled([...this.#partitions.values()].map(({ backup }) => backup.settled()));
+    for (const { backup } of this.#roster.all()) backup.seal('request');
+    await Promise.allSettled(this.#roster.all().map(({ backup }) => backup.settled()));
     await this.#queue?.flush(deadline);
   }
 
@@ -173,7 +173,7 @@ export class BackupSupervisor {
       monotonicMs,
       wallMs,
       queue: (action) => queue.add(action),
-      relieveMemory: () => this.#relieveMemory(),
+      relieveMemory: () => this.#roster.relieveMemory(),
       onSealed: (reason) => this.#options.observer.segmentSealed(reason),
     };
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {
@@ -205,6 +205,7 @@ export class BackupSupervisor {
   /** Takes over what a discovery found: new partitions, new leaders, topics that are gone or were made anew. */
   async #adopt(discovery: Discovery, isFirst: boolean): Promise<void> {
     const { settings, log, logger, monotonicMs } = this.#options;
+    this.#refreshAtMs = monotonicMs() + settings.topicRefreshMs;
     this.#configs = discovery.configs;
     for (const action of discovery.observations) this.#queue?.add(action);
     for (const topic of this.#progress.newlyMissing(discovery.missing)) {
@@ -213,38 +214,52 @@ export class BackupSupervisor {
     for (const topic of discovery.denied) logger.error('a topic may not be described; it is not backed up', { topic });
     this.#progress.deniedTopics = discovery.denied;
     const found = new Map(discovery.partitions.map((partition) => [keyOf(partition), partition]));
-    for (const [key, partition] of this.#partitions) {
-      const leader = found.get(key)?.leader;
-      if (leader === undefined) await this.#retire(key, partition);
-      else this.#lead(partition, leader);
+    for (const partition of this.#roster.all()) {
+      const leader = found.get(keyOf(partition.backup.identity))?.leader;
+      if (leader === undefined) await this.#retire(partition);
+      else this.#roster.lead(partition, leader);
     }
-    const fresh = discovery.partitions.filter((partition) => !this.#partitions.has(keyOf(partition)));
+    const fresh = discovery.partitions.filter((partition) => this.#roster.get(partition) === undefined);
     if (fresh.length > 0 && this.#catalog !== undefined) {
       // A topic that appeared while the backup runs is wanted from its beginning.
       const start = isFirst ? settings.startOffset : ({ kind: 'earliest' } as const);
       const positions = await startPositions(log, this.#catalog.state, fresh, start);
       for (const position of positions) this.#track(position);
       await this.#checkResumed(positions);
+      this.#noteLeaderless(fresh, positions);
     }
-    this.#refreshAtMs = monotonicMs() + settings.topicRefreshMs;
-    this.#grantSlots();
+    this.#roster.grantSlots();
   }
 
-  #track({ partition, resume, highWatermark }: StartPosition): void {
+  #track({ partition, resume, log }: StartPosition): void {
     if (this.#context === undefined) return;
     const { topic, topicId, partition: index, leader } = partition;
     const backup = new PartitionBackup({ topic, topicId, partition: index }, resume, this.#context);
-    if (highWatermark !== undefined) backup.highWatermark = highWatermark;
-    const endOffset = this.#options.settings.continuous ? undefined : (highWatermark ?? resume.nextOffset);
-    const tracked = new TrackedPartition(backup, leader, endOffset);
-    if (highWatermark === resume.nextOffset) tracked.state = endOffset === undefined ? 'tailing' : 'done';
-    this.#partitions.set(keyOf(partition), tracked);
-    this.#lead(tracked, leader);
+    if (log !== undefined) backup.observe(log);
+    const { continuous } = this.#options.settings;
+    const tracked = new TrackedPartition(
+      backup,
+      leader,
+      continuous ? undefined : (log?.highWatermark ?? resume.nextOffset),
+    );
+    if (log?.highWatermark === resume.nextOffset) tracked.state = continuous ? 'tailing' : 'done';
+    if (log === undefined && !continuous) tracked.state = 'done';
+    this.#roster.add(tracked);
+  }
+
+  /** A partition without a leader has no end to back up to: a continuous backup finds it later, a one-shot one must say so. */
+  #noteLeaderless(found: readonly FoundPartition[], positions: readonly StartPosition[]): void {
+    const usable = new Set(positions.filter(({ log }) => log !== undefined).map(({ partition }) => partition));
+    const leaderless = found.filter((partition) => !usable.has(partition)).map(partitionName);
+    if (leaderless.length === 0) return;
+    this.#options.logger.warn('partitions have no leader just now', { partitions: leaderless });
+    this.#progress.leaderless = leaderless;
+    this.#refreshWithin(1000);
   }
 
   async #checkResumed(positions: readonly StartPosition[]): Promise<void> {
     for (const outcome of await checkPositions(this.#options.log, positions)) {
-      const partition = this.#partitions.get(keyOf(outcome));
+      const partition = this.#roster.get(outcome);
       if (partition === undefined || outcome.kind === 'records') continue;
       await this.#trouble.outcome(partition, outcome);
       partition.rewind();
@@ -252,25 +267,14 @@ export class BackupSupervisor {
     }
   }
 
-  /** Moves a partition to the loop of its leader. */
-  #lead(partition: TrackedPartition, leader: number): void {
-    const key = keyOf(partition.backup.identity);
-    if (partition.leader !== leader) this.#byLeader.get(partition.leader)?.delete(key);
-    partition.leader = leader;
-    if (leader < 0) return;
-    const led = this.#byLeader.get(leader) ?? new Map<string, TrackedPartition>();
-    led.set(key, partition);
-    this.#byLeader.set(leader, led);
-    if (!this.#loops.has(leader)) this.#startLoop(leader);
-    this.#loops.get(leader)?.wake();
-  }
-
-  #startLoop(nodeId: number): void {
+  #loopOf(nodeId: number): BrokerFetchLoop {
+    const running = this.#loops.get(nodeId);
+    if (running !== undefined) return running;
     const { settings, log, monotonicMs } = this.#options;
     const loop = new BrokerFetchLoop({
       nodeId,
       log,
-      partitions: () => this.#byLeader.get(nodeId) ?? new Map(),
+      partitions: () => this.#roster.ledBy(nodeId),
       limits: {
         maxWaitMs: settings.fetchMaxWaitMs,
         minBytes: settings.continuous ? settings.fetchMinBytes : 1,
@@ -289,13 +293,13 @@ export class BackupSupervisor {
     });
     this.#loops.set(nodeId, loop);
     loop.start();
+    return loop;
   }
 
   /** The topic is gone, or another one has its name now: what is in hand is kept. */
-  async #retire(key: string, partition: TrackedPartition): Promise<void> {
+  async #retire(partition: TrackedPartition): Promise<void> {
     this.#options.logger.warn('a partition no longer exists at the source', { ...partition.backup.identity });
-    this.#partitions.delete(key);
-    this.#byLeader.get(partition.leader)?.delete(key);
+    this.#roster.remove(partition);
     partition.backup.seal('log-change');
     await partition.backup.settled().catch((error: unknown) => this.#onTrouble(error));
     this.#progress.retired(partition);
@@ -310,40 +314,18 @@ export class BackupSupervisor {
     } else if (partition.endOffset === undefined && partition.backup.nextOffset >= partition.backup.highWatermark) {
       partition.state = 'tailing';
     } else return;
-    this.#grantSlots();
-  }
-
-  #grantSlots(): void {
-    const partitions = [...this.#partitions.values()];
-    let free = this.#options.settings.maxConcurrentPartitions;
-    for (const { state } of partitions) if (state === 'catching-up') free -= 1;
-    const waiting = partitions.filter(({ state, leader }) => state === 'waiting' && leader >= 0);
-    for (const partition of waiting
-      .sort((a, b) => comparePartitions(a.backup.identity, b.backup.identity))
-      .slice(0, Math.max(0, free))) {
-      partition.state = partition.isTakenIn ? 'done' : 'catching-up';
-      this.#loops.get(partition.leader)?.wake();
-    }
-  }
-
-  #relieveMemory(): boolean {
-    let largest: PartitionBackup | undefined;
-    for (const { backup } of this.#partitions.values()) {
-      if (backup.openFrameBytes > (largest?.openFrameBytes ?? 0)) largest = backup;
-    }
-    largest?.closeFrame();
-    return largest !== undefined;
+    this.#roster.grantSlots();
   }
 
   #tick(): void {
-    for (const partition of this.#partitions.values()) {
+    for (const partition of this.#roster.all()) {
       partition.backup.sealIfDue();
       if (partition.backup.failure !== undefined && partition.state !== 'failed') {
         if (partition.state === 'done') partition.state = 'waiting';
         void this.#trouble.failure(partition, partition.backup.failure).catch((error: unknown) => this.#fail(error));
       }
     }
-    this.#grantSlots();
+    this.#roster.grantSlots();
     if (this.#options.monotonicMs() >= this.#refreshAtMs && this.#catalog !== undefined) {
       this.#refreshAtMs = Number.POSITIVE_INFINITY;
       void this.#refresh();
@@ -365,7 +347,9 @@ export class BackupSupervisor {
 
   async #untilDone(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.#failure === undefined) {
-      const partitions = [...this.#partitions.values()];
+      const partitions = this.#roster.all();
+      if (partitions.length > 0 && partitions.every(({ state }) => state === 'fenced')) return;
+      this.#assertPatience();
       if (!this.#options.settings.continuous && partitions.every(({ state }) => isOver(state))) {
         await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
         if (
@@ -376,6 +360,14 @@ export class BackupSupervisor {
       await pause(TICK_MS / 5, signal);
     }
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** @throws what a one-shot backup has been waiting for too long. */
+  #assertPatience(): void {
+    const { settings } = this.#options;
+    const { trouble } = this.#progress;
+    if (settings.continuous || trouble === null) return;
+    if (this.#options.monotonicMs() - trouble.sinceMs >= settings.oneShotPatienceMs) throw trouble.error;
   }
 
   async #drain(isShutdown: boolean): Promise<BackupOutcome> {
@@ -395,7 +387,7 @@ export class BackupSupervisor {
 
   async #sealAndCommit(deadline: AbortSignal): Promise<void> {
     await Promise.all([...this.#loops.values()].map((loop) => loop.stop()));
-    const partitions = [...this.#partitions.values()];
+    const partitions = this.#roster.all();
     for (const { backup } of partitions) backup.seal('shutdown');
     await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
     await this.#queue?.flush(deadline);
@@ -405,13 +397,15 @@ export class BackupSupervisor {
   #shortfalls(isTimedOut: boolean, isShutdown: boolean): string[] {
     const shortfalls: string[] = [];
     if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
-    for (const { name, state, failure, backup, committedOffset, endOffset } of this.#partitions.values()) {
+    for (const { name, state, failure, backup, committedOffset, endOffset } of this.#roster.all()) {
       if (state === 'failed' || state === 'fenced') shortfalls.push(`${name}: ${failure ?? state}`);
       else if (backup.failure !== undefined) shortfalls.push(`${name}: ${messageOf(backup.failure)}`);
       else if (isShutdown && endOffset !== undefined && committedOffset < endOffset) {
         shortfalls.push(`${name}: stopped at offset ${committedOffset} of ${endOffset}`);
       }
     }
+    if (!this.#options.settings.continuous)
+      shortfalls.push(...this.#progress.leaderless.map((name) => `${name}: has no leader`));
     for (const topic of this.#progress.deniedTopics) shortfalls.push(`${topic}: TOPIC_AUTHORIZATION_FAILED`);
     for (const topic of this.#progress.missingTopics) {
       if (!this.#options.settings.continuous) shortfalls.push(`${topic}: no such topic`);
@@ -420,11 +414,11 @@ export class BackupSupervisor {
   }
 
   #onCommit(result: CommitResult): void {
-    this.#progress.committed(result, (identity) => this.#partitions.get(keyOf(identity)));
+    this.#progress.committed(result, (identity) => this.#roster.get(identity));
     this.#options.observer.committed(result);
     for (const action of result.fenced) {
       if (action.kind !== 'segment') continue;
-      const partition = this.#partitions.get(keyOf(action.segment));
+      const partition = this.#roster.get(action.segment);
       void this.#options.store.delete(action.segment.key).catch((error: unknown) => this.#onTrouble(error));
       if (partition === undefined || partition.state === 'fenced') continue;
       partition.state = 'fenced';
@@ -443,7 +437,7 @@ export class BackupSupervisor {
       return;
     }
     this.#countError(error.code);
-    this.#progress.trouble = error.message;
+    this.#progress.inTrouble(error);
     this.#options.logger.warn('in trouble; trying again', { error });
   }
 
@@ -460,8 +454,4 @@ export class BackupSupervisor {
 
 function isOver(state: TrackedPartition['state']): boolean {
   return state === 'done' || state === 'failed' || state === 'fenced';
-}
-
-function keyOf(identity: { readonly topicId: string; readonly partition: number }): string {
-  return `${identity.topicId}/${identity.partition}`;
 }

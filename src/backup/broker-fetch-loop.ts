@@ -171,8 +171,7 @@ export class BrokerFetchLoop {
         partition.uncommittedSinceMs ??= this.#options.monotonicMs();
         await partition.backup.append(answer.records, answer, partition.endOffset);
       } else {
-        partition.backup.highWatermark = answer.highWatermark;
-        partition.backup.lastStableOffset = answer.lastStableOffset;
+        partition.backup.observe(answer);
         if (answer.highWatermark > partition.backup.nextOffset) await this.#probeHole(partition);
       }
       if (partition.backup.failure !== undefined) throw partition.backup.failure;

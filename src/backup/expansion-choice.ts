@@ -15,8 +15,8 @@ export class ExpansionChoice {
   readonly #codec: SegmentCodec;
   #choice: Expansion = 'measure';
   #sinceMeasurement = 0;
-  /** Expanded size over size as it came. */
-  #ratio = 1;
+  /** Expanded size over size as it came; a guess until a frame was expanded. */
+  #ratio = 3;
 
   constructor(mode: RecompressMode, codec: SegmentCodec) {
     this.#mode = mode;

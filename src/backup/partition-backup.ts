@@ -53,8 +53,8 @@ interface OpenSegment {
 
 export class PartitionBackup {
   readonly identity: PartitionIdentity;
+  /** As last seen; -1 before that. */
   highWatermark = -1n;
-  lastStableOffset = -1n;
   /** Epoch of the last batch before `nextOffset`; -1 unknown. */
   lastEpoch: number;
   #nextOffset: bigint;
@@ -70,6 +70,8 @@ export class PartitionBackup {
   /** Sealed segments, gaps and truncations, in order; rejects at the first that failed. */
   #chain: Promise<void> = Promise.resolve();
   #failure: unknown;
+  #observed: Pick<LogPositions, 'highWatermark' | 'lastStableOffset'> | undefined;
+  #decidedOffset = 0n;
   /** Counts resets: what an older generation still has under way no longer counts. */
   #generation = 0;
 
@@ -112,8 +114,7 @@ export class PartitionBackup {
    * that lag behind. @throws BATCH_CORRUPT when the bytes are not record batches.
    */
   async append(records: Uint8Array, positions: LogPositions, endOffset?: bigint): Promise<void> {
-    this.highWatermark = positions.highWatermark;
-    this.lastStableOffset = positions.lastStableOffset;
+    this.observe(positions);
     const generation = this.#generation;
     for (const header of splitBatches(records)) {
       if (header.lastOffset < this.#nextOffset) continue;
@@ -126,6 +127,17 @@ export class PartitionBackup {
       if (generation !== this.#generation || this.#failure !== undefined) return;
       this.#take(records, header);
     }
+  }
+
+  /**
+   * Notes what the log looks like. A last stable offset tells that transactions before it are decided, by markers anywhere below
+   * the high watermark seen with it: it may be relied on once everything up to that watermark is taken in.
+   */
+  observe({ highWatermark, lastStableOffset }: Pick<LogPositions, 'highWatermark' | 'lastStableOffset'>): void {
+    this.highWatermark = highWatermark;
+    if (this.#observed !== undefined && this.#nextOffset < this.#observed.highWatermark) return;
+    if (this.#observed !== undefined) this.#decidedOffset = this.#observed.lastStableOffset;
+    this.#observed = { highWatermark, lastStableOffset };
   }
 
   /** Goes on at `nextOffset`: compaction left nothing before it. The next segment to be sealed covers the hole. */
@@ -149,7 +161,7 @@ export class PartitionBackup {
     this.#coveredOffset = this.#nextOffset;
     const sealed = segment.writer.seal({
       nextOffset: this.#nextOffset,
-      lastStableOffset: this.lastStableOffset,
+      lastStableOffset: this.#decidedBelow(),
       capturedAtMs: this.#context.wallMs(),
       reachedLogEnd: this.#nextOffset >= this.highWatermark,
     });
@@ -201,10 +213,14 @@ export class PartitionBackup {
   /** Hands the open frame to the threads, full or not. */
   closeFrame(): void {
     const frame = this.#frame;
-    if (frame === undefined || this.#segment === undefined) return;
+    if (frame === undefined) return;
     this.#frame = undefined;
     const generation = this.#generation;
     const { memory } = this.#context;
+    if (frame.filledBytes === 0 || this.#segment === undefined) {
+      memory.give(frame.buffer);
+      return;
+    }
     this.#segment.writer
       .addFrame({
         raw: frame.buffer,
@@ -247,14 +263,23 @@ export class PartitionBackup {
     this.#coveredOffset = this.#durable.nextOffset;
     this.lastEpoch = this.#durable.leaderEpoch;
     this.#timeline = this.#durable.timeline;
+    this.#observed = undefined;
+    this.#decidedOffset = 0n;
+  }
+
+  /** Every transaction that began before this offset is decided by a marker before `nextOffset`; 0 when nothing is known. */
+  #decidedBelow(): bigint {
+    const observed = this.#observed;
+    if (observed !== undefined && this.#nextOffset >= observed.highWatermark)
+      this.#decidedOffset = observed.lastStableOffset;
+    return this.#decidedOffset;
   }
 
   #hasRoomFor(header: RecordBatchHeader): boolean {
     const frame = this.#frame;
-    return (
-      frame?.hasRoomFor(header.sizeBytes) === true &&
-      frame.filledBytes + header.sizeBytes <= this.#frameTargetBytes(header)
-    );
+    if (frame?.hasRoomFor(header.sizeBytes) !== true) return false;
+    // A batch larger than a whole frame has one of its own.
+    return frame.filledBytes === 0 || frame.filledBytes + header.sizeBytes <= this.#frameTargetBytes(header);
   }
 
   /** `comingBytes`: what this and the following batches of the fetch take, so that a frame is not grown step by step. */

@@ -11,8 +11,8 @@ export interface StartPosition {
   readonly partition: FoundPartition;
   readonly resume: ResumePosition;
   readonly isResumed: boolean;
-  /** High watermark just now; undefined while the partition has no leader. */
-  readonly highWatermark: bigint | undefined;
+  /** High watermark just now, and the last stable offset a moment before; undefined while the partition has no leader. */
+  readonly log: { readonly highWatermark: bigint; readonly lastStableOffset: bigint } | undefined;
 }
 
 /** Partitions without a leader and without a position are left out: they are found again later. */
@@ -22,17 +22,22 @@ export async function startPositions(
   found: readonly FoundPartition[],
   start: StartOffset,
 ): Promise<StartPosition[]> {
+  // In this order: whatever is stable by the first answer was decided below the watermark of the second.
+  const stable = await log.listOffsets(found, 'stable');
   const latest = await log.listOffsets(found, 'latest');
   const resumes = new Map(found.map((partition) => [partition, resumeOf(state, partition)]));
   const fresh = found.filter((partition) => resumes.get(partition) === undefined);
   const earliest = await log.listOffsets(fresh, 'earliest');
   return found.flatMap((partition): StartPosition[] => {
-    const highWatermark = latest.get(partitionName(partition));
+    const name = partitionName(partition);
+    const highWatermark = latest.get(name);
+    const positions =
+      highWatermark === undefined ? undefined : { highWatermark, lastStableOffset: stable.get(name) ?? 0n };
     const resume = resumes.get(partition);
-    if (resume !== undefined) return [{ partition, resume, isResumed: true, highWatermark }];
+    if (resume !== undefined) return [{ partition, resume, isResumed: true, log: positions }];
     const nextOffset = firstOffset(start, partition, earliest, latest);
     if (nextOffset === undefined) return [];
-    return [{ partition, resume: { nextOffset, leaderEpoch: -1, timeline: 0 }, isResumed: false, highWatermark }];
+    return [{ partition, resume: { nextOffset, leaderEpoch: -1, timeline: 0 }, isResumed: false, log: positions }];
   });
 }
 

@@ -57,12 +57,24 @@ async function putOrRead(
   return outcome === 'created' ? wanted : ((await readIdentity(store, layout)) ?? wanted);
 }
 
-/** Ids of the backups under `prefix`, ascending. */
+/** Greater than every character that a key holds: behind it begins the next folder. */
+const BEHIND_ALL_KEYS = '~';
+
+/** Ids of the backups under `prefix`, ascending. Reads one key of each folder there, not all that the folders hold. */
 export async function listBackups(store: ObjectStore, prefix = ''): Promise<string[]> {
+  const root = prefix === '' ? '' : `${prefix}/`;
   const ids: string[] = [];
-  for await (const { key } of store.list(prefix === '' ? '' : `${prefix}/`)) {
-    const id = backupIdOf(key);
-    if (id !== undefined) ids.push(id);
+  for (let key = await firstKey(store, root, ''); key !== undefined; ) {
+    const slash = key.indexOf('/', root.length);
+    const folder = slash < 0 ? undefined : key.slice(0, slash + 1);
+    const id = folder === undefined ? undefined : backupIdOf(`${folder}backup.json`);
+    if (id !== undefined && (await store.head(`${folder}backup.json`)) !== undefined) ids.push(id);
+    key = await firstKey(store, root, folder === undefined ? key : `${folder}${BEHIND_ALL_KEYS}`);
   }
   return ids;
+}
+
+async function firstKey(store: ObjectStore, prefix: string, startAfter: string): Promise<string | undefined> {
+  for await (const { key } of store.list(prefix, startAfter)) return key;
+  return undefined;
 }

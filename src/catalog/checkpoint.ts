@@ -59,6 +59,11 @@ export async function loadCheckpoint(
   return undefined;
 }
 
+/** The state that one checkpoint tells. @throws CATALOG_CORRUPT when it is missing or damaged. */
+export function readCheckpoint(store: ObjectStore, layout: ObjectLayout, version: number): Promise<CatalogState> {
+  return load(store, layout, version, undefined);
+}
+
 /** Reads the pieces of the newest checkpoint's index, for a writer that goes on from it. */
 export async function readCheckpointIndex(
   store: ObjectStore,

@@ -8,12 +8,15 @@ import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import type { SegmentCodec } from '../model/codec.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 
+interface ZstdContext {
+  setParameter(parameter: number, value: number): void;
+  /** @throws when `target` is too small. */
+  compress2(target: Uint8Array, source: Uint8Array): number;
+}
+
 /** What is used of zstd-napi's thin layer over the C library. Declared here, since the package may be absent. */
 interface ZstdNapi {
-  readonly CCtx: new () => {
-    setParameter(parameter: number, value: number): void;
-    compress2(target: Uint8Array, source: Uint8Array): number;
-  };
+  readonly CCtx: new () => ZstdContext;
   readonly DCtx: new () => { decompress(target: Uint8Array, source: Uint8Array): number };
   readonly CParameter: { readonly compressionLevel: number; readonly checksumFlag: number };
 }
@@ -40,7 +43,7 @@ export function maxStoredSize(rawSizeBytes: number): number {
 export class FrameCompressor {
   readonly #codec: SegmentCodec;
   readonly #level: number;
-  readonly #context: InstanceType<ZstdNapi['CCtx']> | undefined;
+  readonly #context: ZstdContext | undefined;
 
   constructor(codec: SegmentCodec, level: number) {
     this.#codec = codec;
@@ -52,12 +55,25 @@ export class FrameCompressor {
     }
   }
 
-  /** Writes the frame into `target` and returns its size. `target` holds at least maxStoredSize(raw.byteLength) bytes. */
-  compress(raw: Uint8Array, target: Uint8Array): number {
-    if (this.#context !== undefined) return this.#context.compress2(target, raw);
+  /**
+   * Writes the frame into `target` and returns its size; undefined when it does not fit, and then `target` holds nothing of
+   * use. A frame fits for certain into maxStoredSize(raw.byteLength) bytes.
+   */
+  compress(raw: Uint8Array, target: Uint8Array): number | undefined {
+    if (this.#context !== undefined) return this.#compressWithContext(this.#context, raw, target);
     const frame = this.#compressToNew(raw);
+    if (frame.byteLength > target.byteLength) return undefined;
     target.set(frame);
     return frame.byteLength;
+  }
+
+  #compressWithContext(context: ZstdContext, raw: Uint8Array, target: Uint8Array): number | undefined {
+    try {
+      return context.compress2(target, raw);
+    } catch (error) {
+      if (target.byteLength < maxStoredSize(raw.byteLength)) return undefined;
+      throw error;
+    }
   }
 
   #compressToNew(raw: Uint8Array): Uint8Array {

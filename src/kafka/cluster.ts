@@ -5,12 +5,12 @@ import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { TopicConfigs, TopicDescription } from '../model/topic-description.ts';
 import { comparePartitions, partitionName, type TopicPartition } from '../model/topic-partition.ts';
-import type { TopicListing } from './partition-log.ts';
+import type { OffsetAt, TopicListing } from './partition-log.ts';
 import type { EffectiveConfig } from './restore-sink.ts';
 import { BrokerConnection, type BrokerAddress, type ConnectionSettings, type HeldResponse } from './kafkajs-wire.ts';
 import type { ApiCall } from './protocol/api.ts';
 import { KAFKA_ERROR, kafkaError, kafkaErrorClass } from './protocol/kafka-errors.ts';
-import { listOffsetsCall, type OFFSET_AT } from './protocol/list-offsets.ts';
+import { listOffsetsCall } from './protocol/list-offsets.ts';
 import { metadataCall, type MetadataResponse } from './protocol/metadata.ts';
 import { describeTopicConfigsCall } from './protocol/topic-admin.ts';
 
@@ -96,10 +96,10 @@ export class KafkaCluster {
   }
 
   /**
-   * Earliest offset or high watermark of each partition, by partition name. Partitions without a leader just now are left out.
+   * Log start, high watermark or last stable offset of each partition, by partition name. Partitions without a leader just now are left out.
    * @throws KAFKA_AUTHORIZATION_FAILED, KAFKA_REQUEST_REFUSED.
    */
-  async listOffsets(partitions: readonly TopicPartition[], at: keyof typeof OFFSET_AT): Promise<Map<string, bigint>> {
+  async listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<Map<string, bigint>> {
     const offsets = new Map<string, bigint>();
     const byLeader = Map.groupBy(
       [...partitions].sort(comparePartitions),

@@ -9,6 +9,7 @@ import type {
   FetchPosition,
   FetchResult,
   FetchSession,
+  OffsetAt,
   PartitionLog,
   TopicListing,
 } from './partition-log.ts';
@@ -55,7 +56,7 @@ export class KafkaPartitionLog implements PartitionLog {
     return this.#cluster.describeTopicConfigs(topics);
   }
 
-  listOffsets(partitions: readonly TopicPartition[], at: 'earliest' | 'latest'): Promise<ReadonlyMap<string, bigint>> {
+  listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>> {
     return this.#cluster.listOffsets(partitions, at);
   }
 

@@ -45,6 +45,7 @@ export class BrokerConnection {
   readonly #pool: InstanceType<typeof ConnectionPool>;
   readonly #landing = new LandingBuffers();
   readonly #requestTimeoutMs: number;
+  #connecting: Promise<void> | undefined;
 
   constructor(address: BrokerAddress, settings: ConnectionSettings, logger: Logger) {
     this.address = address;
@@ -73,7 +74,7 @@ export class BrokerConnection {
    */
   async call<Response>(api: ApiCall<Response>, timeoutMs = this.#requestTimeoutMs): Promise<HeldResponse<Response>> {
     try {
-      if (!this.#broker.isConnected()) await this.#broker.connect();
+      await this.#connect();
       this.#assertSupported(api);
       const connection = await this.#pool.getConnection(0);
       if (!connection.isAuthenticated() && connection.sasl !== null) {
@@ -94,6 +95,15 @@ export class BrokerConnection {
     connection?.rejectRequests(new BackupError('INTERRUPTED', 'the connection was closed'));
     await this.#broker.disconnect();
     connection?.socket?.destroy();
+  }
+
+  /** Once for all calls that need it: kafkajs says "connected" before it has asked what the broker offers. */
+  async #connect(): Promise<void> {
+    if (this.#connecting === undefined && this.#broker.isConnected() && this.#broker.versions !== null) return;
+    this.#connecting ??= this.#broker.connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    await this.#connecting;
   }
 
   #assertSupported(api: ApiCall<unknown>): void {

@@ -57,14 +57,16 @@ export interface FetchSession {
   fetch(positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult>;
 }
 
+export type OffsetAt = 'earliest' | 'latest' | 'stable';
+
 export interface PartitionLog {
   readonly clusterId: string;
   connect(): Promise<void>;
   /** All topics for `null`. */
   describeTopics(names: readonly string[] | null): Promise<TopicListing>;
   describeTopicConfigs(topics: readonly string[]): Promise<ReadonlyMap<string, TopicConfigs>>;
-  /** By partition name; partitions without a leader are left out. */
-  listOffsets(partitions: readonly TopicPartition[], at: 'earliest' | 'latest'): Promise<ReadonlyMap<string, bigint>>;
+  /** Log start, high watermark (`latest`) or last stable offset, by partition name; partitions without a leader are left out. */
+  listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>>;
   openSession(nodeId: number): FetchSession;
   /**
    * Fetches outside any session; every position is answered. For one position alone an empty answer means that nothing is

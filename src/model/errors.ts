@@ -145,6 +145,13 @@ export const ERROR_KINDS = {
     httpStatus: 404,
     hint: 'kafka-backup list shows what the store holds; check the path, prefix and backup_id.',
   },
+  NOT_IN_BACKUP: {
+    summary: 'the backup does not hold what was asked for',
+    retriable: false,
+    exitCode: 10,
+    httpStatus: 404,
+    hint: 'kafka-backup describe shows topics, partitions and the offsets held.',
+  },
   BACKUP_OF_OTHER_CLUSTER: {
     summary: 'the backup belongs to another Kafka cluster',
     retriable: false,

@@ -84,7 +84,10 @@ export interface SegmentSummary extends PartitionIdentity, TimestampBounds {
   readonly leaderEpoch: number;
   /** True when the footer holds transaction facts that a restore must read. */
   readonly isTransactional: boolean;
-  /** Log facts at capture: a batch below the last stable offset is decided. */
+  /**
+   * A last stable offset of the log at a time when its high watermark was not beyond `nextOffset`: every transaction that began
+   * below it is decided by a marker in the backup, or was committed and compaction has removed the marker.
+   */
   readonly lastStableOffset: bigint;
   /** The largest record batch as the source held it: a target must allow as much. */
   readonly maxBatchSizeBytes: number;

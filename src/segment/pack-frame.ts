@@ -102,12 +102,12 @@ function compress(task: PackTask, raw: Uint8Array): { storedSizeBytes: number; o
   const key = `${task.codec}/${task.level}`;
   const compressor = compressors.get(key) ?? new FrameCompressor(task.codec, task.level);
   compressors.set(key, compressor);
-  const neededBytes = maxStoredSize(raw.byteLength);
-  if (neededBytes <= task.output.byteLength) {
-    return { storedSizeBytes: compressor.compress(raw, new Uint8Array(task.output)), overflow: null };
-  }
-  const overflow = new SharedArrayBuffer(neededBytes);
-  return { storedSizeBytes: compressor.compress(raw, new Uint8Array(overflow)), overflow };
+  const storedSizeBytes = compressor.compress(raw, new Uint8Array(task.output));
+  if (storedSizeBytes !== undefined) return { storedSizeBytes, overflow: null };
+  const overflow = new SharedArrayBuffer(maxStoredSize(raw.byteLength));
+  const overflowBytes = compressor.compress(raw, new Uint8Array(overflow));
+  invariant(overflowBytes !== undefined, 'a frame is larger than its bound');
+  return { storedSizeBytes: overflowBytes, overflow };
 }
 
 /** All batches with their records expanded, in this thread's scratch area; undefined when that takes too much memory. */

@@ -4,10 +4,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
-import { assertObjectKey } from './object-key.ts';
+import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore } from './object-store.ts';
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -15,6 +15,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   EPERM: 'STORE_REFUSED',
   EROFS: 'STORE_REFUSED',
   ENOTDIR: 'STORE_REFUSED',
+  EEXIST: 'STORE_REFUSED',
   EISDIR: 'STORE_REFUSED',
   ELOOP: 'STORE_REFUSED',
   ENAMETOOLONG: 'STORE_REFUSED',
@@ -22,6 +23,9 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: 'STORE_FULL',
   EDQUOT: 'STORE_FULL',
 };
+
+/** An object is a plain file: no link is followed, and a pipe in its place is not waited for. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export class FilesystemObjectStore implements ObjectStore {
   readonly description: string;
@@ -58,10 +62,12 @@ export class FilesystemObjectStore implements ObjectStore {
   async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     const path = this.#pathOf(key);
     return guard(`read ${path}`, async () => {
-      const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(absentAsUndefined);
+      const handle = await open(path, READ_FLAGS).catch(absentAsUndefined);
       if (handle === undefined) return undefined;
       try {
-        const { size } = await handle.stat();
+        const found = await handle.stat();
+        if (!found.isFile()) return undefined;
+        const { size } = found;
         const [from, to] = boundsOf(range, size);
         const target = into === undefined ? Buffer.allocUnsafe(to - from) : into.subarray(0, to - from);
         return target.subarray(0, await readAll(handle, target, from));
@@ -74,13 +80,14 @@ export class FilesystemObjectStore implements ObjectStore {
   async head(key: string): Promise<ObjectInfo | undefined> {
     const path = this.#pathOf(key);
     return guard(`stat ${path}`, async () => {
-      const found = await stat(path).catch(absentAsUndefined);
+      const found = await lstat(path).catch(absentAsUndefined);
       if (found === undefined || !found.isFile()) return undefined;
       return { key, sizeBytes: found.size, modifiedAtMs: Math.floor(found.mtimeMs) };
     });
   }
 
   async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
+    assertKeyPrefix(prefix);
     const lastSlash = prefix.lastIndexOf('/');
     yield* this.#walk(lastSlash < 0 ? '' : prefix.slice(0, lastSlash), prefix, startAfter);
   }

@@ -1,6 +1,6 @@
 // Objects in memory, for tests and `backend: memory`: gone when the process ends.
 
-import { assertObjectKey } from './object-key.ts';
+import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore } from './object-store.ts';
 
 export class MemoryObjectStore implements ObjectStore {
@@ -43,6 +43,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
+    assertKeyPrefix(prefix);
     const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix) && key > startAfter).sort();
     for (const key of keys) {
       const info = await this.head(key);

@@ -82,7 +82,7 @@ function howToFetch() {
     fetch_max_bytes: bytes({
       doc: 'Most data in one fetch from one broker, as `fetch.max.bytes`.',
       unit: 'bytes',
-      default: 16 * MIB,
+      default: 8 * MIB,
       min: KIB,
       max: GIB,
     }),
@@ -96,7 +96,7 @@ function howToFetch() {
     memory_budget_bytes: bytes({
       doc: 'Fetched data held at once, over all partitions. Fetching pauses above it. At least `fetch_max_bytes`.',
       unit: 'bytes',
-      default: 64 * MIB,
+      default: 40 * MIB,
       min: MIB,
       max: 64 * GIB,
     }),

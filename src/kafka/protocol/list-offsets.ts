@@ -1,9 +1,13 @@
 // ListOffsets v7: the first offset of a partition, or the one after its last visible record.
 
+import type { OffsetAt } from '../partition-log.ts';
 import type { ApiCall } from './api.ts';
 
-/** ListOffsets' special timestamps. */
-export const OFFSET_AT = { earliest: -2n, latest: -1n } as const;
+const READ_UNCOMMITTED = 0;
+const READ_COMMITTED = 1;
+/** ListOffsets' special timestamps; the isolation level decides which end "latest" means. */
+const EARLIEST = -2n;
+const LATEST = -1n;
 
 export interface ListedOffset {
   readonly topic: string;
@@ -12,21 +16,21 @@ export interface ListedOffset {
   readonly offset: bigint;
 }
 
-/** To be sent to the leader of every partition named. Isolation is read_uncommitted: latest means the high watermark. */
+/** To be sent to the leader of every partition named. */
 export function listOffsetsCall(
   topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[],
-  at: keyof typeof OFFSET_AT,
+  at: OffsetAt,
 ): ApiCall<readonly ListedOffset[]> {
   return {
     apiKey: 2,
     apiName: 'ListOffsets',
     apiVersion: 7,
     write(writer) {
-      writer.int32(-1).int8(0);
+      writer.int32(-1).int8(at === 'stable' ? READ_COMMITTED : READ_UNCOMMITTED);
       writer.compactArray(topics, (topic, { topic: name, partitions }) => {
         topic.compactString(name);
         topic.compactArray(partitions, (partition, index) =>
-          partition.int32(index).int32(-1).int64(OFFSET_AT[at]).noTaggedFields(),
+          partition.int32(index).int32(-1).int64(at === 'earliest' ? EARLIEST : LATEST).noTaggedFields(),
         );
         topic.noTaggedFields();
       });

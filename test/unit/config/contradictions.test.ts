@@ -82,7 +82,7 @@ const CONTRADICTIONS: readonly BadCase[] = [
   ],
   [
     'a budget below one fetch',
-    'backup: {memory_budget_bytes: 8MiB}\n',
+    'backup: {memory_budget_bytes: 4MiB}\n',
     '8:31',
     'backup.memory_budget_bytes',
     'does not hold one fetch',

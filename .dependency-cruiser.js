@@ -1,0 +1,127 @@
+// Which way imports point: every folder of src with all it may import, every npm package with its one home.
+// `npm run check` fails on any other import, and when fewer modules were cruised than there are files: with a TypeScript
+// that this tool cannot use, it would see nothing and complain about nothing.
+
+const CONTRACTS = {
+  store: 'storage/object-store\\.ts',
+  log: 'kafka/partition-log\\.ts',
+  sink: 'kafka/restore-sink\\.ts',
+};
+const WORKERS = 'compression/';
+const BELOW_FLOWS = ['model/', 'record/', 'segment/', 'catalog/', WORKERS, CONTRACTS.store];
+// What a flow shows of itself to those above: plain data and the one function that starts it.
+const BACKUP_FACE = 'backup/backup-(status|supervisor)\\.ts';
+const RESTORE_FACE = 'restore/restore-job\\.ts';
+
+/** From (below src) to what it may import besides itself (below src). Type imports count. */
+const MAY_IMPORT = {
+  'main\\.ts': ['agent\\.ts', 'cli/program\\.ts', 'process-terminal\\.ts'],
+  'process-terminal\\.ts': ['cli/terminal\\.ts'],
+  'agent\\.ts': ['(?!main|frame-worker|process-terminal|reference/)'],
+  'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge-frame\\.ts'],
+  'cli/': ['model/', 'inspection/', 'catalog/', 'segment/', WORKERS, CONTRACTS.store, BACKUP_FACE, RESTORE_FACE],
+  'control/': ['model/', 'inspection/', 'telemetry/', BACKUP_FACE, RESTORE_FACE],
+  'telemetry/': ['model/', 'backup/backup-status\\.ts', RESTORE_FACE],
+  'backup/': [...BELOW_FLOWS, CONTRACTS.log],
+  'restore/': [...BELOW_FLOWS, CONTRACTS.sink],
+  'inspection/': BELOW_FLOWS,
+  'catalog/': ['model/', CONTRACTS.store],
+  'segment/': ['model/', 'record/', WORKERS, CONTRACTS.store],
+  'compression/': ['model/'],
+  'storage/': ['model/'],
+  'kafka/': ['model/', 'record/'],
+  'record/': ['model/'],
+  'config/': ['model/'],
+  'reference/': ['model/', 'config/', 'control/routes\\.ts', 'telemetry/(metric-table|render-metrics)\\.ts'],
+  'model/': [],
+};
+
+/** By package or built-in module: where it may be imported (below src). */
+const HOMES = {
+  '(kafkajs)(?!/src)': 'kafka/',
+  'kafkajs/src': 'kafka/kafkajs-(wire|internals)',
+  piscina: 'compression/worker-pool\\.ts',
+  '(zstd-napi|lz4-napi)': '(compression/frame-codec|record/producer-compression)\\.ts',
+  snappy: 'record/producer-compression\\.ts',
+  '@node-rs/crc32': 'record/crc32c\\.ts',
+  '@aws-sdk': 'storage/s3-object-store\\.ts',
+  '@google-cloud/storage': 'storage/gcs-object-store\\.ts',
+  '@azure': 'storage/azure-object-store\\.ts',
+  'prom-client': 'telemetry/metrics\\.ts',
+  '@opentelemetry': 'telemetry/(spans|tracing)\\.ts',
+  '(pino|pino-pretty)': 'telemetry/logger\\.ts',
+  fastify: 'control/control-server\\.ts',
+  commander: 'cli/',
+  '(convict|yaml)': 'config/',
+};
+/** Where a process, a worker thread or a script begins. */
+const ROOTS = '(main|frame-worker|reference/print)\\.ts$';
+const READS_FILES = [
+  'storage/filesystem-object-store\\.ts',
+  'config/',
+  'control/token-file\\.ts',
+  'kafka/connection-settings\\.ts',
+  'reference/print\\.ts',
+];
+
+const direction = Object.entries(MAY_IMPORT).map(([from, to]) => ({
+  name: `${from.replaceAll('\\', '').replace('/', '')}-imports-only-what-is-below`,
+  severity: 'error',
+  from: { path: `^src/${from}` },
+  to: { path: '^src/', pathNot: [from, ...to].map((allowed) => `^src/${allowed}`) },
+}));
+
+const homes = Object.entries(HOMES).map(([name, home]) => ({
+  name: `${name.replaceAll(/[()\\]|\?!.*/g, '')}-has-one-home`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/${home}` },
+  to: { path: `(^|/)node_modules/(@types/)?${name}(/|$)` },
+}));
+
+const rule = (name, from, to) => ({ name, severity: 'error', from, to });
+
+export default {
+  forbidden: [
+    ...direction,
+    ...homes,
+    rule('no-cycles', {}, { circular: true }),
+    rule('every-import-resolves', {}, { couldNotResolve: true }),
+    rule(
+      'every-folder-is-in-the-table',
+      { path: '^src/', pathNot: Object.keys(MAY_IMPORT).map((at) => `^src/${at}`) },
+      {},
+    ),
+    rule(
+      'every-package-is-in-the-table',
+      { path: '^src/' },
+      {
+        dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'],
+        pathNot: Object.keys(HOMES).map((name) => `(^|/)node_modules/(@types/)?${name}(/|$)`),
+      },
+    ),
+    rule('src-never-imports-test', { path: '^src/' }, { path: '^(test|deploy)/' }),
+    rule(
+      'files-are-read-in-few-places',
+      { path: '^src/', pathNot: READS_FILES.map((at) => `^src/${at}`) },
+      { path: '^(node:)?fs(/promises)?$' },
+    ),
+    rule(
+      'everything-is-reached-from-a-root',
+      { path: `^src/${ROOTS}` },
+      {
+        path: '^src/',
+        pathNot: [`^src/${ROOTS}`, '\\.d\\.ts$'],
+        reachable: false,
+      },
+    ),
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,45 @@
+// What a validation finds wrong. Every problem is counted, the first thousand are kept in words, and none of them ends it.
+
+import { BackupError, type ErrorCode } from '../model/errors.ts';
+
+/** One thing that is not as it was written. `offset` is the first one concerned. */
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Of the object. */
+  readonly key: string;
+  readonly topic?: string;
+  readonly partition?: number;
+  readonly offset?: bigint;
+}
+
+export type ProblemPlace = Omit<Problem, 'code' | 'message'>;
+
+const MAX_KEPT = 1000;
+
+export class ProblemList {
+  /** In the order of finding. */
+  readonly kept: Problem[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(problem: Problem): void {
+    this.#count += 1;
+    if (this.kept.length < MAX_KEPT) this.kept.push(problem);
+  }
+
+  /** Adds what an integrity check threw. @throws everything else: a store that is away proves nothing about its objects. */
+  addFailure(error: unknown, place: ProblemPlace): void {
+    if (!(error instanceof BackupError) || !isIntegrity(error.code)) throw error;
+    const { code, message, context } = error;
+    const offset = context.offset ?? place.offset;
+    this.add({ code, message, ...place, ...(offset === undefined ? {} : { offset }) });
+  }
+}
+
+function isIntegrity(code: ErrorCode): boolean {
+  return ['CATALOG_CORRUPT', 'OBJECT_CORRUPT', 'OBJECT_MISSING', 'BATCH_CORRUPT'].includes(code);
+}

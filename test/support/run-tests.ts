@@ -1,0 +1,90 @@
+// `npm test`: the static checks, then node's own test runner over each stage, in the order of what is cheapest to be told.
+// `npm test -- unit integration` runs only these stages. A test that is skipped or marked as todo fails the run, since what
+// was not run proves nothing. The last line is always `N passed, M failed`, over all stages.
+import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { projectRoot } from './cache.ts';
+import { type CheckCounts, runStaticChecks } from './checks/static-checks.ts';
+
+const MINUTE_MS = 60_000;
+
+interface Stage {
+  readonly name: string;
+  /** Below test/. */
+  readonly folders: readonly string[];
+  /** Files at once. Those that start brokers have the machine to themselves. */
+  readonly concurrency: number;
+  /** Longest time for one file: what hangs is told, not waited for. */
+  readonly fileTimeoutMs: number;
+}
+
+const STAGES: readonly Stage[] = [
+  {
+    name: 'unit',
+    folders: ['unit', 'contract'],
+    concurrency: Math.max(2, availableParallelism()),
+    fileTimeoutMs: 5 * MINUTE_MS,
+  },
+  { name: 'integration', folders: ['integration'], concurrency: 1, fileTimeoutMs: 15 * MINUTE_MS },
+  { name: 'system', folders: ['system'], concurrency: 1, fileTimeoutMs: 15 * MINUTE_MS },
+];
+const NAMES = ['check', ...STAGES.map(({ name }) => name)];
+
+/** The test files of a stage; a stage that has lost them fails. */
+function filesOf({ name, folders }: Stage): string[] {
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(projectRoot, 'test', folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.test.ts'))
+      .map((file) => join(projectRoot, 'test', folder, file)),
+  );
+  if (files.length === 0) throw new Error(`stage ${name} has no test files`);
+  return files.sort();
+}
+
+async function runStage(stage: Stage): Promise<CheckCounts> {
+  const { concurrency, fileTimeoutMs } = stage;
+  const events = run({ files: filesOf(stage), cwd: projectRoot, concurrency, timeout: fileTimeoutMs });
+  let passed = 0;
+  let failed = 0;
+  events.on('test:summary', ({ file, success, counts }) => {
+    if (file !== undefined) return; // of one file; the last summary is of all
+    passed = counts.passed;
+    failed = counts.tests - counts.passed;
+    if (counts.skipped + counts.todo > 0)
+      console.log(`${counts.skipped} skipped and ${counts.todo} todo count as failed`);
+    // a suite or hook that failed with all of its tests passed
+    if (!success && failed === 0) failed = 1;
+  });
+  const report = events.compose(spec);
+  report.pipe(process.stdout, { end: false });
+  await finished(report);
+  return { passed, failed };
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !NAMES.includes(name));
+if (unknown.length > 0) {
+  console.error(`no such stage: ${unknown.join(', ')} (there are ${NAMES.join(', ')})`);
+  process.exit(2);
+}
+console.log(`node ${process.versions.node} at ${process.execPath}, ${availableParallelism()} cores`);
+
+const total = { passed: 0, failed: 0 };
+const times: string[] = [];
+for (const name of NAMES.filter((one) => wanted.length === 0 || wanted.includes(one))) {
+  const startedAt = performance.now();
+  console.log(`\n== ${name}`);
+  const stage = STAGES.find((one) => one.name === name);
+  const { passed, failed } = stage === undefined ? await runStaticChecks() : await runStage(stage);
+  total.passed += passed;
+  total.failed += failed;
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  times.push(`${name.padEnd(12)} ${seconds.padStart(6)} s  ${passed} passed, ${failed} failed`);
+}
+console.log(`\n${times.join('\n')}`);
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed === 0 ? 0 : 1;

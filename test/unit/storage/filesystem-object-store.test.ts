@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { BackupError, isRetriable } from '../../../src/model/errors.ts';
+import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
+
+let root: string;
+let store: FilesystemObjectStore;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'kafka-backup-files-'));
+  store = new FilesystemObjectStore(root);
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+async function keys(of: ObjectStore = store): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { key } of of.list('')) found.push(key);
+  return found;
+}
+
+const X = [Buffer.from('x')];
+
+describe('a directory of objects', () => {
+  test('holds each object as one file of its key, readable by owner and group', async () => {
+    await store.putIfAbsent('a/b/c.log', X);
+    const file = await stat(join(root, 'a/b/c.log'));
+    assert.equal(file.mode & 0o777, 0o640 & ~process.umask());
+    assert.equal((await stat(join(root, 'a'))).mode & 0o777, 0o750 & ~process.umask());
+    assert.deepEqual(await readdir(join(root, 'a/b')), ['c.log']);
+  });
+
+  test('leaves no temporary file, after success, loss or failure', async () => {
+    const failing = (function* (): Generator<Uint8Array> {
+      yield Buffer.from('x');
+      throw new Error('failed');
+    })();
+    await store.putIfAbsent('a/one', X);
+    await store.putIfAbsent('a/one', X);
+    await assert.rejects(store.putIfAbsent('a/two', failing));
+    assert.deepEqual(await readdir(join(root, 'a')), ['one']);
+  });
+
+  test('does not list the temporary file of a put that was killed, and puts beside it', async () => {
+    await mkdir(join(root, 'a'));
+    await writeFile(join(root, 'a/.0123456789abcdef.tmp'), 'half');
+    assert.equal(await store.putIfAbsent('a/one', X), 'created');
+    assert.deepEqual(await keys(), ['a/one']);
+  });
+
+  test('follows no symbolic link in the place of an object', async () => {
+    const outside = join(root, 'outside.txt');
+    await writeFile(outside, 'secret');
+    await mkdir(join(root, 'a'));
+    await symlink(outside, join(root, 'a/link'));
+    await symlink(join(root, 'nowhere'), join(root, 'a/dangling'));
+    for (const key of ['a/link', 'a/dangling']) {
+      await assert.rejects(store.get(key), { code: 'STORE_REFUSED' });
+      assert.equal(await store.head(key), undefined);
+      assert.equal(await store.putIfAbsent(key, X), 'exists');
+    }
+    assert.deepEqual(await keys(), ['outside.txt']);
+    assert.equal((await stat(outside)).size, 6);
+  });
+
+  test('lists nothing behind a symbolic link to a directory', async () => {
+    await mkdir(join(root, 'real'));
+    await writeFile(join(root, 'real/one'), 'x');
+    await symlink(join(root, 'real'), join(root, 'linked'));
+    await symlink(root, join(root, 'real/loop'));
+    assert.deepEqual(await keys(), ['real/one']);
+  });
+
+  test('takes a directory, or a pipe that nobody writes to, for an absent object', async () => {
+    await mkdir(join(root, 'folder'));
+    assert.equal(spawnSync('mkfifo', [join(root, 'pipe')]).status, 0);
+    for (const key of ['folder', 'pipe']) {
+      assert.equal(await store.get(key), undefined);
+      assert.equal(await store.head(key), undefined);
+    }
+    assert.deepEqual(await keys(), []);
+  });
+});
+
+describe('what the operating system refuses', () => {
+  test('is STORE_REFUSED where a file stands in the place of a directory', async () => {
+    await store.putIfAbsent('taken', X);
+    for (const key of ['taken/one', 'taken/deep/one']) {
+      await assert.rejects(store.putIfAbsent(key, X), { name: 'BackupError', code: 'STORE_REFUSED' });
+    }
+    assert.equal(Buffer.from((await store.get('taken'))!).toString(), 'x');
+  });
+
+  test('is STORE_REFUSED where the root is a file', async () => {
+    await writeFile(join(root, 'file'), '');
+    const other = new FilesystemObjectStore(join(root, 'file'));
+    await assert.rejects(other.putIfAbsent('one', X), { code: 'STORE_REFUSED' });
+    await assert.rejects(keys(other), { code: 'STORE_REFUSED' });
+  });
+
+  test('is STORE_REFUSED where nobody may write, as on /proc', async () => {
+    const failure = await new FilesystemObjectStore('/proc/self').putIfAbsent('a/one', X).catch((error: unknown) => error);
+    assert.ok(failure instanceof BackupError);
+    assert.ok(['STORE_REFUSED', 'STORE_UNAVAILABLE'].includes(failure.code), failure.code);
+    assert.match(failure.message, /\/proc\/self/);
+  });
+
+  test('is STORE_FULL where the device is full, and passes when there is room', async () => {
+    // Every write to /dev/full ends with ENOSPC; a hard limit on the size of files gives EFBIG in its stead.
+    const script = `
+      import { FilesystemObjectStore } from '${new URL('../../../src/storage/filesystem-object-store.ts', import.meta.url).href}';
+      import { open } from 'node:fs/promises';
+      const probe = await open('${join(root, 'probe')}', 'w');
+      const prototype = Object.getPrototypeOf(probe);
+      const write = prototype.write;
+      let isFull = true;
+      prototype.write = async function (...args) {
+        if (!isFull) return write.apply(this, args);
+        const full = await open('/dev/full', 'w');
+        try { return await write.apply(full, args); } finally { await full.close(); }
+      };
+      const store = new FilesystemObjectStore('${root}');
+      const code = await store.putIfAbsent('full/one', [Buffer.from('x')]).catch((error) => error.code);
+      isFull = false;
+      console.log(code, await store.putIfAbsent('full/one', [Buffer.from('x')]));
+    `;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    assert.equal(stdout, 'STORE_FULL created\n', stderr);
+    assert.ok(isRetriable(new BackupError('STORE_FULL', '')));
+    assert.deepEqual(await readdir(join(root, 'full')), ['one']);
+  });
+
+  test('is STORE_UNAVAILABLE when a root that was there has gone, which is not made again', async () => {
+    const mounted = join(root, 'mounted');
+    const other = new FilesystemObjectStore(mounted);
+    await other.putIfAbsent('a/one', X);
+    await rm(mounted, { recursive: true });
+    await assert.rejects(other.putIfAbsent('b/two', X), { code: 'STORE_UNAVAILABLE' });
+    await assert.rejects(other.putIfAbsent('a/two', X), { code: 'STORE_UNAVAILABLE' });
+    await assert.rejects(stat(mounted), { code: 'ENOENT' });
+    await mkdir(mounted);
+    assert.equal(await other.putIfAbsent('b/two', X), 'created');
+  });
+
+  test('makes a directory again that was removed below a root that is there', async () => {
+    await store.putIfAbsent('a/one', X);
+    await rm(join(root, 'a'), { recursive: true });
+    assert.equal(await store.putIfAbsent('a/one', X), 'created');
+  });
+});
