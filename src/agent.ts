@@ -8,7 +8,15 @@ import type { BackupSettings } from './backup/backup-settings.ts';
 import type { BackupStatus } from './backup/backup-status.ts';
 import { type BackupObserver, BackupSupervisor } from './backup/backup-supervisor.ts';
 import { ObjectLayout } from './catalog/object-layout.ts';
-import type { ConfigSource, OpenedBackup, OpenedRestore, OpenedStore, Services, StoreAddress } from './cli/services.ts';
+import type {
+  ConfigSource,
+  OpenedBackup,
+  OpenedRestore,
+  OpenedStore,
+  RunningAgent,
+  Services,
+  StoreAddress,
+} from './cli/services.ts';
 import { zstdImplementation } from './compression/frame-codec.ts';
 import { PiscinaPool, type WorkerPool } from './compression/worker-pool.ts';
 import type { AgentConfig, KafkaConfig, StorageConfig } from './config/agent-config.ts';
@@ -241,6 +249,18 @@ async function openStoredBackup(address: StoreAddress): Promise<OpenedStore> {
   return { store, backupId, layoutOf: (id) => new ObjectLayout(id), close: () => store.close() };
 }
 
+/** The control port of the agent that runs, or should run, with this configuration. */
+async function openAgent(source: ConfigSource): Promise<RunningAgent> {
+  const { config } = await configured(source);
+  const { listen, tokenFile } = config.control;
+  if (listen === null) {
+    throw new BackupError('AGENT_UNREACHABLE', `${source.file} gives the agent no control port (control.listen)`);
+  }
+  const { ControlClient } = await import('./control/control-client.ts');
+  const client = new ControlClient({ listen, tokenFile });
+  return { url: client.url, backup: () => client.get(`/v1/backups/${encodeURIComponent(config.backupId)}`) };
+}
+
 /** A directory, or `file:` and a directory. @throws USAGE_INVALID for stores that this version does not know. */
 function storageOf(path: string): StorageConfig {
   const scheme = /^([a-z][a-z0-9+.-]*):/.exec(path)?.[1];
@@ -288,6 +308,7 @@ export function createServices(): Services {
     openBackup,
     openRestore,
     openStore: openStoredBackup,
+    openAgent,
     openWorkers: () => openWorkers(null),
     effectiveConfig,
     configSchema: configJsonSchema,

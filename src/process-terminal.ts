@@ -2,6 +2,9 @@
 
 import type { InterruptSignals, Terminal } from './cli/terminal.ts';
 
+/** Cursor home, clear to the end of the screen (ECMA-48). */
+const HOME_AND_CLEAR = '\u001b[H\u001b[J';
+
 export interface ProcessTerminal extends Terminal {
   /** Resolves when everything written has left the process. */
   flushed(): Promise<void>;
@@ -24,6 +27,10 @@ export function openTerminal(signals: InterruptSignals): ProcessTerminal {
     result: (text) => {
       clear();
       process.stdout.write(`${text}\n`);
+    },
+    renewed: (text) => {
+      clear();
+      process.stdout.write(process.stdout.isTTY === true ? `${HOME_AND_CLEAR}${text}\n` : `${text}\n`);
     },
     bytes: (bytes) =>
       new Promise((resolve) => {

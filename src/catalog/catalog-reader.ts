@@ -37,7 +37,7 @@ export async function readCatalog(
   }
   for (let from = 0; from < versions.length; from += READ_AHEAD) {
     const read = versions.slice(from, from + READ_AHEAD).map((version) => readCommit(store, layout, version));
-    for (const pending of read) follow(state, await pending, layout);
+    for (const next of await Promise.all(read)) follow(state, next, layout);
   }
   return state;
 }
@@ -91,8 +91,9 @@ async function listVersions(
   const versions: number[] = [];
   const startAfter = after === 0 ? '' : layout.commit(after);
   for await (const { key } of store.list(layout.catalogPrefix, startAfter)) {
+    if (key.startsWith(layout.checkpointPrefix)) break;
     const version = layout.versionOfCommit(key);
-    if (version === undefined) break;
+    if (version === undefined) continue;
     const expected = after + versions.length + 1;
     if (version !== expected) {
       throw new BackupError(

@@ -137,6 +137,8 @@ export class CatalogState {
   version = 0;
   sha256 = '';
   committedAtMs: number | null = null;
+  /** Of the checkpoint that it was read from; 0 when every commit was read. */
+  checkpointVersion = 0;
   readonly #incarnations = new Map<string, IncarnationHistory>();
 
   /** In order of their first action. */

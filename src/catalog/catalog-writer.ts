@@ -3,11 +3,12 @@
 // and no lock takes part. A put whose answer was lost shows as a winner that carries our own actions: that is a success.
 
 import { createHash, randomBytes } from 'node:crypto';
+import { BackupError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { CatalogState, PartitionHistory } from './catalog-state.ts';
 import { follow, readCatalog, readCommit } from './catalog-reader.ts';
 import { type CheckpointIndex, NO_CHECKPOINT, readCheckpointIndex, writeCheckpoint } from './checkpoint.ts';
-import { type CatalogAction, encodeCommit } from './commit.ts';
+import { actionText, type CatalogAction, type Commit, decodeCommit, encodeCommit } from './commit.ts';
 import type { ObjectLayout } from './object-layout.ts';
 
 /** A checkpoint after so many commits: a start reads at most so many commit objects. */
@@ -64,7 +65,10 @@ export class CatalogWriter {
         actions: open,
       };
       const bytes = encodeCommit(commit);
-      if ((await this.#store.putIfAbsent(this.#layout.commit(version), [bytes])) === 'created') {
+      const key = this.#layout.commit(version);
+      // What could not be read back would close this backup for good.
+      decodeCommit(bytes, key);
+      if ((await this.#store.putIfAbsent(key, [bytes])) === 'created') {
         this.state.apply(commit, createHash('sha256').update(bytes).digest('hex'));
         this.#sinceCheckpoint.push(...open);
         return { version, committed: [...committed, ...open], fenced };
@@ -72,6 +76,7 @@ export class CatalogWriter {
       const winner = await readCommit(this.#store, this.#layout, version);
       follow(this.state, winner, this.#layout);
       this.#sinceCheckpoint.push(...winner.commit.actions);
+      if (winner.commit.writer === this.#writer) open = leaveOut(open, winner.commit, committed);
     }
   }
 
@@ -79,9 +84,18 @@ export class CatalogWriter {
   async checkpoint(force = false): Promise<void> {
     const commits = this.state.version - this.#checkpoint.version;
     if (commits === 0 || (!force && commits < COMMITS_PER_CHECKPOINT)) return;
-    const recent = this.#sinceCheckpoint;
-    this.#checkpoint = await writeCheckpoint(this.#store, this.#layout, this.state, this.#checkpoint, recent);
+    try {
+      this.#checkpoint = await this.#write(this.#checkpoint, this.#sinceCheckpoint);
+    } catch (error) {
+      if (!(error instanceof BackupError) || error.code !== 'CATALOG_CORRUPT') throw error;
+      // A piece of the former checkpoint is gone or damaged: the cache is made anew from the commits.
+      this.#checkpoint = await this.#write(NO_CHECKPOINT, await this.#actionsAfter(0));
+    }
     this.#sinceCheckpoint = [];
+  }
+
+  #write(previous: CheckpointIndex, recent: readonly CatalogAction[]): Promise<CheckpointIndex> {
+    return writeCheckpoint(this.#store, this.#layout, this.state, previous, recent);
   }
 
   /**
@@ -107,17 +121,26 @@ export class CatalogWriter {
   }
 
   async #openCheckpoint(): Promise<void> {
-    let newest = 0;
-    for await (const { key } of this.#store.list(this.#layout.checkpointPrefix)) {
-      const version = this.#layout.versionOfCheckpoint(key);
-      if (version === undefined) break;
-      if (version <= this.state.version) newest = version;
+    const { checkpointVersion } = this.state;
+    if (checkpointVersion > 0) {
+      this.#checkpoint = await readCheckpointIndex(this.#store, this.#layout, checkpointVersion).catch(() => NO_CHECKPOINT);
     }
-    if (newest > 0)
-      this.#checkpoint = await readCheckpointIndex(this.#store, this.#layout, newest).catch(() => NO_CHECKPOINT);
-    for (let version = this.#checkpoint.version + 1; version <= this.state.version; version += 1) {
-      const { commit } = await readCommit(this.#store, this.#layout, version);
-      this.#sinceCheckpoint.push(...commit.actions);
-    }
+    this.#sinceCheckpoint = await this.#actionsAfter(this.#checkpoint.version);
   }
+
+  async #actionsAfter(checkpointVersion: number): Promise<CatalogAction[]> {
+    const actions: CatalogAction[] = [];
+    for (let version = checkpointVersion + 1; version <= this.state.version; version += 1) {
+      const { commit } = await readCommit(this.#store, this.#layout, version);
+      actions.push(...commit.actions);
+    }
+    return actions;
+  }
+}
+
+/** Moves those of `open` to `committed` that `own`, a commit of ours whose answer was lost, holds already. */
+function leaveOut(open: readonly CatalogAction[], own: Commit, committed: CatalogAction[]): CatalogAction[] {
+  const texts = new Set(own.actions.map(actionText));
+  committed.push(...open.filter((action) => texts.has(actionText(action))));
+  return open.filter((action) => !texts.has(actionText(action)));
 }

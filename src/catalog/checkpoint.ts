@@ -4,7 +4,7 @@
 // predecessor when that is no larger, so a topic has logarithmically many. All of it is a cache and may be deleted.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { BackupError } from '../model/errors.ts';
 import { JsonFields, parseJson, toJson } from '../model/json-fields.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -45,9 +45,9 @@ export async function loadCheckpoint(
 ): Promise<CatalogState | undefined> {
   const versions: number[] = [];
   for await (const { key } of store.list(layout.checkpointPrefix)) {
+    if (key.startsWith(layout.checkpointPiecePrefix)) break;
     const version = layout.versionOfCheckpoint(key);
-    if (version === undefined) break;
-    if (version <= atMost) versions.push(version);
+    if (version !== undefined && version <= atMost) versions.push(version);
   }
   for (const version of versions.reverse()) {
     try {
@@ -151,6 +151,7 @@ async function load(
     }
   }
   state.version = version;
+  state.checkpointVersion = version;
   state.sha256 = index.sha256;
   state.committedAtMs = index.committedAtMs;
   return state;
@@ -163,6 +164,9 @@ async function readIndex(store: ObjectStore, layout: ObjectLayout, version: numb
     throw new BackupError('CATALOG_CORRUPT', `checkpoint ${key} is missing`, { context: { key } });
   const fields = unpack(bytes, key);
   assertFormat(fields, key);
+  if (fields.integer('version') !== version) {
+    throw new BackupError('CATALOG_CORRUPT', `${key} is the checkpoint of another version`, { context: { key } });
+  }
   return fields;
 }
 
@@ -191,8 +195,9 @@ async function readPiece(store: ObjectStore, piece: Piece): Promise<CatalogActio
   return unpack(bytes, piece.key).list('actions').map(decodeAction);
 }
 
+/** With zstd's checksum: no commit carries a hash of the index. */
 function pack(value: unknown): Buffer {
-  return zstdCompressSync(Buffer.from(toJson(value)));
+  return zstdCompressSync(Buffer.from(toJson(value)), { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
 }
 
 function unpack(bytes: Uint8Array, key: string): JsonFields {

@@ -2,12 +2,14 @@
 // predecessor by SHA-256 (the protocol of Delta Lake's log). Offsets are decimal strings.
 
 import { BackupError } from '../model/errors.ts';
-import { type JsonFields, parseJson, toJson } from '../model/json-fields.ts';
+import { JsonFields, parseJson, toJson } from '../model/json-fields.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
 import { decodePartitionIdentity, decodeSegmentDescription } from '../model/segment-json.ts';
 import type { TopicConfigs } from '../model/topic-description.ts';
+import { isTopicName } from '../model/topic-partition.ts';
 
 export const CATALOG_FORMAT_VERSION = 1;
+const MAX_OFFSET = 2n ** 63n - 1n;
 
 /** A topic as observed at a time; the newest observation before a recovery target is what a restore creates. */
 export interface TopicObservation {
@@ -94,7 +96,19 @@ export function assertFormat(fields: JsonFields, key: string): void {
   }
 }
 
+/** What two actions that say the same have in common, though one was read back and the other was not. */
+export function actionText(action: CatalogAction): string {
+  return toJson(decodeAction(new JsonFields(JSON.parse(toJson(action)), 'action', 'CATALOG_CORRUPT')));
+}
+
 export function decodeAction(fields: JsonFields): CatalogAction {
+  const action = decodeKind(fields);
+  const topic = incarnationOf(action)?.topic;
+  if (topic !== undefined && !isTopicName(topic)) throw corrupt(`${JSON.stringify(topic)}, which is no name of a topic`);
+  return action;
+}
+
+function decodeKind(fields: JsonFields): CatalogAction {
   const kind = fields.choice('kind', ['segment', 'remove', 'gap', 'truncation', 'topic', 'note']);
   switch (kind) {
     case 'segment':
@@ -113,7 +127,7 @@ export function decodeAction(fields: JsonFields): CatalogAction {
 }
 
 function decodeSegment(fields: JsonFields): SegmentSummary {
-  return {
+  const segment = {
     ...decodeSegmentDescription(fields),
     key: fields.string('key'),
     sha256: fields.string('sha256'),
@@ -121,25 +135,41 @@ function decodeSegment(fields: JsonFields): SegmentSummary {
     footerSizeBytes: fields.integer('footerSizeBytes'),
     footerSha256: fields.string('footerSha256'),
   };
+  assertOffsets(segment.baseOffset, segment.nextOffset);
+  if (segment.footerSizeBytes > segment.storedSizeBytes) throw corrupt(`${segment.key} with a footer larger than itself`);
+  return segment;
 }
 
 function decodeGap(fields: JsonFields): Gap {
-  return {
+  const gap: Gap = {
     ...decodePartitionIdentity(fields),
     baseOffset: fields.bigint('baseOffset'),
     lastOffset: fields.bigint('lastOffset'),
     reason: fields.choice('reason', ['retention', 'delete-records', 'unknown']),
     detectedAtMs: fields.integer('detectedAtMs'),
   };
+  assertOffsets(gap.baseOffset, gap.lastOffset);
+  return gap;
 }
 
 function decodeTruncation(fields: JsonFields): Truncation {
-  return {
+  const truncation = {
     ...decodePartitionIdentity(fields),
     endOffset: fields.bigint('endOffset'),
     timeline: fields.integer('timeline'),
     detectedAtMs: fields.integer('detectedAtMs'),
   };
+  assertOffsets(truncation.endOffset, truncation.endOffset);
+  return truncation;
+}
+
+/** Kafka's offsets are 64-bit and not negative. */
+function assertOffsets(from: bigint, to: bigint): void {
+  if (from < 0n || to < from || to > MAX_OFFSET) throw corrupt(`offsets from ${from} to ${to}`);
+}
+
+function corrupt(what: string): BackupError {
+  return new BackupError('CATALOG_CORRUPT', `the catalog names ${what}`);
 }
 
 function decodeTopic(fields: JsonFields): TopicObservation {

@@ -12,6 +12,7 @@ import { CODEC_SUFFIX, type SegmentCodec } from '../model/codec.ts';
 import { BackupError } from '../model/errors.ts';
 import type { PartitionIdentity } from '../model/segment.ts';
 import { isTopicName } from '../model/topic-partition.ts';
+import { isObjectKey } from '../storage/object-key.ts';
 
 const DIGITS = 20;
 const BACKUP_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -44,6 +45,10 @@ export class ObjectLayout {
     return `${this.root}/catalog/checkpoints/`;
   }
 
+  get checkpointPiecePrefix(): string {
+    return `${this.checkpointPrefix}topics/`;
+  }
+
   get dataPrefix(): string {
     return `${this.root}/data/`;
   }
@@ -67,7 +72,7 @@ export class ObjectLayout {
 
   /** Commits `from` to `to` of one incarnation; the nonce keeps two writers apart. */
   checkpointPiece(topic: string, topicId: string, from: number, to: number, nonce: string): string {
-    return `${this.checkpointPrefix}topics/${incarnation(topic, topicId)}/${padded(from)}-${padded(to)}-${nonce}.json.zst`;
+    return `${this.checkpointPiecePrefix}${incarnation(topic, topicId)}/${padded(from)}-${padded(to)}-${nonce}.json.zst`;
   }
 
   segment(partition: PartitionIdentity, baseOffset: bigint, random: string, codec: SegmentCodec): string {
@@ -81,7 +86,7 @@ export class ObjectLayout {
 
   /** @throws CATALOG_CORRUPT when a catalog names a segment outside this backup's data. */
   assertSegmentKey(key: string): void {
-    if (!key.startsWith(this.dataPrefix)) {
+    if (!key.startsWith(this.dataPrefix) || !isObjectKey(key)) {
       throw new BackupError(
         'CATALOG_CORRUPT',
         `the catalog names ${JSON.stringify(key)}, which is not data of this backup`,

@@ -1,8 +1,11 @@
 // What every command is given, and the flags they share.
 
-import type { ConfigSource, Services, StoreAddress } from './services.ts';
-import type { Terminal } from './terminal.ts';
+import type { Command } from 'commander';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError } from '../model/errors.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { ConfigSource, OpenedStore, Services, StoreAddress } from './services.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface CommandContext {
   readonly services: Services;
@@ -35,4 +38,40 @@ export function storeAddress(flags: StoreFlags): StoreAddress {
   }
   if (path !== undefined && config === undefined) return { kind: 'path', path, backupId };
   throw new BackupError('USAGE_INVALID', 'name the backup with --config FILE, or with --path STORE and --backup-id ID');
+}
+
+/** The flags of {@link StoreFlags}, for a command that reads a stored backup. */
+export function withStoreOptions(command: Command): Command {
+  return command
+    .option('-c, --config <file>', 'configuration (YAML) that names the store and the backup')
+    .option('-p, --path <store>', 'the store itself: a directory or a URL')
+    .option('-b, --backup-id <id>', 'the backup in it');
+}
+
+/** Opens the store for as long as `action` runs. @throws USAGE_INVALID as {@link storeAddress}. */
+export async function withStore<T>(
+  { services }: CommandContext,
+  flags: StoreFlags,
+  action: (opened: OpenedStore) => Promise<T>,
+): Promise<T> {
+  const opened = await services.openStore(storeAddress(flags));
+  try {
+    return await action(opened);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The same for the one backup that is named. @throws USAGE_INVALID when none is. */
+export function withBackup<T>(
+  context: CommandContext,
+  flags: StoreFlags,
+  action: (store: ObjectStore, layout: ObjectLayout) => Promise<T>,
+): Promise<T> {
+  return withStore(context, flags, ({ store, backupId, layoutOf }) => {
+    if (backupId === undefined) {
+      throw new BackupError('USAGE_INVALID', 'say which backup with --backup-id ID; kafka-backup list shows them');
+    }
+    return action(store, layoutOf(backupId));
+  });
 }

@@ -2,8 +2,8 @@
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
-/** `2,456,789` */
-export function formatCount(count: number | bigint): string {
+/** `2,456,789`; a string of decimal digits is an offset as JSON carries it. */
+export function formatCount(count: number | bigint | string): string {
   return count.toString().replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 

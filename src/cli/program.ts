@@ -4,10 +4,16 @@ import { Command, CommanderError } from 'commander';
 import { BackupError, messageOf } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
 import { addBackupCommand } from './backup-command.ts';
+import { addCatCommand } from './cat-command.ts';
 import type { CommandContext } from './command-context.ts';
+import { addConfigCommands } from './config-command.ts';
+import { addDescribeCommand } from './describe-command.ts';
+import { addListCommand } from './list-command.ts';
 import { addRestoreCommands } from './restore-command.ts';
 import type { Services } from './services.ts';
+import { addStatusCommand } from './status-command.ts';
 import { printable, type Terminal } from './terminal.ts';
+import { addValidateCommand } from './validate-command.ts';
 
 const USAGE_EXIT_CODE = 2;
 const DEFECT_EXIT_CODE = 1;
@@ -37,6 +43,12 @@ export async function runProgram(args: readonly string[], services: Services, te
     });
   addBackupCommand(program, context);
   addRestoreCommands(program, context);
+  addListCommand(program, context);
+  addDescribeCommand(program, context);
+  addStatusCommand(program, context);
+  addCatCommand(program, context);
+  addValidateCommand(program, context);
+  addConfigCommands(program, context);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   try {
     await program.parseAsync([...args], { from: 'user' });

@@ -49,6 +49,14 @@ export interface OpenedRestore {
   close(): Promise<void>;
 }
 
+/** The agent that a configuration describes, asked over its control port. */
+export interface RunningAgent {
+  /** Base URL of the control port. */
+  readonly url: string;
+  /** What it answers of its backup: the resource of `GET /v1/backups/{id}`. @throws AGENT_UNREACHABLE, UNAUTHORIZED. */
+  backup(): Promise<unknown>;
+}
+
 export interface Services {
   readonly version: string;
   /** Name of the zstd in use. */
@@ -57,6 +65,8 @@ export interface Services {
   openBackup(config: ConfigSource): Promise<OpenedBackup>;
   openRestore(config: ConfigSource): Promise<OpenedRestore>;
   openStore(address: StoreAddress): Promise<OpenedStore>;
+  /** Asks nothing yet. @throws CONFIG_INVALID, AGENT_UNREACHABLE when the configuration has no control port. */
+  openAgent(config: ConfigSource): Promise<RunningAgent>;
   openWorkers(): WorkerPool;
   /** Effective values with their origin, secrets hidden. */
   effectiveConfig(

@@ -4,6 +4,8 @@
 export interface Terminal {
   /** A result. Ends the line. */
   result(text: string): void;
+  /** A result that takes the place of the one before where somebody watches stdout; elsewhere it follows it. */
+  renewed(text: string): void;
   /** Raw bytes of a result; waits while the reader is slow. */
   bytes(bytes: Uint8Array): Promise<void>;
   /** Something said on the way, on stderr. */

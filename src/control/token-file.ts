@@ -48,7 +48,8 @@ async function versionOf(path: string): Promise<string> {
   return `${mtimeNs}/${size}/${ino}`;
 }
 
-async function readToken(path: string, version: string): Promise<HeldToken> {
+/** The token itself, for a client that presents it. @throws CONFIG_INVALID when the file cannot be read or holds none. */
+export async function readTokenText(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new BackupError('CONFIG_INVALID', `control.token_file ${path}: ${messageOf(cause)}`, { cause });
   });
@@ -57,7 +58,11 @@ async function readToken(path: string, version: string): Promise<HeldToken> {
     const rule = `${MIN_LENGTH} to ${MAX_LENGTH} printable ASCII characters without spaces`;
     throw new BackupError('CONFIG_INVALID', `control.token_file ${path} must hold one token of ${rule}`);
   }
-  return { version, digest: sha256(token) };
+  return token;
+}
+
+async function readToken(path: string, version: string): Promise<HeldToken> {
+  return { version, digest: sha256(await readTokenText(path)) };
 }
 
 function sha256(text: string): Buffer {

@@ -92,7 +92,12 @@ function outlineTopics({ incarnations }: CatalogState, isWanted: (topic: string)
       const newest = newestIncarnation(lives);
       const outlines = lives.map((life) => outlineIncarnation(life, life === newest));
       const totals = sumTotals(outlines.map((outline) => outline.totals));
-      return { topic, incarnations: outlines, totals, window: joinWindows(outlines.slice(-1).map((one) => one.window)) };
+      return {
+        topic,
+        incarnations: outlines,
+        totals,
+        window: joinWindows(outlines.slice(-1).map((one) => one.window)),
+      };
     });
 }
 

@@ -55,7 +55,10 @@ export class PartitionExcerpt {
     const history = life.partitions.get(partition);
     const partitionCount = Math.max(0, ...life.observations.map(({ partitions }) => partitions));
     if (history === undefined && partition >= partitionCount) {
-      throw new BackupError('NOT_IN_BACKUP', `${topic} has no partition ${partition}; it has ${partitionCount}, from 0 on`);
+      throw new BackupError(
+        'NOT_IN_BACKUP',
+        `${topic} has no partition ${partition}; it has ${partitionCount}, from 0 on`,
+      );
     }
     assertWithin(`${topic}/${partition}`, history, range.fromOffset);
     return new PartitionExcerpt({ topic, topicId: life.topicId, partition }, history, range);

@@ -1,7 +1,17 @@
 // The records of a stored batch, decoded for people: what `cat` shows. Everything that is stored, whatever became of its
 // transaction; control batches too, for those who ask.
 
-import { BATCH_FIELD, BATCH_HEADER_BYTES, codecOf, hasExactTimestamps, isControl, isLogAppendTime, isTransactional, type RecordBatchHeader, viewOf } from '../record/batch-header.ts';
+import {
+  BATCH_FIELD,
+  BATCH_HEADER_BYTES,
+  codecOf,
+  hasExactTimestamps,
+  isControl,
+  isLogAppendTime,
+  isTransactional,
+  type RecordBatchHeader,
+  viewOf,
+} from '../record/batch-header.ts';
 import { expandRecords } from '../record/producer-compression.ts';
 import { RecordCursor } from '../record/record-cursor.ts';
 
@@ -39,7 +49,9 @@ export function* recordsOf(raw: Uint8Array, header: RecordBatchHeader): Generato
 function timestampsOf(raw: Uint8Array, header: RecordBatchHeader): (delta: number) => number | bigint {
   const { position, baseTimestampMs, maxTimestampMs } = header;
   if (isLogAppendTime(header)) {
-    const appended = hasExactTimestamps(header) ? maxTimestampMs : viewOf(raw).getBigInt64(position + BATCH_FIELD.maxTimestamp);
+    const appended = hasExactTimestamps(header)
+      ? maxTimestampMs
+      : viewOf(raw).getBigInt64(position + BATCH_FIELD.maxTimestamp);
     return () => appended;
   }
   if (hasExactTimestamps(header)) return (delta) => baseTimestampMs + delta;

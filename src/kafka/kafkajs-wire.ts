@@ -100,10 +100,20 @@ export class BrokerConnection {
   /** Once for all calls that need it: kafkajs says "connected" before it has asked what the broker offers. */
   async #connect(): Promise<void> {
     if (this.#connecting === undefined && this.#broker.isConnected() && this.#broker.versions !== null) return;
-    this.#connecting ??= this.#broker.connect().finally(() => {
+    this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined;
     });
     await this.#connecting;
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await this.#broker.connect();
+    } catch (error) {
+      // A socket that is open and says nothing would pass for a connection at the next call.
+      await this.close();
+      throw error;
+    }
   }
 
   #assertSupported(api: ApiCall<unknown>): void {

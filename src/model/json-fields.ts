@@ -42,6 +42,13 @@ export class JsonFields {
     return value;
   }
 
+  /** Any finite number. */
+  number(name: string): number {
+    const value = this.#value[name];
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.#wrong(name, 'a number');
+    return value;
+  }
+
   nullableInteger(name: string, min: number): number | null {
     return this.has(name) ? this.integer(name, min) : null;
   }

@@ -1,9 +1,11 @@
-// The work of a thread on one stored frame of `validate --deep`: decode it, check every batch's CRC, and hold what it holds
-// against what the footer says of it.
+// The work of a thread on one stored frame of `validate --deep`: check its hash, decode it, check every batch's CRC, and hold
+// what it holds against what the footer says of it.
 
+import { createHash } from 'node:crypto';
 import { FrameExpander } from '../compression/frame-codec.ts';
 import { defineTask } from '../compression/worker-pool.ts';
 import type { SegmentCodec } from '../model/codec.ts';
+import { BackupError } from '../model/errors.ts';
 import type { FrameEntry } from '../model/segment.ts';
 import { splitBatches, verifyBatchCrc } from '../record/batch-header.ts';
 import { type FrameFacts, gatherFacts } from './frame-facts.ts';
@@ -27,6 +29,9 @@ const expander = new FrameExpander();
 /** @throws OBJECT_CORRUPT, BATCH_CORRUPT when the frame cannot be read at all. */
 export function verifyFrame({ stored, codec, frame }: VerifyTask): VerifyResult {
   const bytes = new Uint8Array(stored, 0, frame.storedSizeBytes);
+  if (createHash('sha256').update(bytes).digest('hex') !== frame.sha256) {
+    throw new BackupError('OBJECT_CORRUPT', 'its bytes are not those that were written');
+  }
   const raw = expander.expand(codec, bytes, new Uint8Array(frame.rawSizeBytes), frame.rawSizeBytes);
   const headers = [...splitBatches(raw)];
   const differences: string[] = [];
@@ -35,8 +40,12 @@ export function verifyFrame({ stored, codec, frame }: VerifyTask): VerifyResult 
   };
   let recordCount = 0;
   let sizeBytes = 0;
+  let lastOffset = -1n;
   for (const header of headers) {
     verifyBatchCrc(raw, header);
+    if (header.baseOffset <= lastOffset)
+      differences.push(`a batch at ${header.baseOffset} follows offset ${lastOffset}`);
+    lastOffset = header.lastOffset;
     recordCount += header.recordCount;
     sizeBytes += header.sizeBytes;
   }

@@ -47,14 +47,18 @@ export class CatalogAudit {
   async run(signal: AbortSignal): Promise<void> {
     await this.#loadCheckpoint();
     for await (const found of this.#foundCommits()) {
-      if (signal.aborted) throw new BackupError('INTERRUPTED', `the validation of ${this.#layout.backupId} was stopped`);
+      if (signal.aborted)
+        throw new BackupError('INTERRUPTED', `the validation of ${this.#layout.backupId} was stopped`);
       this.#follow(found);
       if (this.#checkpoint?.version === this.state.version) this.#compareCheckpoint(this.#checkpoint);
     }
     const ahead = this.#checkpoint;
     if (ahead !== undefined && ahead.version > this.state.version) {
       const key = this.#layout.checkpoint(ahead.version);
-      this.#report(key, `the checkpoint ${key} is of version ${ahead.version}, but the log ends at ${this.state.version}`);
+      this.#report(
+        key,
+        `the checkpoint ${key} is of version ${ahead.version}, but the log ends at ${this.state.version}`,
+      );
     }
   }
 
@@ -132,31 +136,39 @@ export class CatalogAudit {
       this.#report(key, `commit ${version} does not follow commit ${version - 1} as it is: ${changed}`);
     }
     this.state.committedAtMs = commit.committedAtMs;
-    for (const action of commit.actions) this.#applyAction(action, key);
-  }
-
-  #applyAction(action: CatalogAction, commitKey: string): void {
-    const identity = partitionOf(action);
-    const history = this.state.historyOf(action);
-    if (identity !== undefined && history !== undefined) {
-      const { topic, partition } = identity;
-      const key = action.kind === 'segment' ? action.segment.key : commitKey;
-      const place = { key, topic, partition };
-      if (action.kind === 'segment') {
-        this.#layout.assertSegmentKey(key);
-        if (this.#segmentKeys.has(key)) {
-          this.#problems.add({ code: 'CATALOG_CORRUPT', message: `${key} was committed twice`, ...place });
-          return;
-        }
-        this.#segmentKeys.add(key);
-      }
-      const fault = tilingFault(history, action);
-      if (fault !== undefined) {
-        const message = `${topic}/${partition}, commit ${this.state.version}: ${fault.message}`;
-        this.#problems.add({ code: 'CATALOG_CORRUPT', message, ...place, offset: fault.offset });
+    for (const action of commit.actions) {
+      try {
+        this.#applyAction(action, key);
+      } catch (error) {
+        this.#problems.addFailure(error, { key });
       }
     }
+  }
+
+  /** Applies what can be applied, so that what follows is judged by it. @throws CATALOG_CORRUPT when it cannot. */
+  #applyAction(action: CatalogAction, commitKey: string): void {
+    if (action.kind === 'segment') this.#admitKey(action.segment.key, commitKey);
+    if (action.kind === 'remove' && !this.#segmentKeys.delete(action.key)) {
+      throw new BackupError('CATALOG_CORRUPT', `${commitKey} removes ${action.key}, which was not committed`);
+    }
+    const identity = partitionOf(action);
+    const history = this.state.historyOf(action);
+    const fault = history === undefined ? undefined : tilingFault(history, action);
+    if (identity !== undefined && fault !== undefined) {
+      const { topic, partition } = identity;
+      const key = action.kind === 'segment' ? action.segment.key : commitKey;
+      const message = `${topic}/${partition}, commit ${this.state.version}: ${fault.message}`;
+      this.#problems.add({ code: 'CATALOG_CORRUPT', message, key, topic, partition, offset: fault.offset });
+    }
     this.state.applyAction(action);
+  }
+
+  #admitKey(key: string, commitKey: string): void {
+    this.#layout.assertSegmentKey(key);
+    if (this.#segmentKeys.has(key)) {
+      throw new BackupError('CATALOG_CORRUPT', `${commitKey} commits ${key}, which was committed before`);
+    }
+    this.#segmentKeys.add(key);
   }
 
   #report(key: string, message: string): void {

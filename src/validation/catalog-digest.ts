@@ -25,7 +25,8 @@ export function digestOf(state: CatalogState): CatalogDigest {
 /** What of `claimed` is not as in `actual`, in words; both are of the same version. */
 export function digestDifferences(claimed: CatalogDigest, actual: CatalogDigest): string[] {
   const differences: string[] = [];
-  if (claimed.sha256 !== actual.sha256) differences.push(`it is of another commit ${claimed.version} than the log holds`);
+  if (claimed.sha256 !== actual.sha256)
+    differences.push(`it is of another commit ${claimed.version} than the log holds`);
   const names = new Set([...claimed.incarnations.keys(), ...actual.incarnations.keys()]);
   for (const name of names) {
     if (claimed.incarnations.get(name) !== actual.incarnations.get(name)) {

@@ -27,19 +27,20 @@ export function tilingFault(history: PartitionHistory, action: CatalogAction): T
       }
       return undefined;
     }
-    case 'remove': {
-      const isKnown = history.segments.some(({ key }) => key === action.key);
-      return isKnown ? undefined : fault(0n, `${action.key} is removed, but no segment of that name was committed`);
-    }
+    case 'remove':
     case 'topic':
     case 'note':
       return undefined;
   }
 }
 
-function segmentFault(history: PartitionHistory, { baseOffset, nextOffset, timeline }: SegmentSummary): TilingFault | undefined {
+function segmentFault(
+  history: PartitionHistory,
+  { baseOffset, nextOffset, timeline }: SegmentSummary,
+): TilingFault | undefined {
   const current = positionOf(history).timeline;
-  if (nextOffset <= baseOffset) return fault(baseOffset, `a segment from ${baseOffset} to before ${nextOffset} covers nothing`);
+  if (nextOffset <= baseOffset)
+    return fault(baseOffset, `a segment from ${baseOffset} to before ${nextOffset} covers nothing`);
   if (timeline !== current) return fault(baseOffset, `a segment of timeline ${timeline} follows timeline ${current}`);
   return boundaryFault(history, 'segment', baseOffset);
 }

@@ -21,7 +21,7 @@ export function idleContender(bench: Workbench, program: Program): Contender {
 
 async function followQuietTopic(bench: Workbench, program: Program, directory: string): Promise<Measured> {
   // Small index files: 2,000 times the default would be 40 GB of address space in the broker.
-  await bench.probe.createTopic(TOPIC, { partitions: PARTITIONS, config: { 'segment.index.bytes': 65_536 } });
+  await bench.createTopic(TOPIC, { partitions: PARTITIONS, config: { 'segment.index.bytes': 65_536 } });
   try {
     await bench.probe.produce(TOPIC, { records: PARTITIONS * RECORDS_PER_PARTITION });
     const store = join(directory, 'store');

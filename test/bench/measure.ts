@@ -70,10 +70,9 @@ export interface RunningProgram {
 export async function startProgram(invocation: Invocation): Promise<RunningProgram> {
   const { command, args, directory, logFile } = invocation;
   const log = openSync(logFile, 'a');
-  const options = { stdio: ['ignore', log, log, 'pipe', 'pipe'] as const, cwd: directory, detached: false };
   const wrapper = spawn('bash', ['-c', WRAPPER, 'bench', command, ...args], {
-    ...options,
-    stdio: [...options.stdio],
+    stdio: ['ignore', log, log, 'pipe', 'pipe'],
+    cwd: directory,
     env: { ...process.env, LC_ALL: 'C' },
   });
   closeSync(log);

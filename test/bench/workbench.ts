@@ -108,10 +108,19 @@ export class Workbench {
     return (await stat(target)).size;
   }
 
+  /**
+   * Creates a topic and waits until each partition answers. Metadata names a leader before that leader knows of it, and
+   * a producer that is refused its first batch but not its second can never get the first one in again.
+   */
+  async createTopic(name: string, options: Parameters<KafkaProbe['createTopic']>[1]): Promise<void> {
+    await this.probe.createTopic(name, options);
+    await this.probe.endOffsets(name);
+  }
+
   async #fill(name: TopicName): Promise<FilledTopic> {
     const { partitions, codec } = TOPICS[name];
     this.#say(`filling ${name}: ${this.records} records, ${partitions} partition(s), producer codec ${codec}`);
-    await this.probe.createTopic(name, { partitions });
+    await this.createTopic(name, { partitions });
     const { valueBytes } = await this.probe.produce(name, { records: this.records, codec });
     await settle();
     const sizes = await Promise.all((await this.#logFiles(name)).map((file) => stat(file)));

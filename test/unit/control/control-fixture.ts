@@ -80,7 +80,7 @@ export function runningJob(job: RestoreJob): RestoreJob {
       recordsRestored: 10,
       recordsTotal: 40,
       bytesRead: 1000,
-      bytesTotal: 3000,
+      bytesTotal: 3000, rawBytes: 0,
       partitionsDone: 1,
       partitionsTotal: 2,
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -23,6 +23,21 @@ async function keys(of: ObjectStore = store): Promise<string[]> {
 }
 
 const X = [Buffer.from('x')];
+const SOURCE = new URL('../../../src/storage/filesystem-object-store.ts', import.meta.url).href;
+const NOBODY = 65_534;
+
+/** What a process of its own prints. */
+function run(script: string, user: { readonly uid?: number } = {}): string {
+  const args = ['--input-type=module', '-e', script];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: '/', ...user });
+  assert.equal(stderr, '');
+  return stdout;
+}
+
+/** The mode bits of a directory bind everybody but root. */
+function runAsOrdinaryUser(script: string): string {
+  return run(script, process.getuid?.() === 0 ? { uid: NOBODY } : {});
+}
 
 describe('a directory of objects', () => {
   test('holds each object as one file of its key, readable by owner and group', async () => {
@@ -101,21 +116,28 @@ describe('what the operating system refuses', () => {
     await assert.rejects(keys(other), { code: 'STORE_REFUSED' });
   });
 
-  test('is STORE_REFUSED where nobody may write, as on /proc', async () => {
-    const failure = await new FilesystemObjectStore('/proc/self').putIfAbsent('a/one', X).catch((error: unknown) => error);
-    assert.ok(failure instanceof BackupError);
-    assert.ok(['STORE_REFUSED', 'STORE_UNAVAILABLE'].includes(failure.code), failure.code);
-    assert.match(failure.message, /\/proc\/self/);
+  test('is STORE_REFUSED in a directory that the user may read but not write', async () => {
+    await store.putIfAbsent('readonly/one', X);
+    for (const path of [root, join(root, 'readonly'), join(root, 'readonly/one')]) await chmod(path, 0o555);
+    const script = `
+      import { FilesystemObjectStore } from '${SOURCE}';
+      const store = new FilesystemObjectStore('${root}');
+      const put = (key) => store.putIfAbsent(key, [Buffer.from('x')]).catch((error) => error.code);
+      const read = await store.get('readonly/one');
+      console.log(await put('readonly/two'), await put('other/two'), String(read), await store.delete('readonly/one').catch((error) => error.code));
+    `;
+    assert.equal(runAsOrdinaryUser(script), 'STORE_REFUSED STORE_REFUSED x STORE_REFUSED\n');
   });
 
   test('is STORE_FULL where the device is full, and passes when there is room', async () => {
-    // Every write to /dev/full ends with ENOSPC; a hard limit on the size of files gives EFBIG in its stead.
+    // Every write to /dev/full ends with ENOSPC.
     const script = `
-      import { FilesystemObjectStore } from '${new URL('../../../src/storage/filesystem-object-store.ts', import.meta.url).href}';
+      import { FilesystemObjectStore } from '${SOURCE}';
       import { open } from 'node:fs/promises';
       const probe = await open('${join(root, 'probe')}', 'w');
       const prototype = Object.getPrototypeOf(probe);
       const write = prototype.write;
+      await probe.close();
       let isFull = true;
       prototype.write = async function (...args) {
         if (!isFull) return write.apply(this, args);
@@ -127,8 +149,7 @@ describe('what the operating system refuses', () => {
       isFull = false;
       console.log(code, await store.putIfAbsent('full/one', [Buffer.from('x')]));
     `;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-    assert.equal(stdout, 'STORE_FULL created\n', stderr);
+    assert.equal(run(script), 'STORE_FULL created\n');
     assert.ok(isRetriable(new BackupError('STORE_FULL', '')));
     assert.deepEqual(await readdir(join(root, 'full')), ['one']);
   });

@@ -58,7 +58,7 @@ function job(change: Partial<RestoreJob>): RestoreJob {
       recordsRestored: 1,
       recordsTotal: 4,
       bytesRead: 1,
-      bytesTotal: 4,
+      bytesTotal: 4, rawBytes: 0,
       partitionsDone: 0,
       partitionsTotal: 1,
     },

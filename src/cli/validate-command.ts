@@ -1,0 +1,61 @@
+// `kafka-backup validate`: is the store what the catalog says it is? The last line is the verdict, and the exit code says the same.
+
+import type { Command } from 'commander';
+import { toJson } from '../model/json-fields.ts';
+import { ValidationRun } from '../validation/validation-run.ts';
+import { type CommandContext, type StoreFlags, withBackup, withStoreOptions } from './command-context.ts';
+import { formatBytes, formatCount, formatDuration } from './format-quantities.ts';
+import { reportProgress } from './progress-reporter.ts';
+import { renderValidation, validationJson } from './render-validation.ts';
+
+const INTEGRITY_EXIT_CODE = 13;
+
+interface ValidateFlags extends StoreFlags {
+  readonly deep?: boolean;
+}
+
+export function addValidateCommand(program: Command, context: CommandContext): void {
+  withStoreOptions(program.command('validate').description('check that a backup is complete and undamaged'))
+    .option('--deep', 'read every byte: hashes, checksums of all record batches, counts, transactions')
+    .addHelpText(
+      'after',
+      '\nChecks every commit since the first, that segments and gaps tile the offsets of every partition, that each committed object\n' +
+        'is there with its size, and its footer. Exits with 13 when anything is wrong; declared gaps and orphans are no fault.',
+    )
+    .action(async (_options, command: Command) => {
+      context.exit(await validate(context, command.optsWithGlobals<ValidateFlags>()));
+    });
+}
+
+function validate(context: CommandContext, flags: ValidateFlags): Promise<number> {
+  const { services, terminal } = context;
+  return withBackup(context, flags, async (store, layout) => {
+    const workers = flags.deep === true ? services.openWorkers() : null;
+    const run = new ValidationRun({ store, layout, workers, signal: terminal.signals.stop });
+    const startedAt = performance.now();
+    const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+    const endProgress = reportProgress({
+      terminal,
+      isJson: flags.json,
+      line: () => progressLine(run, elapsedSeconds()),
+      fields: () => ({ seconds_elapsed: Math.round(elapsedSeconds()), ...run.progress() }),
+    });
+    try {
+      const report = await run.run();
+      endProgress();
+      terminal.result(
+        flags.json ? toJson(validationJson(report, elapsedSeconds())) : renderValidation(report, elapsedSeconds()),
+      );
+      return report.isValid ? 0 : INTEGRITY_EXIT_CODE;
+    } finally {
+      endProgress();
+      await workers?.close();
+    }
+  });
+}
+
+function progressLine(run: ValidationRun, seconds: number): string {
+  const { commits, objects, objectsTotal, bytesRead, bytesTotal, problems } = run.progress();
+  const read = bytesTotal === 0 ? '' : `, ${formatBytes(bytesRead)} / ${formatBytes(bytesTotal)} read`;
+  return `[${formatDuration(seconds)}] ${formatCount(commits)} commits, ${formatCount(objects)}/${formatCount(objectsTotal)} objects${read}, ${formatCount(problems)} problems`;
+}

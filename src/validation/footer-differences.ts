@@ -1,0 +1,120 @@
+// A footer held against the catalog, against itself, and against what its frames turned out to hold. Pure; every difference
+// comes in words.
+
+import type {
+  CodecRun,
+  FrameEntry,
+  SegmentFooter,
+  SegmentSummary,
+  TransactionMarker,
+  TransactionStart,
+} from '../model/segment.ts';
+import type { FrameFacts } from '../segment/frame-facts.ts';
+
+/** What the catalog and the footer do not agree on, and what of the footer contradicts itself. */
+export function footerDifferences(footer: SegmentFooter, segment: SegmentSummary): string[] {
+  const { description, bodySizeBytes, frames } = footer;
+  const inCatalog: ReadonlyMap<string, unknown> = new Map(Object.entries(segment));
+  const differences = Object.entries(description)
+    .filter(([name, value]) => inCatalog.get(name) !== value)
+    .map(([name, value]) => `${name} is ${String(value)} in the footer, ${String(inCatalog.get(name))} in the catalog`);
+  const sums = {
+    'record count': [sum(frames, ({ recordCount }) => recordCount), description.recordCount],
+    'batch count': [sum(frames, ({ batchCount }) => batchCount), description.batchCount],
+    'raw size': [sum(frames, ({ rawSizeBytes }) => rawSizeBytes), description.rawSizeBytes],
+    'number of frames': [frames.length, description.frameCount],
+    'stored size': [bodySizeBytes + segment.footerSizeBytes, segment.storedSizeBytes],
+    'lowest timestamp': [lowestTimestamp(frames), description.minTimestampMs],
+    'highest timestamp': [Math.max(...frames.map(({ maxTimestampMs }) => maxTimestampMs)), description.maxTimestampMs],
+  };
+  for (const [what, [found, said]] of Object.entries(sums)) {
+    if (found !== said) differences.push(`the frames' ${what} is ${String(found)}, the footer says ${String(said)}`);
+  }
+  const [first, last] = [frames[0], frames.at(-1)];
+  const isInside = first !== undefined && last !== undefined && first.baseOffset >= description.baseOffset;
+  if (!isInside || last.lastOffset >= description.nextOffset) {
+    differences.push(`its frames reach beyond ${description.baseOffset} to before ${description.nextOffset}`);
+  }
+  return differences;
+}
+
+function lowestTimestamp(frames: readonly FrameEntry[]): number | null {
+  const minima = frames.map(({ minTimestampMs }) => minTimestampMs);
+  return minima.includes(null) ? null : Math.min(...minima.map((minimum) => minimum ?? 0));
+}
+
+function sum(frames: readonly FrameEntry[], of: (frame: FrameEntry) => number): number {
+  return frames.reduce((total, frame) => total + of(frame), 0);
+}
+
+/** What all frames of a segment, decoded, say otherwise than its footer. `facts` are in the order of the frames. */
+export function factDifferences(
+  { description, leaderEpochs, transactions, producerCodecs }: SegmentFooter,
+  facts: readonly FrameFacts[],
+): string[] {
+  const differences: string[] = [];
+  const expect = (what: string, found: unknown, said: unknown): void => {
+    if (fingerprint(found) !== fingerprint(said))
+      differences.push(`its batches hold other ${what} than the footer says`);
+  };
+  const epochs = runs(
+    facts.flatMap((one) => one.leaderEpochs),
+    ({ epoch }) => epoch,
+  );
+  const found = transactionsIn(facts);
+  expect('leader epochs', epochs, leaderEpochs);
+  expect('a last leader epoch', epochs.at(-1)?.epoch ?? -1, description.leaderEpoch);
+  expect('transactions', found.starts, transactions.starts);
+  expect('transaction markers', found.markers, transactions.markers);
+  expect('kinds of batches', found.starts.length > 0 || found.markers.length > 0, description.isTransactional);
+  expect('timestamp types', timestampType(facts), description.timestampType);
+  const codecs = facts.flatMap((one) => one.producerCodecs);
+  if (!codecs.every((run) => isStoredAs(run, producerCodecs)))
+    differences.push('its batches have other codecs than the footer says');
+  return differences;
+}
+
+/** A batch is stored as its producer compressed it, or expanded. */
+function isStoredAs({ baseOffset, codec }: CodecRun, said: readonly CodecRun[]): boolean {
+  return codec === 'none' || said.findLast((run) => run.baseOffset <= baseOffset)?.codec === codec;
+}
+
+function timestampType(facts: readonly FrameFacts[]): string {
+  const hasCreateTime = facts.some((one) => one.hasCreateTime);
+  const hasLogAppendTime = facts.some((one) => one.hasLogAppendTime);
+  if (hasCreateTime && hasLogAppendTime) return 'mixed';
+  return hasLogAppendTime ? 'LogAppendTime' : 'CreateTime';
+}
+
+/** The first of each run of neighbours with the same value. */
+function runs<T>(items: readonly T[], of: (item: T) => unknown): T[] {
+  return items.filter((item, index) => {
+    const before = items[index - 1];
+    return before === undefined || of(before) !== of(item);
+  });
+}
+
+/** Starts and markers over all frames: a producer starts anew only after its marker. */
+function transactionsIn(facts: readonly FrameFacts[]): { starts: TransactionStart[]; markers: TransactionMarker[] } {
+  const markers = facts.flatMap((one) => one.transactionMarkers);
+  const open = new Set<bigint>();
+  const starts: TransactionStart[] = [];
+  let settled = 0;
+  for (const start of facts.flatMap((one) => one.transactionStarts)) {
+    for (
+      let marker = markers[settled];
+      marker !== undefined && marker.offset < start.firstOffset;
+      marker = markers[settled]
+    ) {
+      open.delete(marker.producerId);
+      settled += 1;
+    }
+    if (!open.has(start.producerId)) starts.push(start);
+    open.add(start.producerId);
+  }
+  return { starts, markers };
+}
+
+function fingerprint(value: unknown): string {
+  return JSON.stringify(value, (_key, one: unknown) => (typeof one === 'bigint' ? `${one}n` : one));
+}

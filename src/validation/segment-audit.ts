@@ -1,0 +1,152 @@
+// One committed object. Shallow: its size, its footer's hash, and what the footer says. Deep: all its bytes besides, read frame
+// by frame: the object's hash on the way through, each frame decoded by the threads. Memory is the frames under way.
+
+import { createHash } from 'node:crypto';
+import { maxStoredSize } from '../compression/frame-codec.ts';
+import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import { BackupError } from '../model/errors.ts';
+import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment.ts';
+import type { FrameFacts } from '../segment/frame-facts.ts';
+import { readFooter } from '../segment/segment-reader.ts';
+import { VERIFY_FRAME } from '../segment/verify-frame.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { factDifferences, footerDifferences } from './footer-differences.ts';
+import type { ProblemList, ProblemPlace } from './problem-list.ts';
+
+/** Takes the stored form of nearly every frame: they are cut at about 4 MiB before compression. */
+const BUFFER_BYTES = maxStoredSize(5 * 1024 * 1024);
+const BUFFERS_PER_THREAD = 2;
+
+/** The footer, held against the catalog; undefined when it cannot be read. @throws what the store fails with. */
+export async function auditFooter(
+  store: ObjectStore,
+  segment: SegmentSummary,
+  problems: ProblemList,
+): Promise<SegmentFooter | undefined> {
+  const place = placeOf(segment);
+  try {
+    const footer = await readFooter(store, segment);
+    report(problems, place, footerDifferences(footer, segment));
+    return footer;
+  } catch (error) {
+    problems.addFailure(error, place);
+    return undefined;
+  }
+}
+
+export interface ByteAuditOptions {
+  readonly store: ObjectStore;
+  readonly workers: WorkerPool;
+  readonly problems: ProblemList;
+  readonly signal: AbortSignal;
+  readonly onRead: (bytes: number) => void;
+}
+
+export class ByteAudit {
+  readonly #options: ByteAuditOptions;
+  readonly #buffers: SharedBufferPool;
+  /** Frames larger than a buffer get memory of their own, one at a time. */
+  #large: Promise<void> = Promise.resolve();
+
+  constructor(options: ByteAuditOptions) {
+    this.#options = options;
+    this.#buffers = new SharedBufferPool(BUFFER_BYTES, options.workers.threads * BUFFERS_PER_THREAD);
+  }
+
+  /** Every byte of the object. @throws INTERRUPTED, and what the store fails with. */
+  async run(segment: SegmentSummary, footer: SegmentFooter): Promise<void> {
+    const { store, problems } = this.#options;
+    const place = placeOf(segment);
+    const hash = createHash('sha256');
+    const verified: Promise<FrameFacts | undefined>[] = [];
+    try {
+      for (const frame of footer.frames) verified.push((await this.#readFrame(segment, frame, hash)).verified);
+      const position = footer.bodySizeBytes;
+      const tail = await store.get(segment.key, { position, sizeBytes: segment.footerSizeBytes });
+      hash.update(tail ?? new Uint8Array(0));
+    } finally {
+      await Promise.allSettled(verified);
+    }
+    const facts = await Promise.all(verified);
+    // What is wrong with a frame is named already.
+    if (!facts.every((one) => one !== undefined)) return;
+    if (hash.digest('hex') !== segment.sha256) {
+      problems.add({
+        code: 'OBJECT_CORRUPT',
+        message: `${segment.key} has another SHA-256 than was committed`,
+        ...place,
+      });
+    }
+    report(problems, place, factDifferences(footer, facts));
+  }
+
+  /** Reads one frame into the hash and hands it to a thread; `verified` gives its facts, undefined when it is damaged. */
+  async #readFrame(
+    segment: SegmentSummary,
+    frame: FrameEntry,
+    hash: ReturnType<typeof createHash>,
+  ): Promise<{ readonly verified: Promise<FrameFacts | undefined> }> {
+    const { store, signal, onRead } = this.#options;
+    const { buffer, release } = await this.#lend(frame.storedSizeBytes);
+    try {
+      if (signal.aborted) throw new BackupError('INTERRUPTED', `the validation of ${segment.key} was stopped`);
+      const range = { position: frame.position, sizeBytes: frame.storedSizeBytes };
+      const bytes = await store.get(segment.key, range, new Uint8Array(buffer));
+      hash.update(bytes ?? new Uint8Array(0));
+      onRead(bytes?.byteLength ?? 0);
+      const isWhole = bytes?.byteLength === frame.storedSizeBytes;
+      const verified = this.#verify(segment, frame, isWhole ? buffer : undefined).finally(release);
+      verified.catch(() => {});
+      return { verified };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #verify(
+    segment: SegmentSummary,
+    frame: FrameEntry,
+    stored: SharedArrayBuffer | undefined,
+  ): Promise<FrameFacts | undefined> {
+    const { workers, problems } = this.#options;
+    const place = { ...placeOf(segment), offset: frame.baseOffset };
+    const name = `frame ${frame.baseOffset}..${frame.lastOffset} of ${segment.key}`;
+    if (stored === undefined) {
+      problems.add({ code: 'OBJECT_CORRUPT', message: `${name} is cut short`, ...place });
+      return undefined;
+    }
+    try {
+      const { facts, differences } = await workers.run(VERIFY_FRAME, { stored, codec: segment.codec, frame });
+      report(problems, place, differences, name);
+      return facts;
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      const { code, message, context } = error;
+      problems.addFailure(new BackupError(code, `${name}: ${message}`, { context, cause: error }), place);
+      return undefined;
+    }
+  }
+
+  async #lend(neededBytes: number): Promise<{ readonly buffer: SharedArrayBuffer; readonly release: () => void }> {
+    if (neededBytes <= this.#buffers.bufferBytes) {
+      const buffer = await this.#buffers.acquire();
+      return { buffer, release: () => this.#buffers.release(buffer) };
+    }
+    const before = this.#large;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#large = promise;
+    await before;
+    return { buffer: new SharedArrayBuffer(neededBytes), release: resolve };
+  }
+}
+
+function placeOf({ key, topic, partition, baseOffset }: SegmentSummary): ProblemPlace & { readonly key: string } {
+  return { key, topic, partition, offset: baseOffset };
+}
+
+function report(problems: ProblemList, place: ProblemPlace, differences: readonly string[], name = place.key): void {
+  for (const difference of differences)
+    problems.add({ code: 'OBJECT_CORRUPT', message: `${name}: ${difference}`, ...place });
+}

@@ -1,0 +1,166 @@
+// `validate`: does the store hold what the catalog says, and would a restore read it? Shallow it reads the catalog, a listing
+// and the footers; deep it reads every byte. It never stops at the first problem, and it never calls valid what it has not
+// looked at: a store that fails ends it with the store's error.
+
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import { BackupError } from '../model/errors.ts';
+import type { SegmentSummary } from '../model/segment.ts';
+import { requireIdentity } from '../inspection/stored-backup.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { CatalogAudit } from './catalog-audit.ts';
+import { type Orphans, takeInventory } from './object-inventory.ts';
+import { type Problem, ProblemList } from './problem-list.ts';
+import { auditFooter, ByteAudit } from './segment-audit.ts';
+
+/** Objects looked at together: their requests overlap. */
+const CONCURRENT_OBJECTS = 4;
+
+export interface ValidationOptions {
+  readonly store: ObjectStore;
+  readonly layout: ObjectLayout;
+  /** What a deep validation decodes with; null for a shallow one. */
+  readonly workers: WorkerPool | null;
+  readonly signal: AbortSignal;
+}
+
+export interface ValidationProgress {
+  readonly commits: number;
+  readonly objects: number;
+  readonly objectsTotal: number;
+  readonly bytesRead: number;
+  readonly bytesTotal: number;
+  readonly problems: number;
+}
+
+export interface ValidationReport {
+  readonly backupId: string;
+  readonly isDeep: boolean;
+  readonly isValid: boolean;
+  readonly catalogVersion: number;
+  readonly commits: number;
+  /** The checkpoint that was held against the log; null without one. */
+  readonly checkpointVersion: number | null;
+  readonly topics: number;
+  readonly partitions: number;
+  /** Committed segments. */
+  readonly segments: number;
+  readonly records: number;
+  readonly storedBytes: number;
+  /** Frames' bytes read and verified: all of them when deep. */
+  readonly bytesRead: number;
+  readonly gaps: number;
+  readonly gapOffsets: bigint;
+  readonly orphans: Orphans;
+  readonly problemCount: number;
+  /** The first thousand. */
+  readonly problems: readonly Problem[];
+}
+
+export class ValidationRun {
+  readonly #options: ValidationOptions;
+  readonly #problems = new ProblemList();
+  readonly #catalog: CatalogAudit;
+  #segments: readonly SegmentSummary[] = [];
+  #storedBytes = 0;
+  #objects = 0;
+  #bytesRead = 0;
+
+  constructor(options: ValidationOptions) {
+    this.#options = options;
+    this.#catalog = new CatalogAudit(options.store, options.layout, this.#problems);
+  }
+
+  progress(): ValidationProgress {
+    return {
+      commits: this.#catalog.commits,
+      objects: this.#objects,
+      objectsTotal: this.#segments.length,
+      bytesRead: this.#bytesRead,
+      bytesTotal: this.#options.workers === null ? 0 : this.#storedBytes,
+      problems: this.#problems.count,
+    };
+  }
+
+  /** @throws BACKUP_NOT_FOUND, FORMAT_TOO_NEW, INTERRUPTED, and what the store fails with. */
+  async run(): Promise<ValidationReport> {
+    const { store, layout, signal } = this.#options;
+    await this.#auditIdentity();
+    await this.#catalog.run(signal);
+    this.#segments = this.#catalog.state.incarnations.flatMap(({ partitions }) =>
+      [...partitions.values()].flatMap(({ segments }) => segments),
+    );
+    this.#storedBytes = this.#segments.reduce((total, { storedSizeBytes }) => total + storedSizeBytes, 0);
+    const { present, orphans } = await takeInventory(store, layout, this.#segments, this.#problems, signal);
+    this.#objects = this.#segments.length - present.length;
+    await this.#auditObjects(present);
+    return this.#report(orphans);
+  }
+
+  async #auditIdentity(): Promise<void> {
+    const { store, layout } = this.#options;
+    const place = { key: layout.identity };
+    try {
+      const { backupId } = await requireIdentity(store, layout);
+      if (backupId === layout.backupId) return;
+      const message = `${layout.identity} is the identity of ${JSON.stringify(backupId)}`;
+      this.#problems.add({ code: 'CATALOG_CORRUPT', message, ...place });
+    } catch (error) {
+      this.#problems.addFailure(error, place);
+    }
+  }
+
+  async #auditObjects(present: readonly SegmentSummary[]): Promise<void> {
+    const { store, workers, signal } = this.#options;
+    const problems = this.#problems;
+    const onRead = (bytes: number): void => {
+      this.#bytesRead += bytes;
+    };
+    const deep = workers === null ? null : new ByteAudit({ store, workers, problems, signal, onRead });
+    const queue = present.values();
+    let hasFailed = false;
+    const auditNext = async (): Promise<void> => {
+      for (const segment of queue) {
+        if (hasFailed) return;
+        if (signal.aborted) throw new BackupError('INTERRUPTED', `the validation of ${segment.key} was stopped`);
+        const footer = await auditFooter(store, segment, problems);
+        if (footer !== undefined) await deep?.run(segment, footer);
+        this.#objects += 1;
+      }
+    };
+    const audits = Array.from({ length: CONCURRENT_OBJECTS }, () =>
+      auditNext().catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
+      }),
+    );
+    await Promise.allSettled(audits);
+    await Promise.all(audits);
+  }
+
+  #report(orphans: Orphans): ValidationReport {
+    const { layout, workers } = this.#options;
+    const { state, commits, checkpointVersion } = this.#catalog;
+    const histories = state.incarnations.flatMap(({ partitions }) => [...partitions.values()]);
+    const gaps = histories.flatMap((history) => history.gaps);
+    return {
+      backupId: layout.backupId,
+      isDeep: workers !== null,
+      isValid: this.#problems.count === 0,
+      catalogVersion: state.version,
+      commits,
+      checkpointVersion,
+      topics: new Set(state.incarnations.map(({ topic }) => topic)).size,
+      partitions: histories.length,
+      segments: this.#segments.length,
+      records: this.#segments.reduce((total, { recordCount }) => total + recordCount, 0),
+      storedBytes: this.#storedBytes,
+      bytesRead: this.#bytesRead,
+      gaps: gaps.length,
+      gapOffsets: gaps.reduce((total, { baseOffset, lastOffset }) => total + lastOffset - baseOffset + 1n, 0n),
+      orphans,
+      problemCount: this.#problems.count,
+      problems: this.#problems.kept,
+    };
+  }
+}
