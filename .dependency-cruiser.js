@@ -3,7 +3,7 @@
 // that this tool cannot use, it would see nothing and complain about nothing.
 
 const CONTRACTS = {
-  store: 'storage/object-store\\.ts',
+  store: 'storage/object-(store|key)\\.ts',
   log: 'kafka/partition-log\\.ts',
   sink: 'kafka/restore-sink\\.ts',
 };
@@ -19,12 +19,23 @@ const MAY_IMPORT = {
   'process-terminal\\.ts': ['cli/terminal\\.ts'],
   'agent\\.ts': ['(?!main|frame-worker|process-terminal|reference/)'],
   'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge-frame\\.ts'],
-  'cli/': ['model/', 'inspection/', 'catalog/', 'segment/', WORKERS, CONTRACTS.store, BACKUP_FACE, RESTORE_FACE],
+  'cli/': [
+    'model/',
+    'inspection/',
+    'validation/',
+    'catalog/',
+    'segment/',
+    WORKERS,
+    CONTRACTS.store,
+    BACKUP_FACE,
+    RESTORE_FACE,
+  ],
   'control/': ['model/', 'inspection/', 'telemetry/', BACKUP_FACE, RESTORE_FACE],
   'telemetry/': ['model/', 'backup/backup-status\\.ts', RESTORE_FACE],
   'backup/': [...BELOW_FLOWS, CONTRACTS.log],
   'restore/': [...BELOW_FLOWS, CONTRACTS.sink],
   'inspection/': BELOW_FLOWS,
+  'validation/': [...BELOW_FLOWS, 'inspection/'],
   'catalog/': ['model/', CONTRACTS.store],
   'segment/': ['model/', 'record/', WORKERS, CONTRACTS.store],
   'compression/': ['model/'],

@@ -59,12 +59,14 @@ function openCluster(config: KafkaConfig, logger: Logger): KafkaCluster {
   return new KafkaCluster(config.bootstrapServers.map(parseAddress), connectionSettings(config), logger);
 }
 
-/** Worker threads; `threads` null means as many as there are cores. The entry runs from source and from the built package. */
-function openWorkers(threads: number | null): WorkerPool {
+/** Worker threads; `wanted` null means as many as there are cores. The entry runs from source and from the built package. */
+function openWorkers(wanted: number | null, keptThreads?: number): WorkerPool {
+  const threads = wanted ?? availableParallelism();
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new PiscinaPool({
     entry: new URL(`./frame-worker.${extension}`, import.meta.url),
-    threads: threads ?? availableParallelism(),
+    threads,
+    keptThreads: keptThreads ?? threads,
     toError: (code, message) => new BackupError(code as ErrorCode, message),
   });
 }
@@ -81,7 +83,8 @@ function wallMs(): number {
 async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
   const { config, logger } = await configured(source);
   invariant(config.source !== null, 'a backup without a source passed the configuration');
-  const workers = openWorkers(config.backup.compressionThreads);
+  // One that tails is idle most of the time: a single thread stays.
+  const workers = openWorkers(config.backup.compressionThreads, config.backup.continuous ? 1 : undefined);
   const telemetry = await openTelemetry(config, workers);
   const store = new ObservedObjectStore(openStore(config.storage), telemetry.storeObserver);
   const cluster = openCluster(config.source, logger);

@@ -1,9 +1,13 @@
 #!/usr/bin/env node
 // Process entry: arguments, signals, exit codes. Nobody imports it.
 
-import { createServices } from './agent.ts';
-import { runProgram } from './cli/program.ts';
-import { openTerminal } from './process-terminal.ts';
+import { enableCompileCache } from 'node:module';
+
+// Compiled code is kept in the temporary directory: it halves the start of the next command. Hence the imports after it.
+enableCompileCache();
+const { createServices } = await import('./agent.ts');
+const { runProgram } = await import('./cli/program.ts');
+const { openTerminal } = await import('./process-terminal.ts');
 
 const INTERRUPTED_EXIT_CODE = 130;
 

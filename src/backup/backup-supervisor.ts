@@ -357,7 +357,7 @@ export class BackupSupervisor {
         )
           return;
       }
-      await pause(TICK_MS / 5, signal);
+      await pause(this.#options.settings.continuous ? TICK_MS : TICK_MS / 5, signal);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -404,12 +404,13 @@ export class BackupSupervisor {
         shortfalls.push(`${name}: stopped at offset ${committedOffset} of ${endOffset}`);
       }
     }
-    if (!this.#options.settings.continuous)
-      shortfalls.push(...this.#progress.leaderless.map((name) => `${name}: has no leader`));
     for (const topic of this.#progress.deniedTopics) shortfalls.push(`${topic}: TOPIC_AUTHORIZATION_FAILED`);
-    for (const topic of this.#progress.missingTopics) {
-      if (!this.#options.settings.continuous) shortfalls.push(`${topic}: no such topic`);
-    }
+    if (this.#options.settings.continuous) return shortfalls;
+    const { gaps, gapRecords } = this.status().counters;
+    if (gaps > 0)
+      shortfalls.push(`${gapRecords} offsets in ${gaps} gap(s): deleted at the source before they were read`);
+    shortfalls.push(...this.#progress.leaderless.map((name) => `${name}: has no leader`));
+    shortfalls.push(...this.#progress.missingTopics.map((topic) => `${topic}: no such topic`));
     return shortfalls;
   }
 

@@ -46,7 +46,7 @@ export class CatalogWriter {
   }
 
   /**
-   * Commits the actions as one version. When it throws, it is not known whether they were committed; give the same actions
+   * Commits the actions as one version; calls must not overlap. When it throws, it is not known whether they were committed; give the same actions
    * again: what is there already is recognised.
    */
   async commit(actions: readonly CatalogAction[]): Promise<CommitResult> {
@@ -123,7 +123,9 @@ export class CatalogWriter {
   async #openCheckpoint(): Promise<void> {
     const { checkpointVersion } = this.state;
     if (checkpointVersion > 0) {
-      this.#checkpoint = await readCheckpointIndex(this.#store, this.#layout, checkpointVersion).catch(() => NO_CHECKPOINT);
+      this.#checkpoint = await readCheckpointIndex(this.#store, this.#layout, checkpointVersion).catch(
+        () => NO_CHECKPOINT,
+      );
     }
     this.#sinceCheckpoint = await this.#actionsAfter(this.#checkpoint.version);
   }

@@ -32,26 +32,29 @@ export interface PiscinaPoolOptions {
   /** The worker entry: default export `(message: {name, task}) => WorkerAnswer`. */
   readonly entry: URL;
   readonly threads: number;
+  /** Threads that stay when there is nothing to do; the others come when they are needed and go after a while. */
+  readonly keptThreads: number;
   /** Makes the error of a failure answer. */
   readonly toError: (code: string, message: string) => Error;
 }
 
 /** More would only wait: every task holds one of a bounded number of buffers. */
 const MAX_QUEUED_TASKS = 1024;
+const IDLE_TIMEOUT_MS = 30_000;
 
 export class PiscinaPool implements WorkerPool {
   readonly threads: number;
   readonly #piscina: Piscina;
   readonly #toError: (code: string, message: string) => Error;
 
-  constructor({ entry, threads, toError }: PiscinaPoolOptions) {
+  constructor({ entry, threads, keptThreads, toError }: PiscinaPoolOptions) {
     this.threads = threads;
     this.#toError = toError;
     this.#piscina = new Piscina({
       filename: entry.href,
-      minThreads: threads,
+      minThreads: Math.min(keptThreads, threads),
       maxThreads: threads,
-      idleTimeout: Number.POSITIVE_INFINITY,
+      idleTimeout: IDLE_TIMEOUT_MS,
       maxQueue: MAX_QUEUED_TASKS,
       concurrentTasksPerWorker: 1,
       // A worker's garbage is its small objects only; a small young generation keeps its memory small.

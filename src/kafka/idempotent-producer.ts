@@ -43,6 +43,8 @@ export class IdempotentProducer implements PartitionProducer {
   readonly #unacknowledged: Unacknowledged[] = [];
   #waiting: (() => void)[] = [];
   #nextSequence = 0;
+  /** True once the broker has acknowledged a batch of this producer. */
+  #isKnown = false;
   #inFlight = 0;
   #isRecovering = false;
   #troubleSinceMs: number | undefined;
@@ -53,7 +55,9 @@ export class IdempotentProducer implements PartitionProducer {
   }
 
   async send(batch: Uint8Array, recordCount: number): Promise<{ readonly acknowledged: Promise<bigint> }> {
-    while (this.#unacknowledged.length >= MAX_IN_FLIGHT && this.#failure === undefined) {
+    // A broker that knows nothing of a producer takes any first sequence: were the first batch refused while later ones are
+    // taken, it could never be put before them. So it goes alone.
+    while (this.#unacknowledged.length >= (this.#isKnown ? MAX_IN_FLIGHT : 1) && this.#failure === undefined) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -111,6 +115,7 @@ export class IdempotentProducer implements PartitionProducer {
     const index = this.#unacknowledged.indexOf(entry);
     if (index < 0) return;
     this.#unacknowledged.splice(index, 1);
+    this.#isKnown = true;
     entry.resolve(offset);
     if (!this.#isRecovering) {
       this.#backOff.reset();

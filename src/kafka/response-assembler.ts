@@ -19,20 +19,22 @@ const KEPT_LANDING_BUFFERS = 2;
 /** Reusable memory for large responses. */
 export class LandingBuffers {
   readonly #free: ArrayBuffer[] = [];
+  /** Only these come back: a small response lies in memory that Node shares among its Buffers. */
+  readonly #made = new WeakSet<ArrayBuffer>();
 
-  /** At least `sizeBytes`, from the free ones where one fits. */
+  /** At least `sizeBytes`, the smallest of the free ones that fits. */
   acquire(sizeBytes: number): Uint8Array {
-    const index = this.#free.findIndex((buffer) => buffer.byteLength >= sizeBytes);
+    const index = this.#free.findLastIndex((buffer) => buffer.byteLength >= sizeBytes);
     const [kept] = index < 0 ? [] : this.#free.splice(index, 1);
     const buffer = kept ?? new ArrayBuffer(Math.ceil(sizeBytes / LANDING_ROUND_BYTES) * LANDING_ROUND_BYTES);
+    this.#made.add(buffer);
     return new Uint8Array(buffer, 0, sizeBytes);
   }
 
-  /** Gives back what acquire returned, or any view into it. Nobody may read it afterwards. */
+  /** Gives back what acquire returned, or any view into it; other memory is left alone. Nobody may read it afterwards. */
   release(bytes: Uint8Array): void {
     const { buffer } = bytes;
-    if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < LANDING_THRESHOLD_BYTES || this.#free.includes(buffer))
-      return;
+    if (!(buffer instanceof ArrayBuffer) || !this.#made.has(buffer) || this.#free.includes(buffer)) return;
     this.#free.push(buffer);
     this.#free.sort((a, b) => b.byteLength - a.byteLength);
     this.#free.length = Math.min(this.#free.length, KEPT_LANDING_BUFFERS);

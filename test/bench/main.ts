@@ -1,9 +1,9 @@
 // `npm run bench -- [scenario ...] [--runs 5] [--records 1000000] [--json FILE] [--peer FILE]`
 // Measures our backup and restore beside the peer and bare zstd, on one broker that it starts itself. It reports, and
-// never fails because of a figure; its exit code is 1 only when a program under measurement failed.
+// never fails because of a figure; its exit code is 1 only when a program or a scenario could not be measured.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { DEFAULT_PEER, findPrograms } from './programs.ts';
+import { DEFAULT_PEER, findPrograms, type Programs } from './programs.ts';
 import { gatherFacts, renderFacts, renderScenario, renderVerdicts } from './report.ts';
 import { alternate, type Result } from './rounds.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -27,6 +27,7 @@ interface ScenarioReport {
   readonly title: string;
   readonly bytes: number | null;
   readonly results: readonly Result[];
+  readonly verdicts: readonly Verdict[];
 }
 
 /** @throws with the usage */
@@ -61,39 +62,49 @@ function print(text: string): void {
   process.stdout.write(`${text}\n\n`);
 }
 
-async function measure(options: Options, bench: Workbench, programs: Awaited<ReturnType<typeof findPrograms>>) {
-  const reports: ScenarioReport[] = [];
-  const verdicts: Verdict[] = [];
-  for (const name of options.names) {
-    const prepare = SCENARIOS.get(name);
-    if (prepare === undefined) continue;
-    say(name);
-    const scenario = await prepare(bench, programs);
-    const { title, bytes, isSingle = false } = scenario;
+/** Undefined when the scenario could not be set up, which is said. */
+async function runScenario(
+  name: string,
+  options: Options,
+  setting: { readonly workbench: Workbench; readonly programs: Programs },
+): Promise<ScenarioReport | undefined> {
+  const { workbench, programs } = setting;
+  say(name);
+  try {
+    const scenario = await SCENARIOS.get(name)?.(workbench, programs);
+    if (scenario === undefined) return undefined;
+    const { title, bytes, contenders, targets, isSingle = false } = scenario;
     const rounds = { runs: isSingle ? 1 : options.runs, warmUp: !isSingle, say };
-    const results = await alternate(bench, scenario.contenders, rounds);
+    const results = await alternate(workbench, contenders, rounds);
     print(renderScenario(name, scenario, results));
-    reports.push({ name, title, bytes, results: [...results.values()] });
-    verdicts.push(...scenario.targets.map((target) => judge(name, target, results)));
+    const verdicts = targets.map((target) => judge(name, target, results));
+    return { name, title, bytes, results: [...results.values()], verdicts };
+  } catch (error) {
+    print(`${name} failed: ${error instanceof Error ? error.message : String(error)}\n${workbench.broker.logTail(5)}`);
+    return undefined;
   }
-  return { reports, verdicts };
 }
 
 async function bench(options: Options): Promise<number> {
-  say('building');
-  const programs = await findPrograms(options.peer);
-  const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const { records, runs } = options;
-  const facts = gatherFacts({ command, records, runs, programs: programs.versions });
-  print(renderFacts(facts));
+  say('starting Kafka and building');
   const workbench = await Workbench.open({ records, say });
   try {
-    const { reports, verdicts } = await measure(options, workbench, programs);
-    print(renderVerdicts(verdicts));
-    if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify({ facts, scenarios: reports, verdicts }, null, 2)}\n`);
+    const programs = await findPrograms(await workbench.directory('package'), options.peer);
+    const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
+    const facts = gatherFacts({ command, records, runs, programs: programs.versions });
+    print(renderFacts(facts));
+    const scenarios: ScenarioReport[] = [];
+    for (const name of options.names) {
+      const report = await runScenario(name, options, { workbench, programs });
+      if (report !== undefined) scenarios.push(report);
     }
-    return reports.some(({ results }) => results.some(({ failure }) => failure !== undefined)) ? 1 : 0;
+    print(renderVerdicts(scenarios.flatMap(({ verdicts }) => verdicts)));
+    if (options.json !== undefined) {
+      await writeFile(options.json, `${JSON.stringify({ facts, scenarios }, null, 2)}\n`);
+    }
+    const isWhole = scenarios.every(({ results }) => results.every(({ failure }) => failure === undefined));
+    return isWhole && scenarios.length === options.names.length ? 0 : 1;
   } finally {
     await workbench.close();
   }

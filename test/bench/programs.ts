@@ -2,16 +2,15 @@
 // Node), the peer with an equal configuration, and zstd on the bare bytes. Every run gets a store of its own.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '../support/cache.ts';
-import { type Invocation, type Measured, measureProgram, sizeOfDirectory } from './measure.ts';
+import { type Invocation, type Measured, measureProgram, settle, sizeOfDirectory } from './measure.ts';
 import type { FilledTopic, TopicName, Workbench } from './workbench.ts';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
-const MAIN = join(projectRoot, 'dist', 'main.js');
 const PINNED_NODE = join(projectRoot, 'node_modules', '.bin', 'node');
 const BACKUP_ID = 'bench';
 
@@ -52,25 +51,33 @@ export interface BackupOptions {
   readonly keys?: Readonly<Record<string, unknown>>;
 }
 
-/** Builds ours and looks for the others. @param peerPath relative to the project, or absolute */
-export async function findPrograms(peerPath: string): Promise<Programs> {
+/**
+ * Builds ours and looks for the others.
+ * @param directory empty; takes a copy of the built package, so that a build meanwhile does not disturb measurements
+ * @param peerPath relative to the project, or absolute
+ */
+export async function findPrograms(directory: string, peerPath: string): Promise<Programs> {
   await run('npm', ['run', 'build'], { cwd: projectRoot }).catch((error: { stdout?: string; message: string }) => {
     throw new Error(`npm run build failed: ${error.message}\n${error.stdout ?? ''}`);
   });
+  for (const part of ['dist', 'package.json']) {
+    await cp(join(projectRoot, part), join(directory, part), { recursive: true });
+  }
+  await symlink(join(projectRoot, 'node_modules'), join(directory, 'node_modules'));
+  const main = join(directory, 'dist', 'main.js');
   const node = existsSync(PINNED_NODE) ? PINNED_NODE : process.execPath;
-  const ours: Program = { name: 'ours', command: node, args: [MAIN], restoreKeys: {} };
+  const ours: Program = { name: 'ours', command: node, args: [main], restoreKeys: {} };
   const binary = resolve(projectRoot, peerPath);
   const peer: Program | undefined = existsSync(binary)
     ? { name: 'peer', command: binary, args: [], restoreKeys: { create_topics: true } }
     : undefined;
   const zstd = await versionOf('zstd', ['--version']);
   const versions = {
-    ours: (await versionOf(node, [MAIN, '--version'])) ?? 'unknown',
-    peer: peer === undefined ? `not found at ${relative(projectRoot, binary)}` : await versionOf(binary, ['--version']),
-    zstd,
+    ours: (await versionOf(node, [main, '--version'])) ?? 'unknown version',
+    peer: peer === undefined ? `not found at ${relative(projectRoot, binary)}` : await peerVersion(binary),
+    zstd: zstd ?? 'not found',
   };
-  const said = Object.entries(versions).map(([name, version]) => [name, version ?? 'not found']);
-  return { ours, peer, hasZstd: zstd !== undefined, versions: Object.fromEntries(said) as Record<string, string> };
+  return { ours, peer, hasZstd: zstd !== undefined, versions };
 }
 
 /** A one-shot backup of one topic. */
@@ -106,25 +113,19 @@ export async function zstdContender(bench: Workbench, topic: FilledTopic): Promi
   };
 }
 
-/** Makes the program's own zstd-3 backup of a topic now; each run restores it into a topic of its own. */
-export async function restoreContender(bench: Workbench, program: Program, topic: FilledTopic): Promise<Contender> {
-  const origin = await bench.directory(`${program.name}-restore-origin`);
-  const store = join(origin, 'store');
-  const options: BackupOptions = { compression: 'zstd' };
-  await measureProgram(
-    await backupInvocation(bench, program, { topic: topic.name, store, directory: origin, options }),
-  );
+/** The first run makes the program's own zstd-3 backup of a topic; each run restores it into a topic of its own. */
+export function restoreContender(bench: Workbench, program: Program, topic: FilledTopic): Contender {
+  let origin: Promise<string> | undefined;
   let restores = 0;
   return {
     name: program.name,
     run: async (directory) => {
+      origin ??= backUpOnce(bench, program, topic.name);
+      const store = await origin;
       restores += 1;
       const target = `restored-${program.name}-${restores}`;
-      const restore = {
-        topic_mapping: { [topic.name]: target },
-        max_concurrent_partitions: 4,
-        ...program.restoreKeys,
-      };
+      const topic_mapping = { [topic.name]: target };
+      const restore = { topic_mapping, max_concurrent_partitions: 4, ...program.restoreKeys };
       const config = { mode: 'restore', target: kafka(bench, topic.name), restore };
       try {
         const cost = await measureProgram(await invocation(program, 'restore', { directory, store, config }));
@@ -135,6 +136,16 @@ export async function restoreContender(bench: Workbench, program: Program, topic
       }
     },
   };
+}
+
+/** @returns the store, which stays until the end */
+async function backUpOnce(bench: Workbench, program: Program, topic: TopicName): Promise<string> {
+  const directory = await bench.directory(`${program.name}-restore-origin`);
+  const store = join(directory, 'store');
+  const options: BackupOptions = { compression: 'zstd' };
+  await measureProgram(await backupInvocation(bench, program, { topic, store, directory, options }));
+  await settle();
+  return store;
 }
 
 async function expectRecords(bench: Workbench, topic: string): Promise<void> {
@@ -185,6 +196,12 @@ async function invocation(
 
 function kafka(bench: Workbench, topic: string): object {
   return { bootstrap_servers: [bench.broker.bootstrap], topics: { include: [topic] } };
+}
+
+/** With what its defaults add to the comparison (`include_offset_headers`). */
+async function peerVersion(binary: string): Promise<string> {
+  const version = (await versionOf(binary, ['--version'])) ?? 'unknown version';
+  return `${version}; by its defaults it stores two offset headers with each record, and does not fsync its files`;
 }
 
 async function versionOf(command: string, args: readonly string[]): Promise<string | undefined> {

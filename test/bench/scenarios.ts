@@ -173,13 +173,10 @@ async function backupSegmentSize(bench: Workbench, programs: Programs): Promise<
 
 async function restore(bench: Workbench, programs: Programs): Promise<Scenario> {
   const topic = await bench.topic('orders');
-  const { ours, peer } = programs;
-  const contenders = [await restoreContender(bench, ours, topic)];
-  if (peer !== undefined) contenders.push(await restoreContender(bench, peer, topic));
   return {
     title: `${describe(topic)}: each program restores its own zstd-3 backup into a new topic`,
     bytes: topic.logBytes,
-    contenders,
+    contenders: pairOf(programs, (program) => restoreContender(bench, program, topic)),
     ratios: [['ours', 'peer']],
     targets: [
       atMost(0.6, 'wallSeconds', 'ours', 'peer'),

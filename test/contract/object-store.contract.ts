@@ -273,8 +273,12 @@ function describeReads(store: () => ObjectStore): void {
 
 /** A name is never both an object and a folder: no key of ours is, and a filesystem cannot. */
 const anyFolder = fc.constantFrom('a', 'ab', 'a-b', 'a.b', 'a=b', 'B', '0');
-const anyName = fc.constantFrom('x', 'xy', 'x.y', 'x-y', 'X', '9', '00000000000000000010.json').map((name) => `${name}_`);
-const anyKey = fc.tuple(fc.array(anyFolder, { maxLength: 3 }), anyName).map(([folders, name]) => [...folders, name].join('/'));
+const anyName = fc
+  .constantFrom('x', 'xy', 'x.y', 'x-y', 'X', '9', '00000000000000000010.json')
+  .map((name) => `${name}_`);
+const anyKey = fc
+  .tuple(fc.array(anyFolder, { maxLength: 3 }), anyName)
+  .map(([folders, name]) => [...folders, name].join('/'));
 
 function describeLists(store: () => ObjectStore, open: () => Promise<OpenStore>): void {
   test('lists nothing where there is nothing', async () => {
@@ -304,7 +308,10 @@ function describeLists(store: () => ObjectStore, open: () => Promise<OpenStore>)
     for (const index of [1, 2, 3, 4]) await put(store(), `parts/${index}`, 'x');
     for await (const { key } of store().list('parts/')) if (key === 'parts/2') break;
     const both = await Promise.all([keysUnder(store(), 'parts/'), keysUnder(store(), 'parts/', 'parts/2')]);
-    assert.deepEqual(both.map((keys) => keys.length), [4, 2]);
+    assert.deepEqual(
+      both.map((keys) => keys.length),
+      [4, 2],
+    );
   });
 
   test('survives objects that are deleted while it lists', async () => {

@@ -8,7 +8,10 @@ import { describeObjectStore, type OpenStore } from './object-store.contract.ts'
 
 async function openFilesystem(): Promise<OpenStore> {
   const root = await mkdtemp(join(tmpdir(), 'kafka-backup-store-'));
-  return { store: new FilesystemObjectStore(join(root, 'made', 'on', 'demand')), close: () => rm(root, { recursive: true }) };
+  return {
+    store: new FilesystemObjectStore(join(root, 'made', 'on', 'demand')),
+    close: () => rm(root, { recursive: true }),
+  };
 }
 
 async function openMemory(): Promise<OpenStore> {

@@ -65,7 +65,9 @@ function nullable(bytes: Uint8Array | null): Buffer {
 
 /** Key, value and headers: the part of a record that survives a move. */
 export function encodePayload({ key, value, headers = [] }: Pick<TestRecord, 'key' | 'value' | 'headers'>): Buffer {
-  const parts = headers.map((header) => Buffer.concat([varint(header.key.byteLength), header.key, nullable(header.value)]));
+  const parts = headers.map((header) =>
+    Buffer.concat([varint(header.key.byteLength), header.key, nullable(header.value)]),
+  );
   return Buffer.concat([nullable(key), nullable(value), varint(headers.length), ...parts]);
 }
 

@@ -29,7 +29,12 @@ export interface SegmentChange {
   readonly random?: string;
 }
 
-export function segment(identity: PartitionIdentity, baseOffset: bigint, nextOffset: bigint, change: SegmentChange = {}): CatalogAction {
+export function segment(
+  identity: PartitionIdentity,
+  baseOffset: bigint,
+  nextOffset: bigint,
+  change: SegmentChange = {},
+): CatalogAction {
   const random = change.random ?? randomBytes(4).toString('hex');
   return {
     kind: 'segment',
@@ -78,18 +83,23 @@ export function openWriter(store: ObjectStore): Promise<CatalogWriter> {
   return CatalogWriter.open(store, LAYOUT, () => T0);
 }
 
-/** Everything that a state says, as data. */
+/** Everything that a state says, as data; incarnations by name. */
 export function contentOf(state: CatalogState): unknown {
+  const byName = state.incarnations.toSorted((a, b) =>
+    `${a.topic}/${a.topicId}` < `${b.topic}/${b.topicId}` ? -1 : 1,
+  );
   return {
     version: state.version,
     sha256: state.sha256,
     committedAtMs: state.committedAtMs,
-    incarnations: state.incarnations.map(({ topic, topicId: id, observations, partitions }) => ({
+    incarnations: byName.map(({ topic, topicId: id, observations, partitions }) => ({
       incarnation: `${topic}/${id}`,
       observations,
-      partitions: [...partitions].map(([number, { segments, gaps, truncations, resume }]) => {
-        return { number, segments, gaps, truncations, resume };
-      }),
+      partitions: [...partitions]
+        .toSorted(([a], [b]) => a - b)
+        .map(([number, { segments, gaps, truncations, resume }]) => {
+          return { number, segments, gaps, truncations, resume };
+        }),
     })),
   };
 }

@@ -12,7 +12,9 @@ const KEY = LAYOUT.commit(1);
 
 const anyOffset = fc.bigInt({ min: 0n, max: 2n ** 62n });
 const anyAction: fc.Arbitrary<CatalogAction> = fc.oneof(
-  fc.tuple(anyOffset, fc.nat(1000), fc.nat(5)).map(([base, span, timeline]) => segment(ORDERS, base, base + BigInt(span), { timeline })),
+  fc
+    .tuple(anyOffset, fc.nat(1000), fc.nat(5))
+    .map(([base, span, timeline]) => segment(ORDERS, base, base + BigInt(span), { timeline })),
   fc.tuple(anyOffset, fc.nat(1000)).map(([base, span]) => gap(ORDERS, base, base + BigInt(span))),
   fc.tuple(anyOffset, fc.nat(9)).map(([end, timeline]) => truncation(ORDERS, end, timeline)),
   fc.nat(2 ** 41).map((observedAtMs) => topicSeen(ORDERS, observedAtMs)),
@@ -50,7 +52,13 @@ describe('a commit', () => {
   });
 
   test('with fields that a later version may add is read', () => {
-    const bytes = encodeCommit({ version: 1, previousSha256: '', writer: 'w', committedAtMs: T0, actions: [segment(ORDERS, 0n, 5n)] });
+    const bytes = encodeCommit({
+      version: 1,
+      previousSha256: '',
+      writer: 'w',
+      committedAtMs: T0,
+      actions: [segment(ORDERS, 0n, 5n)],
+    });
     const json = JSON.parse(bytes.toString()) as { actions: { segment: object }[] };
     json.actions[0]!.segment = { ...json.actions[0]!.segment, later: true };
     assert.equal(decodeCommit(Buffer.from(JSON.stringify({ ...json, later: [] })), KEY).actions.length, 1);
@@ -67,14 +75,11 @@ function plain(): Json & { actions: Json[] } {
 }
 
 const top = (change: Json) => (): unknown => ({ ...plain(), ...change });
-const inside =
-  (index: number, kind: string) =>
-  (change: Json) =>
-  (): unknown => {
-    const json = plain();
-    json.actions[index]![kind] = { ...(json.actions[index]![kind] as Json), ...change };
-    return json;
-  };
+const inside = (index: number, kind: string) => (change: Json) => (): unknown => {
+  const json = plain();
+  json.actions[index]![kind] = { ...(json.actions[index]![kind] as Json), ...change };
+  return json;
+};
 const inSegment = inside(0, 'segment');
 const inGap = inside(1, 'gap');
 const inTruncation = inside(2, 'truncation');
@@ -164,7 +169,9 @@ describe('a catalog whose first commit has', () => {
   }
 
   test('a later format is refused as too new', async () => {
-    await assert.rejects(readWith(Buffer.from(JSON.stringify({ ...plain(), formatVersion: 2 }))), { code: 'FORMAT_TOO_NEW' });
+    await assert.rejects(readWith(Buffer.from(JSON.stringify({ ...plain(), formatVersion: 2 }))), {
+      code: 'FORMAT_TOO_NEW',
+    });
   });
 
   test('nothing wrong is read: what is refused above is refused for what was changed', async () => {
@@ -173,7 +180,12 @@ describe('a catalog whose first commit has', () => {
 
   test('bytes that are not JSON is refused, cut at every length too', async () => {
     const whole = Buffer.from(JSON.stringify(plain()));
-    for (const bytes of [Buffer.alloc(0), Buffer.alloc(500), Buffer.from('{}{}'), Buffer.concat([whole, Buffer.from('x')])]) {
+    for (const bytes of [
+      Buffer.alloc(0),
+      Buffer.alloc(500),
+      Buffer.from('{}{}'),
+      Buffer.concat([whole, Buffer.from('x')]),
+    ]) {
       await assert.rejects(readWith(bytes), CORRUPT);
     }
     for (let length = 0; length < whole.byteLength; length += 1) {

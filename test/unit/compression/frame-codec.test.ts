@@ -3,7 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { createRequire, registerHooks } from 'node:module';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { FrameCompressor, FrameExpander, maxStoredSize, zstdImplementation } from '../../../src/compression/frame-codec.ts';
+import {
+  FrameCompressor,
+  FrameExpander,
+  maxStoredSize,
+  zstdImplementation,
+} from '../../../src/compression/frame-codec.ts';
 import type { SegmentCodec } from '../../../src/model/codec.ts';
 
 const SEED = { seed: 20_261_120 };
@@ -55,7 +60,8 @@ function judge(command: 'zstd' | 'lz4', frame: Uint8Array): void {
   assert.equal(status, 0, stderr.toString());
 }
 
-const randomBytes = (size: number): Buffer => Buffer.from(Uint32Array.from({ length: size / 4 }, (_, i) => (i * 2_654_435_761) >>> 0).buffer);
+const randomBytes = (size: number): Buffer =>
+  Buffer.from(Uint32Array.from({ length: size / 4 }, (_, i) => (i * 2_654_435_761) >>> 0).buffer);
 const LINES = Buffer.from('{"order":1,"state":"shipped"}\n'.repeat(20_000));
 
 for (const codec of CODECS) {
@@ -63,12 +69,20 @@ for (const codec of CODECS) {
     test('comes back byte for byte through shared memory, one after the other in one compressor', () => {
       const compressor = new FrameCompressor(codec, 3);
       const expander = new FrameExpander();
-      const content = fc.oneof(fc.uint8Array({ maxLength: 3000 }), fc.nat(70_000).map((size) => new Uint8Array(size).fill(7)));
+      const content = fc.oneof(
+        fc.uint8Array({ maxLength: 3000 }),
+        fc.nat(70_000).map((size) => new Uint8Array(size).fill(7)),
+      );
       fc.assert(
         fc.property(content, (raw) => {
           const target = new Uint8Array(new SharedArrayBuffer(maxStoredSize(raw.byteLength)));
           const stored = shared(target.subarray(0, compressor.compress(shared(raw), target)));
-          const back = expander.expand(codec, stored, new Uint8Array(new SharedArrayBuffer(raw.byteLength + 3)), raw.byteLength);
+          const back = expander.expand(
+            codec,
+            stored,
+            new Uint8Array(new SharedArrayBuffer(raw.byteLength + 3)),
+            raw.byteLength,
+          );
           assert.ok(Buffer.from(raw).equals(back));
         }),
         { ...SEED, numRuns: 150 },
@@ -80,6 +94,16 @@ for (const codec of CODECS) {
         const raw = randomBytes(size);
         assert.ok(raw.equals(expand(codec, compress(codec, raw), size)));
       }
+    });
+
+    test('that does not fit into its target is not written, and the compressor goes on', () => {
+      const compressor = new FrameCompressor(codec, 3);
+      const raw = randomBytes(4096);
+      for (const size of [0, 1, 100, 4095])
+        assert.equal(compressor.compress(shared(raw), new Uint8Array(size)), undefined);
+      const target = new Uint8Array(maxStoredSize(raw.byteLength));
+      const stored = target.subarray(0, compressor.compress(shared(raw), target));
+      assert.ok(raw.equals(expand(codec, stored, raw.byteLength)));
     });
 
     test('that holds more or less than its footer says is refused', () => {
@@ -142,7 +166,10 @@ describe('a zstd frame', () => {
       const target = new Uint8Array(new SharedArrayBuffer(raw.byteLength + 1));
       assert.ok(raw.equals(new zlib.FrameExpander().expand('zstd', shared(byNapi), target, raw.byteLength)));
       assert.throws(() => new zlib.FrameExpander().expand('zstd', byNapi, target, raw.byteLength + 1), CORRUPT);
-      assert.throws(() => new zlib.FrameExpander().expand('zstd', byNapi.subarray(0, 9), target, raw.byteLength), CORRUPT);
+      assert.throws(
+        () => new zlib.FrameExpander().expand('zstd', byNapi.subarray(0, 9), target, raw.byteLength),
+        CORRUPT,
+      );
     }
   });
 

@@ -33,31 +33,42 @@ function moveInto(builder: BatchBuilder, batch: Uint8Array, timestamps: readonly
 
 /** A source batch with holes, whose own timestamps do not matter. */
 function sourceOf(records: readonly TestRecord[]): Buffer {
-  return encodeBatch({ baseOffset: 500n, records: records.map((one, index) => ({ ...one, timestampMs: 5, offsetDelta: index * 7 })) });
+  return encodeBatch({
+    baseOffset: 500n,
+    records: records.map((one, index) => ({ ...one, timestampMs: 5, offsetDelta: index * 7 })),
+  });
 }
 
 describe('a batch builder', () => {
   test('gives out the records that were put in, dense, with the highest timestamp', () => {
     fc.assert(
-      fc.property(fc.array(anyRecord, { minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 4000 }), (records, capacity) => {
-        const timestamps = records.map((one) => one.timestampMs);
-        fc.pre(timestamps.every((one) => Number.isSafeInteger(one - timestamps[0]!)));
-        const builder = new BatchBuilder(capacity);
-        moveInto(builder, sourceOf(records), timestamps);
-        const batch = Buffer.from(builder.finish());
-        assert.equal(builder.sizeBytes, batch.byteLength);
-        sealBatchCrc(batch);
-        const [header] = splitBatches(batch);
-        assert.equal(header?.recordCount, records.length);
-        assert.equal(header?.lastOffsetDelta, records.length - 1);
-        assert.equal(header?.baseOffset, 0n);
-        assert.equal(header?.attributes, 0);
-        assert.equal(header?.partitionLeaderEpoch, -1);
-        assert.equal(header?.maxTimestampMs, Math.max(...timestamps));
-        assert.equal(builder.maxTimestampMs, Math.max(...timestamps));
-        const wanted = readBatch(sourceOf(records)).map((one, index) => ({ ...one, offset: BigInt(index), timestampMs: timestamps[index] }));
-        assert.deepEqual(readBatch(batch), wanted);
-      }),
+      fc.property(
+        fc.array(anyRecord, { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 1, max: 4000 }),
+        (records, capacity) => {
+          const timestamps = records.map((one) => one.timestampMs);
+          fc.pre(timestamps.every((one) => Number.isSafeInteger(one - timestamps[0]!)));
+          const builder = new BatchBuilder(capacity);
+          moveInto(builder, sourceOf(records), timestamps);
+          const batch = Buffer.from(builder.finish());
+          assert.equal(builder.sizeBytes, batch.byteLength);
+          sealBatchCrc(batch);
+          const [header] = splitBatches(batch);
+          assert.equal(header?.recordCount, records.length);
+          assert.equal(header?.lastOffsetDelta, records.length - 1);
+          assert.equal(header?.baseOffset, 0n);
+          assert.equal(header?.attributes, 0);
+          assert.equal(header?.partitionLeaderEpoch, -1);
+          assert.equal(header?.maxTimestampMs, Math.max(...timestamps));
+          assert.equal(builder.maxTimestampMs, Math.max(...timestamps));
+          const wanted = readBatch(sourceOf(records)).map((one, index) => ({
+            ...one,
+            offset: BigInt(index),
+            timestampMs: timestamps[index],
+          }));
+          assert.deepEqual(readBatch(batch), wanted);
+        },
+      ),
       { ...SEED, numRuns: 500 },
     );
   });
@@ -89,7 +100,10 @@ describe('a batch builder', () => {
       batch.set(records, BATCH_HEADER_BYTES);
       builder.writeHeader(batch, codec);
       assert.equal(codecOf([...splitBatches(batch)][0]!), codec);
-      assert.deepEqual(readBatch(batch).map((one) => [one.timestampMs, one.value?.length]), [[12, 300]]);
+      assert.deepEqual(
+        readBatch(batch).map((one) => [one.timestampMs, one.value?.length]),
+        [[12, 300]],
+      );
     }
   });
 });

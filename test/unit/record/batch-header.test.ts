@@ -79,7 +79,8 @@ describe('a batch header', () => {
   });
 
   test('of another message format is refused', () => {
-    for (const magic of [0, 1, 3, -1]) assert.throws(() => [...splitBatches(changed((bytes) => bytes.writeInt8(magic, 16)))], CORRUPT);
+    for (const magic of [0, 1, 3, -1])
+      assert.throws(() => [...splitBatches(changed((bytes) => bytes.writeInt8(magic, 16)))], CORRUPT);
   });
 
   const contradictions: readonly [string, (bytes: Buffer) => void][] = [
@@ -126,7 +127,10 @@ describe('splitting bytes into batches', () => {
     const start = whole[0]!.byteLength + whole[1]!.byteLength;
     for (let length = 0; length < tail.byteLength; length += 1) {
       const headers = [...splitBatches(Buffer.concat([...whole, tail.subarray(0, length)]))];
-      assert.deepEqual(headers.map((header) => header.baseOffset), [41n, 43n]);
+      assert.deepEqual(
+        headers.map((header) => header.baseOffset),
+        [41n, 43n],
+      );
     }
     assert.equal([...splitBatches(Buffer.concat([...whole, tail]))][2]?.position, start);
   });
@@ -141,7 +145,10 @@ describe('splitting bytes into batches', () => {
 describe('the CRC of a batch', () => {
   test('is CRC-32C', () => {
     assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283);
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => crc32c(bytes) === slowCrc32c(bytes)), SEED);
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => crc32c(bytes) === slowCrc32c(bytes)),
+      SEED,
+    );
   });
 
   test('covers every bit but those of base offset and leader epoch', () => {

@@ -11,7 +11,9 @@ import { compressRecords, expandRecords, MAX_EXPANDED_BYTES } from '../../../src
 const SEED = { seed: 20_261_120 };
 const CORRUPT = { name: 'BackupError', code: 'BATCH_CORRUPT' };
 const REAL_CODECS = PRODUCER_CODECS.filter((codec) => codec !== 'none');
-const JSON_LINES = Buffer.from(Array.from({ length: 3000 }, (_, id) => JSON.stringify({ id, name: `order ${id % 7}` })).join('\n'));
+const JSON_LINES = Buffer.from(
+  Array.from({ length: 3000 }, (_, id) => JSON.stringify({ id, name: `order ${id % 7}` })).join('\n'),
+);
 
 /** The output of a command-line tool that is given `input`. */
 function pipe(command: string, args: readonly string[], input: Uint8Array): Buffer {
@@ -23,7 +25,10 @@ function pipe(command: string, args: readonly string[], input: Uint8Array): Buff
 for (const codec of PRODUCER_CODECS) {
   describe(`records compressed with ${codec}`, () => {
     test('come back byte for byte, from any buffer', () => {
-      const piece = fc.oneof(fc.uint8Array({ maxLength: 4000 }), fc.nat(255).map((byte) => new Uint8Array(90_000).fill(byte)));
+      const piece = fc.oneof(
+        fc.uint8Array({ maxLength: 4000 }),
+        fc.nat(255).map((byte) => new Uint8Array(90_000).fill(byte)),
+      );
       fc.assert(
         fc.property(piece, fc.nat(9), (bytes, lead) => {
           const shifted = Buffer.concat([Buffer.alloc(lead, 0xee), bytes]).subarray(lead);
@@ -63,7 +68,8 @@ for (const codec of REAL_CODECS) {
       const compressed = Buffer.from(compressRecords(codec, plain));
       for (let length = 0; length < compressed.byteLength; length += 1) {
         const expanded = expandOrRefuse(codec, compressed.subarray(0, length));
-        if (expanded !== undefined) assert.ok(plain.subarray(0, expanded.byteLength).equals(expanded), `cut at ${length}`);
+        if (expanded !== undefined)
+          assert.ok(plain.subarray(0, expanded.byteLength).equals(expanded), `cut at ${length}`);
       }
     });
 
@@ -133,7 +139,10 @@ describe('the framings of Kafka', () => {
     const compressed = Buffer.from(compressRecords('snappy', JSON_LINES));
     assert.equal(compressed.subarray(0, 16).toString('hex'), '82534e4150505900'.padEnd(16, '0') + '0000000100000001');
     const first = compressed.readInt32BE(16);
-    assert.equal(Buffer.from(snappy.uncompressSync(compressed.subarray(20, 20 + first)) as Buffer).byteLength, 32 * 1024);
+    assert.equal(
+      Buffer.from(snappy.uncompressSync(compressed.subarray(20, 20 + first)) as Buffer).byteLength,
+      32 * 1024,
+    );
   });
 
   test('snappy: one raw block, as librdkafka and Go clients may send it', () => {

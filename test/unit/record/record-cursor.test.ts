@@ -60,13 +60,28 @@ describe('a record cursor', () => {
     const records: TestRecord[] = [
       { timestampMs: 0, key: null, value: empty },
       { timestampMs: 0, key: empty, value: null },
-      { timestampMs: 0, key: null, value: null, headers: [{ key: empty, value: null }, { key: empty, value: empty }] },
+      {
+        timestampMs: 0,
+        key: null,
+        value: null,
+        headers: [
+          { key: empty, value: null },
+          { key: empty, value: empty },
+        ],
+      },
     ];
     const bytes = Buffer.concat(records.map((one, index) => encodeRecord(one, index, 0)));
     assert.deepEqual(walk(bytes, 3).map(sizes), [
       [null, 0, []],
       [0, null, []],
-      [null, null, [[0, null], [0, 0]]],
+      [
+        null,
+        null,
+        [
+          [0, null],
+          [0, 0],
+        ],
+      ],
     ]);
   });
 
@@ -77,19 +92,27 @@ describe('a record cursor', () => {
       { key: text('h'), value: text('2') },
     ];
     const [decoded] = walk(encodeRecord({ timestampMs: 0, key: null, value: null, headers }, 0, 0), 1);
-    assert.deepEqual(decoded!.headers.map(({ key, value }) => [Buffer.from(key), Buffer.from(value!)]), [
-      [Buffer.from('h'), Buffer.from('1')],
-      [Buffer.from([0xff, 0xfe]), Buffer.from('x')],
-      [Buffer.from('h'), Buffer.from('2')],
-    ]);
+    assert.deepEqual(
+      decoded!.headers.map(({ key, value }) => [Buffer.from(key), Buffer.from(value!)]),
+      [
+        [Buffer.from('h'), Buffer.from('1')],
+        [Buffer.from([0xff, 0xfe]), Buffer.from('x')],
+        [Buffer.from('h'), Buffer.from('2')],
+      ],
+    );
   });
 
   test('reads any negative length of a key or value as null, as Kafka does', () => {
-    assert.deepEqual(walk(record(Buffer.concat([varint(-5), varint(-1), varint(0)])), 1), [{ key: null, value: null, headers: [] }]);
+    assert.deepEqual(walk(record(Buffer.concat([varint(-5), varint(-1), varint(0)])), 1), [
+      { key: null, value: null, headers: [] },
+    ]);
   });
 
   test('refuses more bytes than the batch has records', () => {
-    const bytes = Buffer.concat([encodeRecord({ timestampMs: 0, key: null, value: text('v') }, 0, 0), Buffer.from([0])]);
+    const bytes = Buffer.concat([
+      encodeRecord({ timestampMs: 0, key: null, value: text('v') }, 0, 0),
+      Buffer.from([0]),
+    ]);
     assert.throws(() => walk(bytes, 1), CORRUPT);
   });
 
@@ -108,7 +131,10 @@ describe('a record cursor', () => {
     ['a length that ends inside its own fields', Buffer.concat([varint(2), Buffer.alloc(20)])],
     ['a length without end', new Uint8Array(12).fill(0xff)],
     ['a timestamp delta of eleven bytes', record(new Uint8Array(0)).fill(0xff, 2)],
-    ['a timestamp delta beyond 2^53', Buffer.concat([varint(16), Buffer.from([0]), varint(2n ** 62n), Buffer.alloc(6)])],
+    [
+      'a timestamp delta beyond 2^53',
+      Buffer.concat([varint(16), Buffer.from([0]), varint(2n ** 62n), Buffer.alloc(6)]),
+    ],
     ['a key past the end', record(Buffer.concat([varint(100), Buffer.alloc(4)]))],
     ['the largest key', record(Buffer.concat([varint(2 ** 31 - 1), Buffer.alloc(4)]))],
     ['a value past the end', record(Buffer.concat([varint(-1), varint(9), Buffer.alloc(4)]))],
@@ -152,7 +178,11 @@ describe('a record cursor', () => {
 
 function plain({ key, value, headers = [] }: TestRecord): DecodedRecord {
   const bytes = (one: Uint8Array | null): Uint8Array | null => one && Buffer.from(one);
-  return { key: bytes(key), value: bytes(value), headers: headers.map((one) => ({ key: Buffer.from(one.key), value: bytes(one.value) })) };
+  return {
+    key: bytes(key),
+    value: bytes(value),
+    headers: headers.map((one) => ({ key: Buffer.from(one.key), value: bytes(one.value) })),
+  };
 }
 
 function sizes({ key, value, headers }: DecodedRecord): unknown[] {

@@ -60,7 +60,7 @@ describe('a varint', () => {
     const endless = new Uint8Array(64).fill(0xff);
     assert.throws(() => reader(endless).readVarint(), CORRUPT);
     assert.throws(() => reader(endless).readVarlong(), CORRUPT);
-    const eleven = Uint8Array.from([...new Array<number>(10).fill(0x80), 0]);
+    const eleven = new Uint8Array(11).fill(0x80, 0, 10);
     assert.throws(() => reader(eleven).readVarlong(), CORRUPT);
   });
 

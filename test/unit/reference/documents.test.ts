@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { leavesOf, SCHEMA } from '../../../src/config/schema/schema.ts';
+import { ERROR_KINDS } from '../../../src/model/errors.ts';
 import { DOCUMENTS } from '../../../src/reference/documents.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
@@ -22,6 +23,14 @@ describe('generated documents', () => {
     for (const [path, leaf] of leavesOf(SCHEMA)) {
       if (leaf.env === undefined || path.startsWith('target.')) continue;
       assert.ok(reference.includes(`\`${leaf.env}\``), `${path} is missing`);
+    }
+  });
+
+  it('the page of errors names every code twice: with its exit code, and with its hint', () => {
+    const page = rendered('deploy/ERRORS.md');
+    for (const [code, { exitCode, hint }] of Object.entries(ERROR_KINDS)) {
+      assert.match(page, new RegExp(`^\\| ${exitCode} \\| .*\`${code}\``, 'm'));
+      assert.ok(page.includes(`| \`${code}\` |`) && page.includes(hint), code);
     }
   });
 

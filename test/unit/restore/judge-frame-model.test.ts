@@ -116,7 +116,14 @@ function buildOne(plan: Plan, baseOffset: bigint): Piece {
         ...(plan.horizon === null ? {} : { deleteHorizonMs: T0 + plan.horizon }),
       };
       const lastOffset = baseOffset + BigInt(lastOffsetDelta);
-      return { ...plain, bytes: encodeBatch(batch), lastOffset, producerId: plan.producerId, isTransactional, codec: plan.codec };
+      return {
+        ...plain,
+        bytes: encodeBatch(batch),
+        lastOffset,
+        producerId: plan.producerId,
+        isTransactional,
+        codec: plan.codec,
+      };
     }
   }
 }
@@ -124,7 +131,10 @@ function buildOne(plan: Plan, baseOffset: bigint): Piece {
 const anyScene: fc.Arbitrary<Scene> = fc
   .record({
     plans: fc.array(anyPiece, { minLength: 1, maxLength: 10 }),
-    form: fc.record({ codec: fc.constantFrom('zstd' as const, 'lz4' as const, 'none' as const), isExpanded: fc.boolean() }),
+    form: fc.record({
+      codec: fc.constantFrom('zstd' as const, 'lz4' as const, 'none' as const),
+      isExpanded: fc.boolean(),
+    }),
     verdicts: fc.array(anyVerdict, { minLength: 16, maxLength: 16 }),
     later: fc.array(fc.constantFrom(...PRODUCERS), { maxLength: 2 }),
     clip: fc.option(fc.tuple(fc.nat(30), fc.nat(60)), { freq: 1 }),
@@ -143,7 +153,10 @@ const anyScene: fc.Arbitrary<Scene> = fc
   .map(({ plans, form, verdicts, later, clip, from, span, decided, rest, outputBytes }) => {
     const pieces = build(plans);
     const end = pieces.at(-1)!.lastOffset + 1n;
-    const offsets = [...pieces.filter((piece) => piece.isControl), ...later.map((producerId) => ({ producerId, baseOffset: end + 5n }))];
+    const offsets = [
+      ...pieces.filter((piece) => piece.isControl),
+      ...later.map((producerId) => ({ producerId, baseOffset: end + 5n })),
+    ];
     const markers = offsets.map(({ producerId, baseOffset }, index): MarkerVerdict => {
       return { producerId, offset: baseOffset, verdict: verdicts[index] ?? 'keep' };
     });
@@ -178,7 +191,9 @@ function model({ pieces, change: task }: Scene): Expected {
   const reasonFor = (piece: Piece): DropReason | undefined => {
     if (piece.isControl) return 'control-batch';
     if (task.judgeTransactions === false || !piece.isTransactional) return undefined;
-    const marker = task.markers.find(({ producerId, offset }) => producerId === piece.producerId && offset > piece.baseOffset);
+    const marker = task.markers.find(
+      ({ producerId, offset }) => producerId === piece.producerId && offset > piece.baseOffset,
+    );
     if (marker === undefined) return piece.baseOffset < task.decidedBelow ? undefined : 'undecided-transaction';
     return marker.verdict === 'keep' ? undefined : marker.verdict;
   };
@@ -197,26 +212,48 @@ function model({ pieces, change: task }: Scene): Expected {
   return { records, dropped, isCut };
 }
 
-function assertAcceptable(batch: SentBatch, pieces: readonly Piece[], { maxBatchBytes, maxBatchRecords }: JudgeTask): void {
+function assertAcceptable(
+  batch: SentBatch,
+  pieces: readonly Piece[],
+  { maxBatchBytes, maxBatchRecords }: JudgeTask,
+): void {
   const { bytes, records } = batch;
   assert.equal(bytes.readBigInt64BE(0), 0n, 'base offset');
   assert.equal(bytes.readInt32BE(12), -1, 'leader epoch');
   assert.equal(bytes.readInt8(16), 2, 'magic');
   assert.equal(bytes.readInt16BE(21) & ~7, 0, 'attributes beyond the codec');
   assert.equal(bytes.readInt32BE(23), records.length - 1, 'last offset delta');
-  assert.deepEqual(records.map((record) => record.offset), records.map((_, index) => BigInt(index)), 'dense');
-  assert.equal(Number(bytes.readBigInt64BE(35)), Math.max(...records.map((record) => record.timestampMs)), 'max timestamp');
+  assert.deepEqual(
+    records.map((record) => record.offset),
+    records.map((_, index) => BigInt(index)),
+    'dense',
+  );
+  assert.equal(
+    Number(bytes.readBigInt64BE(35)),
+    Math.max(...records.map((record) => record.timestampMs)),
+    'max timestamp',
+  );
   assert.ok(records.length > 0 && records.length === batch.recordCount);
   const passedWhole = pieces.some(
     ({ baseOffset, lastOffset }) => baseOffset === batch.firstSourceOffset && lastOffset === batch.lastSourceOffset,
   );
-  assert.ok(bytes.byteLength <= maxBatchBytes || records.length === 1, `${bytes.byteLength} bytes, ${maxBatchBytes} allowed`);
-  assert.ok(records.length <= maxBatchRecords || (passedWhole && bytes.byteLength >= 16 * 1024), `${records.length} records, ${maxBatchRecords} allowed`);
+  assert.ok(
+    bytes.byteLength <= maxBatchBytes || records.length === 1,
+    `${bytes.byteLength} bytes, ${maxBatchBytes} allowed`,
+  );
+  assert.ok(
+    records.length <= maxBatchRecords || (passedWhole && bytes.byteLength >= 16 * 1024),
+    `${records.length} records, ${maxBatchRecords} allowed`,
+  );
 }
 
 function check(scene: Scene): void {
   const expected = model(scene);
-  const task = taskFor(scene.pieces.map((piece) => piece.bytes), scene.change, scene.form);
+  const task = taskFor(
+    scene.pieces.map((piece) => piece.bytes),
+    scene.change,
+    scene.form,
+  );
   const { result, batches } = judge(task);
   assert.deepEqual(
     batches.flatMap((batch) => batch.records).map(({ offset: _offset, ...record }) => record),

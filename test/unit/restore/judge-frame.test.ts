@@ -15,11 +15,20 @@ function values(task: ReturnType<typeof taskFor>): (string | null)[] {
 }
 
 describe('a batch that is large and dense', () => {
-  const large = batch(40n, ['x'.repeat(300_000), 'y'], { producerId: 5n, producerEpoch: 1, baseSequence: 9, transactional: true, leaderEpoch: 8 });
+  const large = batch(40n, ['x'.repeat(300_000), 'y'], {
+    producerId: 5n,
+    producerEpoch: 1,
+    baseSequence: 9,
+    transactional: true,
+    leaderEpoch: 8,
+  });
 
   test('goes as it is: only base offset, leader epoch and attributes change', () => {
     const { batches } = judge(taskFor([batch(39n, ['before']), large, batch(42n, ['after'])], { decidedBelow: 99n }));
-    assert.deepEqual(batches.map(({ recordCount }) => recordCount), [1, 2, 1]);
+    assert.deepEqual(
+      batches.map(({ recordCount }) => recordCount),
+      [1, 2, 1],
+    );
     const sent = batches[1]!;
     const wanted = Buffer.from(large);
     wanted.writeBigInt64BE(0n, 0);
@@ -31,13 +40,22 @@ describe('a batch that is large and dense', () => {
 
   test('is split when the target does not take as much', () => {
     const { batches } = judge(taskFor([large], { maxBatchBytes: 200_000, decidedBelow: 99n }));
-    assert.deepEqual(batches.map(({ recordCount }) => recordCount), [1, 1]);
+    assert.deepEqual(
+      batches.map(({ recordCount }) => recordCount),
+      [1, 1],
+    );
   });
 
   test('is taken apart when some of its offsets are not asked for', () => {
-    for (const [change, kept] of [[{ fromOffset: 41n }, 'y'], [{ toOffset: 41n }, 'x'.repeat(300_000)]] as const) {
+    for (const [change, kept] of [
+      [{ fromOffset: 41n }, 'y'],
+      [{ toOffset: 41n }, 'x'.repeat(300_000)],
+    ] as const) {
       const { batches } = judge(taskFor([large], { ...change, decidedBelow: 99n }));
-      assert.deepEqual(batches.flatMap(({ records }) => records.map((record) => record.value)), [kept]);
+      assert.deepEqual(
+        batches.flatMap(({ records }) => records.map((record) => record.value)),
+        [kept],
+      );
     }
   });
 
@@ -54,27 +72,50 @@ describe('small neighbours', () => {
     const batches = [batch(10n, ['a', 'b']), batch(20n, ['c'], { lastOffsetDelta: 5 }), batch(30n, ['d'])];
     const { batches: sent } = judge(taskFor(batches));
     assert.equal(sent.length, 1);
-    assert.deepEqual(sent[0]!.records.map(({ offset, value }) => [offset, value]), [[0n, 'a'], [1n, 'b'], [2n, 'c'], [3n, 'd']]);
+    assert.deepEqual(
+      sent[0]!.records.map(({ offset, value }) => [offset, value]),
+      [
+        [0n, 'a'],
+        [1n, 'b'],
+        [2n, 'c'],
+        [3n, 'd'],
+      ],
+    );
     assert.deepEqual([sent[0]!.firstSourceOffset, sent[0]!.lastSourceOffset], [10n, 30n]);
   });
 
   test('of different codecs stay apart', () => {
     const batches = [batch(0n, ['a'], { codec: 'gzip' }), batch(1n, ['b'], { codec: 'gzip' }), batch(2n, ['c'])];
-    assert.deepEqual(judge(taskFor(batches)).batches.map(({ codec, recordCount }) => [codec, recordCount]), [['gzip', 2], ['none', 1]]);
+    assert.deepEqual(
+      judge(taskFor(batches)).batches.map(({ codec, recordCount }) => [codec, recordCount]),
+      [
+        ['gzip', 2],
+        ['none', 1],
+      ],
+    );
   });
 
   test('that were stored expanded get their producer\u2019s codec back', () => {
     const batches = [batch(0n, ['a'], { codec: 'snappy' }), batch(1n, ['b']), batch(2n, ['c'], { codec: 'zstd' })];
     const task = taskFor(batches, {}, { codec: 'zstd', isExpanded: true });
-    assert.deepEqual(judge(task).batches.map(({ codec }) => codec), ['snappy', 'none', 'zstd']);
-    assert.deepEqual(judge({ ...task, compression: 'lz4' }).batches.map(({ codec }) => codec), ['lz4']);
+    assert.deepEqual(
+      judge(task).batches.map(({ codec }) => codec),
+      ['snappy', 'none', 'zstd'],
+    );
+    assert.deepEqual(
+      judge({ ...task, compression: 'lz4' }).batches.map(({ codec }) => codec),
+      ['lz4'],
+    );
   });
 });
 
 describe('timestamps', () => {
   test('of broker time become the records\u2019 own', () => {
     const { batches } = judge(taskFor([batch(0n, ['a', 'b'], { logAppendTimeMs: T0 + 500 })]));
-    assert.deepEqual(batches[0]!.records.map((record) => record.timestampMs), [T0 + 500, T0 + 500]);
+    assert.deepEqual(
+      batches[0]!.records.map((record) => record.timestampMs),
+      [T0 + 500, T0 + 500],
+    );
     assert.equal(batches[0]!.bytes.readInt16BE(21), 0);
   });
 
@@ -87,7 +128,10 @@ describe('timestamps', () => {
   test('before 1970 and at -1 are kept as they are', () => {
     const records = [-1, -86_400_000, 0].map((timestampMs) => ({ timestampMs, key: null, value: text('v') }));
     const { batches } = judge(taskFor([encodeBatch({ baseOffset: 0n, records })]));
-    assert.deepEqual(batches[0]!.records.map((record) => record.timestampMs), [-1, -86_400_000, 0]);
+    assert.deepEqual(
+      batches[0]!.records.map((record) => record.timestampMs),
+      [-1, -86_400_000, 0],
+    );
   });
 
   /** One record that its producer stamped with nanoseconds: more than a number holds exactly. */
@@ -99,7 +143,11 @@ describe('timestamps', () => {
 
   test('of nanoseconds are restored to the last digit, though the batch is small', () => {
     for (const isExpanded of [false, true]) {
-      const task = taskFor([batch(4n, ['m']), nanoseconds({ codec: 'gzip' }), batch(6n, ['m'])], {}, { codec: 'lz4', isExpanded });
+      const task = taskFor(
+        [batch(4n, ['m']), nanoseconds({ codec: 'gzip' }), batch(6n, ['m'])],
+        {},
+        { codec: 'lz4', isExpanded },
+      );
       const { batches } = judge(task);
       assert.equal(batches.length, 3);
       assert.equal(batches[1]!.bytes.readBigInt64BE(35), 1_700_000_000_123_456_789n);
@@ -132,7 +180,8 @@ describe('records that are not wanted', () => {
   });
 
   test('of a transaction are judged by the next marker of its producer only', () => {
-    const data = (baseOffset: bigint, value: string): Buffer => batch(baseOffset, [value], { producerId: 5n, transactional: true });
+    const data = (baseOffset: bigint, value: string): Buffer =>
+      batch(baseOffset, [value], { producerId: 5n, transactional: true });
     const markers = [
       { producerId: 6n, offset: 1n, verdict: 'aborted-transaction' as const },
       { producerId: 5n, offset: 2n, verdict: 'aborted-transaction' as const },
@@ -161,7 +210,10 @@ describe('a target\u2019s limit', () => {
       // A record takes 2,509 bytes, and the builder reckons with 13 more: so 19 of them fill the batch to 13 bytes.
       const maxBatchBytes = 61 + 19 * 2509 + 13;
       const { batches } = judge(taskFor([encodeBatch({ baseOffset: 0n, records, codec })], { maxBatchBytes }));
-      assert.deepEqual(batches.map(({ recordCount }) => recordCount), [19, 19, 2]);
+      assert.deepEqual(
+        batches.map(({ recordCount }) => recordCount),
+        [19, 19, 2],
+      );
       for (const { bytes } of batches) assert.ok(bytes.byteLength <= maxBatchBytes, `${bytes.byteLength}`);
       assert.equal(batches[2]!.codec, codec);
     });
@@ -169,7 +221,10 @@ describe('a target\u2019s limit', () => {
 
   test('does not hold back one record that is larger than it', () => {
     const { batches } = judge(taskFor([batch(0n, ['a', 'x'.repeat(5000), 'b'])], { maxBatchBytes: 500 }));
-    assert.deepEqual(batches.map(({ recordCount }) => recordCount), [1, 1, 1]);
+    assert.deepEqual(
+      batches.map(({ recordCount }) => recordCount),
+      [1, 1, 1],
+    );
   });
 });
 
@@ -184,7 +239,11 @@ describe('a damaged frame', () => {
       if (inBatch < 8 || (inBatch >= 12 && inBatch < 16)) continue;
       bytes[at]! ^= 4;
       assert.throws(() => judgeFrame(task), /Error/, `byte ${at}`);
-      assert.throws(() => judgeFrame(task), (error: { code?: string }) => /^(BATCH|OBJECT)_CORRUPT$/.test(error.code ?? ''), `byte ${at}`);
+      assert.throws(
+        () => judgeFrame(task),
+        (error: { code?: string }) => /^(BATCH|OBJECT)_CORRUPT$/.test(error.code ?? ''),
+        `byte ${at}`,
+      );
       bytes[at]! ^= 4;
     }
     assert.equal(judgeFrame(task).recordCount, 2);
@@ -193,12 +252,16 @@ describe('a damaged frame', () => {
   test('that ends in the middle of a batch is refused, not shortened', () => {
     const task = taskFor(frame);
     const shorter = task.rawSizeBytes - 3;
-    assert.throws(() => judgeFrame({ ...task, rawSizeBytes: shorter, storedSizeBytes: shorter }), { code: 'OBJECT_CORRUPT' });
+    assert.throws(() => judgeFrame({ ...task, rawSizeBytes: shorter, storedSizeBytes: shorter }), {
+      code: 'OBJECT_CORRUPT',
+    });
   });
 
   test('whose records do not add up to its header is refused', () => {
     const lying = batch(0n, ['a', 'b']);
     lying.writeInt32BE(1, 57);
-    assert.throws(() => judgeFrame(taskFor([sealCrc(lying)], {}, { codec: 'zstd', isExpanded: false })), { code: 'BATCH_CORRUPT' });
+    assert.throws(() => judgeFrame(taskFor([sealCrc(lying)], {}, { codec: 'zstd', isExpanded: false })), {
+      code: 'BATCH_CORRUPT',
+    });
   });
 });

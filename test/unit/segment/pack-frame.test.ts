@@ -16,7 +16,12 @@ interface Packed {
   readonly raw: Buffer;
 }
 
-function pack(batches: readonly Uint8Array[], expansion: Expansion, codec: SegmentCodec = 'zstd', outputBytes?: number): Packed {
+function pack(
+  batches: readonly Uint8Array[],
+  expansion: Expansion,
+  codec: SegmentCodec = 'zstd',
+  outputBytes?: number,
+): Packed {
   const raw = shared(...batches);
   const output = new SharedArrayBuffer(outputBytes ?? maxStoredSize(raw.byteLength * 50));
   const result = packFrame({ raw, rawSizeBytes: raw.byteLength, output, codec, level: 3, expansion });
@@ -28,23 +33,37 @@ function pack(batches: readonly Uint8Array[], expansion: Expansion, codec: Segme
 }
 
 function batchesIn(raw: Uint8Array): Buffer[] {
-  return [...splitBatches(raw)].map(({ position, sizeBytes }) => Buffer.from(raw.subarray(position, position + sizeBytes)));
+  return [...splitBatches(raw)].map(({ position, sizeBytes }) =>
+    Buffer.from(raw.subarray(position, position + sizeBytes)),
+  );
 }
 
 describe('packing a frame', () => {
   for (const codec of ['zstd', 'lz4', 'none'] as const) {
     test(`keeps the broker's bytes as they came, with codec ${codec}`, () => {
-      const batches = PRODUCER_CODECS.map((producer, index) => jsonBatch(BigInt(index * 100), 50, { codec: producer, lastOffsetDelta: 60 }));
+      const batches = PRODUCER_CODECS.map((producer, index) =>
+        jsonBatch(BigInt(index * 100), 50, { codec: producer, lastOffsetDelta: 60 }),
+      );
       const { result, raw } = pack(batches, 'never', codec);
       assert.ok(Buffer.concat(batches).equals(raw));
       assert.equal(result.isExpanded, false);
-      assert.deepEqual(result.facts.producerCodecs.map((run) => run.codec), PRODUCER_CODECS);
+      assert.deepEqual(
+        result.facts.producerCodecs.map((run) => run.codec),
+        PRODUCER_CODECS,
+      );
     });
   }
 
   test('expands every batch on demand: only codec bits, length and CRC change', () => {
     const batches = PRODUCER_CODECS.map((codec, index) =>
-      jsonBatch(BigInt(index * 100), 50, { codec, leaderEpoch: 4, producerId: 9n, producerEpoch: 1, baseSequence: 77, transactional: true }),
+      jsonBatch(BigInt(index * 100), 50, {
+        codec,
+        leaderEpoch: 4,
+        producerId: 9n,
+        producerEpoch: 1,
+        baseSequence: 77,
+        transactional: true,
+      }),
     );
     const { result, raw } = pack(batches, 'always');
     assert.equal(result.isExpanded, true);
@@ -57,13 +76,16 @@ describe('packing a frame', () => {
       assert.deepEqual(stored.subarray(23, 61), source.subarray(23, 61));
       assert.deepEqual(readBatch(stored), readBatch(source));
     });
-    assert.deepEqual(result.facts.producerCodecs.map(({ baseOffset, codec }) => [baseOffset, codec]), [
-      [0n, 'none'],
-      [100n, 'gzip'],
-      [200n, 'snappy'],
-      [300n, 'lz4'],
-      [400n, 'zstd'],
-    ]);
+    assert.deepEqual(
+      result.facts.producerCodecs.map(({ baseOffset, codec }) => [baseOffset, codec]),
+      [
+        [0n, 'none'],
+        [100n, 'gzip'],
+        [200n, 'snappy'],
+        [300n, 'lz4'],
+        [400n, 'zstd'],
+      ],
+    );
     assert.equal(result.facts.maxBatchSizeBytes, Math.max(...batches.map((batch) => batch.byteLength)));
   });
 
@@ -166,7 +188,8 @@ describe('the facts of a frame', () => {
   });
 
   test('name each start and each end of a transaction, by producer', () => {
-    const transactional = (baseOffset: bigint, producerId: bigint): Buffer => jsonBatch(baseOffset, 2, { producerId, transactional: true });
+    const transactional = (baseOffset: bigint, producerId: bigint): Buffer =>
+      jsonBatch(baseOffset, 2, { producerId, transactional: true });
     const marker = (baseOffset: bigint, producerId: bigint, outcome: 'commit' | 'abort'): Buffer =>
       encodeMarker({ baseOffset, producerId, outcome, timestampMs: T0 + Number(baseOffset) });
     const { facts } = pack(

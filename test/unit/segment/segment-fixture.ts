@@ -25,6 +25,7 @@ export function startWorkers(threads = 2): WorkerPool {
   return new PiscinaPool({
     entry: new URL('../../../src/frame-worker.ts', import.meta.url),
     threads,
+    keptThreads: threads,
     toError: (code, message) => new BackupError(code as ErrorCode, message),
   });
 }

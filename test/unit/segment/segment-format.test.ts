@@ -18,14 +18,26 @@ const anyTimestamp = fc.oneof(fc.integer({ min: -1, max: 2 ** 41 }), fc.maxSafeI
 const anySize = fc.integer({ min: 1, max: 2 ** 27 });
 
 const anyFrames: fc.Arbitrary<FrameEntry[]> = fc
-  .array(fc.tuple(anySize, anySize, fc.bigInt({ min: 0n, max: 9n }), fc.nat(999), fc.option(anyTimestamp), anyTimestamp), { maxLength: 9 })
+  .array(
+    fc.tuple(anySize, anySize, fc.bigInt({ min: 0n, max: 9n }), fc.nat(999), fc.option(anyTimestamp), anyTimestamp),
+    { maxLength: 9 },
+  )
   .map((parts) => {
     let position = 0;
     let baseOffset = 1000n;
     return parts.map(([storedSizeBytes, rawSizeBytes, span, recordCount, minTimestampMs, maxTimestampMs]) => {
       const lastOffset = baseOffset + span;
       const bounds = { minTimestampMs, maxTimestampMs, sha256: 'cd'.repeat(32) };
-      const entry = { position, storedSizeBytes, rawSizeBytes, baseOffset, lastOffset, recordCount, batchCount: 1, ...bounds };
+      const entry = {
+        position,
+        storedSizeBytes,
+        rawSizeBytes,
+        baseOffset,
+        lastOffset,
+        recordCount,
+        batchCount: 1,
+        ...bounds,
+      };
       position += storedSizeBytes;
       baseOffset = lastOffset + 2n;
       return entry;
@@ -56,7 +68,9 @@ const anyFooter: fc.Arbitrary<SegmentFooter> = fc
       reachedLogEnd: fc.boolean(),
       timeline: fc.nat(9),
     }),
-    leaderEpochs: fc.array(fc.record({ epoch: fc.integer({ min: -1, max: 99 }), baseOffset: anyOffset }), { maxLength: 4 }),
+    leaderEpochs: fc.array(fc.record({ epoch: fc.integer({ min: -1, max: 99 }), baseOffset: anyOffset }), {
+      maxLength: 4,
+    }),
     transactions: fc.record({
       starts: fc.array(fc.record({ producerId: anyOffset, firstOffset: anyOffset }), { maxLength: 4 }),
       markers: fc.array(
@@ -69,7 +83,9 @@ const anyFooter: fc.Arbitrary<SegmentFooter> = fc
         { maxLength: 4 },
       ),
     }),
-    producerCodecs: fc.array(fc.record({ baseOffset: anyOffset, codec: fc.constantFrom(...PRODUCER_CODECS) }), { maxLength: 4 }),
+    producerCodecs: fc.array(fc.record({ baseOffset: anyOffset, codec: fc.constantFrom(...PRODUCER_CODECS) }), {
+      maxLength: 4,
+    }),
     frames: anyFrames,
   })
   .map((footer) => {
@@ -110,7 +126,13 @@ describe('a footer', () => {
   test('that is large is compressed, and still a skippable frame for zstd and lz4', () => {
     const frames: FrameEntry[] = [];
     for (let index = 0; index < 2000; index += 1) {
-      frames.push({ ...SMALL.frames[0]!, position: index, storedSizeBytes: 1, baseOffset: BigInt(index), lastOffset: BigInt(index) });
+      frames.push({
+        ...SMALL.frames[0]!,
+        position: index,
+        storedSizeBytes: 1,
+        baseOffset: BigInt(index),
+        lastOffset: BigInt(index),
+      });
     }
     const footer = { ...SMALL, bodySizeBytes: 2000, frames };
     const bytes = encodeFooter(footer);
@@ -161,17 +183,34 @@ describe('a footer', () => {
         decodeFooter(flipped, KEY);
         assert.ok(at >= 8 && at < bytes.byteLength - 12, `bit ${bit}`);
       } catch (error) {
-        assert.match((error as { code?: string }).code ?? String(error), /^(OBJECT_CORRUPT|FORMAT_TOO_NEW)$/, `bit ${bit}`);
+        assert.match(
+          (error as { code?: string }).code ?? String(error),
+          /^(OBJECT_CORRUPT|FORMAT_TOO_NEW)$/,
+          `bit ${bit}`,
+        );
       }
     }
   });
 
   test('of a later format is refused as too new', () => {
-    assert.throws(() => decodeFooter(tampered((json) => ({ ...json, formatVersion: 2 })), KEY), { code: 'FORMAT_TOO_NEW' });
+    assert.throws(
+      () =>
+        decodeFooter(
+          tampered((json) => ({ ...json, formatVersion: 2 })),
+          KEY,
+        ),
+      { code: 'FORMAT_TOO_NEW' },
+    );
   });
 
   test('with fields that a later version may add is read', () => {
-    assert.deepEqual(decodeFooter(tampered((json) => ({ ...json, later: { x: 1 } })), KEY), SMALL);
+    assert.deepEqual(
+      decodeFooter(
+        tampered((json) => ({ ...json, later: { x: 1 } })),
+        KEY,
+      ),
+      SMALL,
+    );
   });
 
   const frame = (change: Record<string, unknown>) => (json: Record<string, unknown>) => {
@@ -184,7 +223,7 @@ describe('a footer', () => {
   const hostile: Readonly<Record<string, (json: Record<string, unknown>) => unknown>> = {
     'an array': () => [],
     'a string': () => 'footer',
-    'null': () => 'null',
+    null: () => 'null',
     'no format version': (json) => ({ ...json, formatVersion: undefined }),
     'format version 0': (json) => ({ ...json, formatVersion: 0 }),
     'a format version in words': (json) => ({ ...json, formatVersion: '1' }),
@@ -218,7 +257,10 @@ describe('a footer', () => {
       ...json,
       transactions: { starts: [], markers: [{ producerId: '1', offset: '1', timestampMs: T0, outcome: 'maybe' }] },
     }),
-    'a producer codec that Kafka has not': (json) => ({ ...json, producerCodecs: [{ baseOffset: '0', codec: 'brotli' }] }),
+    'a producer codec that Kafka has not': (json) => ({
+      ...json,
+      producerCodecs: [{ baseOffset: '0', codec: 'brotli' }],
+    }),
   };
   for (const [what, change] of Object.entries(hostile)) {
     test(`with ${what} is refused`, () => {

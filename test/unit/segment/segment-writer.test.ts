@@ -11,7 +11,19 @@ import { readFooter, readFrame } from '../../../src/segment/segment-reader.ts';
 import { VERIFY_FRAME } from '../../../src/segment/verify-frame.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { encodeMarker, shared } from '../../support/record-batches.ts';
-import { bytesOf, frameOf, IDENTITY, jsonBatch, KEY, openWriter, OUTPUTS, sealAt, startWorkers, T0, writeSegment } from './segment-fixture.ts';
+import {
+  bytesOf,
+  frameOf,
+  IDENTITY,
+  jsonBatch,
+  KEY,
+  openWriter,
+  OUTPUTS,
+  sealAt,
+  startWorkers,
+  T0,
+  writeSegment,
+} from './segment-fixture.ts';
 
 const OBJECT_CORRUPT = { name: 'BackupError', code: 'OBJECT_CORRUPT' };
 
@@ -26,7 +38,10 @@ function unevenFrames(count: number) {
   let baseOffset = 100n;
   return Array.from({ length: count }, (_, index) => {
     const records = index % 3 === 0 ? 4000 : 3;
-    const frame = frameOf([jsonBatch(baseOffset, records), jsonBatch(baseOffset + BigInt(records), 2, { codec: 'lz4' })]);
+    const frame = frameOf([
+      jsonBatch(baseOffset, records),
+      jsonBatch(baseOffset + BigInt(records), 2, { codec: 'lz4' }),
+    ]);
     baseOffset += BigInt(records) + 2n;
     return frame;
   });
@@ -100,7 +115,10 @@ describe('a segment', () => {
         const raw = expander.expand(codec, stored, new Uint8Array(entry.rawSizeBytes), entry.rawSizeBytes);
         const source = frames[index]!;
         assert.ok(Buffer.from(new Uint8Array(source.raw)).equals(raw), `frame ${index} is in its place`);
-        assert.deepEqual([entry.baseOffset, entry.lastOffset, entry.recordCount], [source.baseOffset, source.lastOffset, source.recordCount]);
+        assert.deepEqual(
+          [entry.baseOffset, entry.lastOffset, entry.recordCount],
+          [source.baseOffset, source.lastOffset, source.recordCount],
+        );
         const { differences } = await workers.run(VERIFY_FRAME, { stored: shared(stored), codec, frame: entry });
         assert.deepEqual(differences, []);
       }
@@ -127,7 +145,10 @@ describe('a segment', () => {
     const frames = [
       frameOf([transactional(100n, 7n, 1), transactional(102n, 8n, 1)]),
       frameOf([transactional(104n, 7n, 1)]),
-      frameOf([encodeMarker({ baseOffset: 106n, producerId: 7n, outcome: 'commit', timestampMs: T0 }), transactional(107n, 7n, 2)]),
+      frameOf([
+        encodeMarker({ baseOffset: 106n, producerId: 7n, outcome: 'commit', timestampMs: T0 }),
+        transactional(107n, 7n, 2),
+      ]),
     ];
     const summary = await writeSegment(frames, { workers, store });
     const footer = await readFooter(store, summary);
@@ -236,7 +257,8 @@ describe('reading a segment', () => {
         if (isIn(entry.position, entry.storedSizeBytes)) await assert.rejects(read, OBJECT_CORRUPT, `byte ${at}`);
         else await read;
       }
-      if (at >= summary.storedSizeBytes - summary.footerSizeBytes) await assert.rejects(readFooter(store, summary), OBJECT_CORRUPT);
+      if (at >= summary.storedSizeBytes - summary.footerSizeBytes)
+        await assert.rejects(readFooter(store, summary), OBJECT_CORRUPT);
     }
   });
 
@@ -249,7 +271,8 @@ describe('reading a segment', () => {
       const store = new MemoryObjectStore();
       await store.putIfAbsent(KEY, [object.subarray(0, length)]);
       await assert.rejects(readFooter(store, summary), OBJECT_CORRUPT);
-      if (length < frames[0]!.storedSizeBytes) await assert.rejects(readFrame(store, summary, frames[0]!), OBJECT_CORRUPT);
+      if (length < frames[0]!.storedSizeBytes)
+        await assert.rejects(readFrame(store, summary, frames[0]!), OBJECT_CORRUPT);
     }
     const none = new MemoryObjectStore();
     await assert.rejects(readFooter(none, summary), { code: 'OBJECT_MISSING' });
@@ -271,7 +294,15 @@ describe('reading a segment', () => {
     const summary = await writeSegment([frameOf([jsonBatch(100n, 5)])], { workers, store });
     const [frame] = (await readFooter(store, summary)).frames;
     const stored = shared(await readFrame(store, summary, frame!));
-    const wrong = { ...frame!, recordCount: 4, batchCount: 2, baseOffset: 99n, lastOffset: 105n, minTimestampMs: 1, maxTimestampMs: 2 };
+    const wrong = {
+      ...frame!,
+      recordCount: 4,
+      batchCount: 2,
+      baseOffset: 99n,
+      lastOffset: 105n,
+      minTimestampMs: 1,
+      maxTimestampMs: 2,
+    };
     const { differences } = await workers.run(VERIFY_FRAME, { stored, codec: 'zstd', frame: wrong });
     assert.equal(differences.length, 6);
     assert.match(differences[0]!, /record count is 5, the footer says 4/);

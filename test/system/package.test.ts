@@ -1,0 +1,117 @@
+// The package as its users get it: built, packed, installed somewhere else, and run from there against a real broker. Without
+// the optional zstd-napi, which cannot be built everywhere, it must do the same by node:zlib.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { projectRoot } from '../support/cache.ts';
+import { type KafkaBroker, startKafka } from '../support/kafka-broker.ts';
+import { KafkaProbe } from '../support/kafka-probe.ts';
+
+const run = promisify(execFile);
+const TIMEOUT_MS = 5 * 60_000;
+/** npm and the installed command run on the Node of this test. */
+const ENV = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}` };
+const RECORDS = 5000;
+
+describe('the package', { timeout: 2 * TIMEOUT_MS }, () => {
+  let directory: string;
+  let installed: string;
+  let broker: KafkaBroker;
+  let probe: KafkaProbe;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'kafka-backup-package-'));
+    installed = join(directory, 'node_modules', 'kafka-backup-agent');
+    const tarball = await pack(directory);
+    await writeFile(join(directory, 'package.json'), '{ "private": true }\n');
+    const options = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+    await run('npm', ['install', '--prefix', directory, ...options, tarball], {
+      cwd: directory,
+      timeout: TIMEOUT_MS,
+      env: ENV,
+    });
+    broker = await startKafka();
+    probe = await KafkaProbe.start(broker.bootstrap);
+  });
+
+  after(async () => {
+    await probe?.stop();
+    await broker?.stop();
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  /** Runs the installed command. @throws with its output unless it ends with 0 */
+  async function kafkaBackup(...args: readonly string[]): Promise<string> {
+    const command = join(directory, 'node_modules', '.bin', 'kafka-backup');
+    return (await run(command, args, { cwd: directory, timeout: TIMEOUT_MS, env: ENV })).stdout;
+  }
+
+  it('holds the command, the examples and the schema, and no source', async () => {
+    const { mode } = await stat(join(installed, 'dist', 'main.js'));
+    assert.equal(mode & 0o111, 0o111, 'dist/main.js is executable');
+    assert.match(await readFile(join(installed, 'dist', 'main.js'), 'utf8'), /^#!\/usr\/bin\/env node\n/);
+    for (const file of ['config/schema.json', 'config/balanced.yaml', 'config/REFERENCE.md', 'dist/frame-worker.js']) {
+      assert.ok((await stat(join(installed, file))).size > 0, file);
+    }
+    for (const absent of ['src', 'test', 'deploy', 'dist/reference']) {
+      await assert.rejects(stat(join(installed, absent)), { code: 'ENOENT' }, absent);
+    }
+  });
+
+  it('tells its version, that of Node and which zstd it uses', async () => {
+    const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
+    const expected = `kafka-backup ${version} (node ${process.versions.node}, zstd by `;
+    assert.ok((await kafkaBackup('--version')).startsWith(expected));
+  });
+
+  it('prints the schema that it ships', async () => {
+    const shipped: unknown = JSON.parse(await readFile(join(installed, 'config', 'schema.json'), 'utf8'));
+    assert.deepEqual(JSON.parse(await kafkaBackup('config', 'schema')), shipped);
+  });
+
+  it('backs up, and restores without zstd-napi what was written with it', async () => {
+    await probe.createTopic('packed', { partitions: 2 });
+    await probe.produce('packed', { records: RECORDS, keys: 100, headers: true });
+    const files = await writeConfigs(directory, broker.bootstrap);
+    assert.match(await kafkaBackup('backup', '--config', files.backup), /Backup completed\n(.*\n)*.*Records: 5,000\n/);
+
+    await rm(join(directory, 'node_modules', 'zstd-napi'), { recursive: true, force: true });
+    assert.match(await kafkaBackup('--version'), /zstd by node:zlib\)/);
+    assert.match(
+      await kafkaBackup('restore', '--config', files.restore),
+      /Restore completed\n(.*\n)*.*Records: 5,000\n/,
+    );
+    const [original, restored] = await Promise.all([probe.digest('packed'), probe.digest('unpacked')]);
+    for (const [partition, { sha256, recordCount }] of original) {
+      assert.equal(restored.get(partition)?.sha256, sha256, `partition ${partition} of ${recordCount} records`);
+    }
+  });
+});
+
+/** Builds and packs the project. @returns the path of the tarball */
+async function pack(directory: string): Promise<string> {
+  const options = ['--pack-destination', directory, '--loglevel=error', '--json'];
+  const { stdout } = await run('npm', ['pack', ...options], { cwd: projectRoot, timeout: TIMEOUT_MS, env: ENV });
+  // The output of the build comes before the document.
+  const name = /"filename":\s*"([^"]+)"/.exec(stdout)?.[1];
+  assert.ok(name !== undefined, stdout);
+  return join(directory, name);
+}
+
+async function writeConfigs(directory: string, bootstrap: string): Promise<{ backup: string; restore: string }> {
+  const store = join(directory, 'store');
+  await mkdir(store);
+  const files = { backup: join(directory, 'backup.yaml'), restore: join(directory, 'restore.yaml') };
+  const storage = { backend: 'filesystem', path: store };
+  const source = { bootstrap_servers: [bootstrap], topics: { include: ['packed'] } };
+  const target = { bootstrap_servers: [bootstrap] };
+  const restore = { topic_mapping: { packed: 'unpacked' } };
+  // JSON is YAML.
+  await writeFile(files.backup, JSON.stringify({ mode: 'backup', backup_id: 'packed', source, storage }));
+  await writeFile(files.restore, JSON.stringify({ mode: 'restore', backup_id: 'packed', target, storage, restore }));
+  return files;
+}

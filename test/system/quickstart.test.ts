@@ -1,0 +1,92 @@
+// The first command of the README, run as a reader would: it ends well, says what it promises, and leaves neither a process
+// nor a file behind, also when it is interrupted in the middle.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { projectRoot } from '../support/cache.ts';
+
+const SCRIPT = join(projectRoot, 'deploy', 'quickstart.sh');
+const PASS_LINES = 7;
+const INTERRUPTED_EXIT_CODE = 130;
+
+describe('deploy/quickstart.sh', { timeout: 10 * 60_000 }, () => {
+  let temporary: string;
+  const started: ChildProcess[] = [];
+
+  before(async () => {
+    temporary = await mkdtemp(join(tmpdir(), 'kafka-backup-reader-'));
+  });
+
+  after(async () => {
+    for (const child of started) if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  /** Runs the script in a process group of its own; with `until`, it gets SIGINT when it has said that. */
+  async function quickstart(until?: RegExp): Promise<{ exitCode: number | null; said: string; left: number[] }> {
+    const env = { ...process.env, TMPDIR: temporary, NO_COLOR: '1' };
+    const child = spawn('bash', [SCRIPT], { cwd: tmpdir(), env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    started.push(child);
+    let said = '';
+    let isInterrupted = false;
+    const hear = (text: string): void => {
+      said += text;
+      if (until === undefined || isInterrupted || !until.test(said)) return;
+      isInterrupted = true;
+      child.kill('SIGINT');
+    };
+    child.stdout.setEncoding('utf8').on('data', hear);
+    child.stderr.setEncoding('utf8').on('data', hear);
+    const exitCode = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    return { exitCode, said, left: processesOfGroup(child.pid ?? -1) };
+  }
+
+  it('breaks two topics and puts them back as they were, record by record', async () => {
+    const { exitCode, said, left } = await quickstart();
+    assert.equal(exitCode, 0, said);
+    assert.equal(said.match(/^ +PASS {2}/gm)?.length, PASS_LINES, said);
+    assert.match(said, /PASS {2}all 200,000 records are as they were before the bad deploy/);
+    assert.match(said, /Backup completed\n +Summary:\n +Records: 220,000\n/);
+    assert.match(said, /exit code 0; 0 processes left\n\nPASS {2}everything was put back, in [0-9.]+ s\n$/);
+    assert.ok(!said.includes('FAIL') && !said.includes('\u001b'), said);
+    assert.deepEqual(left, []);
+    assert.deepEqual(readdirSync(temporary), []);
+  });
+
+  it('leaves nothing behind when it is interrupted', async () => {
+    const { exitCode, said, left } = await quickstart(/\[3\/7\]/);
+    assert.equal(exitCode, INTERRUPTED_EXIT_CODE, said);
+    assert.match(said, /stopped; 0 processes left\n$/);
+    assert.deepEqual(left, []);
+    assert.deepEqual(readdirSync(temporary), []);
+  });
+
+  it('refuses an unknown argument before it starts anything', async () => {
+    const child = spawn('bash', [SCRIPT, '--kepe'], { stdio: 'ignore' });
+    const exitCode = await new Promise((resolve) => child.once('close', resolve));
+    assert.equal(exitCode, 2);
+  });
+});
+
+/** Ids of the living members of a process group (proc(5): the group is the third field after the name, the state the first). */
+function processesOfGroup(group: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const [state, , itsGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return Number(itsGroup) === group && state !== 'Z';
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    });
+}

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
+import { readCheckpointIndex } from '../../../src/catalog/checkpoint.ts';
+import type { CatalogAction } from '../../../src/catalog/commit.ts';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import {
+  contentOf,
+  copyWith,
+  gap,
+  keysOf,
+  LAYOUT,
+  ORDERS,
+  openWriter,
+  partition,
+  segment,
+  topicSeen,
+  truncation,
+} from './catalog-fixture.ts';
+
+/** Three incarnations of two topics, two partitions each. */
+const PARTITIONS = ['A', 'B', 'C'].flatMap((letter) =>
+  [0, 1].map((number) => partition(letter === 'C' ? 'orders' : `topic.${letter}`, number, letter)),
+);
+
+interface Step {
+  readonly partition: number;
+  readonly kind: 'segment' | 'segment-after-hole' | 'gap' | 'truncation' | 'topic' | 'note' | 'remove';
+  readonly length: number;
+}
+
+const anyStep: fc.Arbitrary<Step> = fc.record({
+  partition: fc.nat(PARTITIONS.length - 1),
+  kind: fc.constantFrom(
+    'segment',
+    'segment',
+    'segment',
+    'segment-after-hole',
+    'gap',
+    'truncation',
+    'topic',
+    'note',
+    'remove',
+  ),
+  length: fc.integer({ min: 1, max: 50 }),
+});
+const anyCommits = fc.array(
+  fc.record({ steps: fc.array(anyStep, { minLength: 1, maxLength: 5 }), isCheckpoint: fc.boolean() }),
+  {
+    minLength: 1,
+    maxLength: 14,
+  },
+);
+
+/** Turns steps into actions that continue their partitions. */
+class Author {
+  readonly #positions = PARTITIONS.map(() => ({ nextOffset: 0n, timeline: 0, keys: [] as string[] }));
+
+  action({ partition: index, kind, length }: Step): CatalogAction {
+    const identity = PARTITIONS[index]!;
+    const position = this.#positions[index]!;
+    const from = position.nextOffset;
+    const span = BigInt(length);
+    switch (kind) {
+      case 'segment':
+      case 'segment-after-hole': {
+        const baseOffset = kind === 'segment' ? from : from + 3n;
+        position.nextOffset = baseOffset + span;
+        const action = segment(identity, baseOffset, position.nextOffset, {
+          timeline: position.timeline,
+          leaderEpoch: length,
+        });
+        if (action.kind === 'segment') position.keys.push(action.segment.key);
+        return action;
+      }
+      case 'gap':
+        position.nextOffset = from + span;
+        return gap(identity, from, position.nextOffset - 1n);
+      case 'truncation':
+        position.timeline += 1;
+        position.nextOffset = from > span ? from - span : 0n;
+        return truncation(identity, position.nextOffset, position.timeline);
+      case 'topic':
+        return topicSeen(identity, length);
+      case 'note':
+        return { kind: 'note', text: `note ${length}` };
+      case 'remove':
+        return {
+          kind: 'remove',
+          key: position.keys.shift() ?? LAYOUT.segment(identity, 0n, 'never', 'zstd'),
+          partition: identity,
+        };
+    }
+  }
+}
+
+describe('a checkpoint', () => {
+  test('gives the state that the commits give, whatever was done and whenever it was written', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCommits, async (commits) => {
+        const store = new MemoryObjectStore();
+        const author = new Author();
+        let writer = await openWriter(store);
+        for (const { steps, isCheckpoint } of commits) {
+          const { fenced } = await writer.commit(steps.map((step) => author.action(step)));
+          assert.deepEqual(fenced, []);
+          if (isCheckpoint) {
+            await writer.checkpoint(true);
+            if (steps.length === 1) writer = await openWriter(store);
+          }
+        }
+        const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+        assert.deepEqual(contentOf(await readCatalog(store, LAYOUT)), fromLog);
+        assert.deepEqual(contentOf(writer.state), fromLog);
+        assert.deepEqual(contentOf((await openWriter(store)).state), fromLog);
+      }),
+      { seed: 20_261_120, numRuns: 120 },
+    );
+  });
+
+  async function written(commits: number, isDue: (index: number) => boolean): Promise<MemoryObjectStore> {
+    const store = new MemoryObjectStore();
+    const writer = await openWriter(store);
+    const other = partition('other', 0, 'B');
+    for (let index = 0; index < commits; index += 1) {
+      const from = BigInt(index);
+      await writer.commit([
+        segment(ORDERS, from, from + 1n),
+        ...(index % 4 === 0 ? [segment(other, from, from + 1n)] : []),
+      ]);
+      if (isDue(index)) await writer.checkpoint(true);
+    }
+    return store;
+  }
+
+  test('is written after so many commits, not before, and by nobody twice', async () => {
+    const store = new MemoryObjectStore();
+    const writer = await openWriter(store);
+    const checkpoints = async (): Promise<number> =>
+      (await keysOf(store, LAYOUT.checkpointPrefix)).filter((key) => LAYOUT.versionOfCheckpoint(key) !== undefined)
+        .length;
+    for (let index = 0; index < 130; index += 1) {
+      await writer.commit([segment(ORDERS, BigInt(index), BigInt(index + 1))]);
+      await writer.checkpoint();
+      assert.equal(await checkpoints(), Math.floor((index + 1) / 64));
+    }
+    await writer.checkpoint(true);
+    await writer.checkpoint(true);
+    assert.equal(await checkpoints(), 3);
+  });
+
+  test('has logarithmically many pieces of a topic, and none of a topic that did not change is written again', async () => {
+    const store = await written(100, () => true);
+    const { topics } = await readCheckpointIndex(store, LAYOUT, 100);
+    const pieces = topics.get(`orders/${ORDERS.topicId}`)!.pieces;
+    assert.ok(pieces.length <= 8, `${pieces.length} pieces`);
+    assert.equal(
+      pieces.reduce((sum, piece) => sum + piece.actionCount, 0),
+      100,
+    );
+    const ofOther = (await keysOf(store, `${LAYOUT.checkpointPiecePrefix}other/`)).length;
+    assert.equal(ofOther, 25, 'one for each checkpoint at which it had changed');
+  });
+
+  test('that was deleted, whole or in part, is done without', async () => {
+    const store = await written(9, (index) => index === 3 || index === 6);
+    const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+    for (const key of await keysOf(store, LAYOUT.checkpointPrefix)) {
+      const without = await copyWith(store, key, () => null);
+      assert.deepEqual(contentOf(await readCatalog(without, LAYOUT)), fromLog, key);
+      assert.deepEqual(contentOf((await openWriter(without)).state), fromLog, key);
+    }
+    for (const key of await keysOf(store, LAYOUT.checkpointPrefix)) await store.delete(key);
+    assert.deepEqual(contentOf((await openWriter(store)).state), fromLog);
+  });
+
+  test('that was damaged at any byte, or cut, is done without', async () => {
+    const store = await written(5, (index) => index === 3);
+    const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+    for (const key of await keysOf(store, LAYOUT.checkpointPrefix)) {
+      const size = (await store.head(key))!.sizeBytes;
+      for (let at = 0; at < size; at += 1) {
+        const damaged = await copyWith(store, key, (bytes) => {
+          bytes[at]! ^= 0x04;
+          return bytes;
+        });
+        assert.deepEqual(contentOf(await readCatalog(damaged, LAYOUT)), fromLog, `${key} byte ${at}`);
+      }
+      for (const length of [0, 1, 8, size - 1]) {
+        const cut = await copyWith(store, key, (bytes) => bytes.subarray(0, length));
+        assert.deepEqual(contentOf(await readCatalog(cut, LAYOUT)), fromLog, `${key} cut at ${length}`);
+      }
+    }
+  });
+
+  test('of another version under its name is done without', async () => {
+    const store = await written(8, (index) => index === 2 || index === 5);
+    const older = (await store.get(LAYOUT.checkpoint(3)))!;
+    const replayed = await copyWith(store, LAYOUT.checkpoint(6), () => older);
+    const state = await readCatalog(replayed, LAYOUT);
+    assert.deepEqual(contentOf(state), contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true })));
+    assert.equal(state.checkpointVersion, 3);
+  });
+
+  test('heals: after damage to a piece the next one is readable again', async () => {
+    const whole = await written(9, (index) => index % 3 === 2);
+    for (const key of await keysOf(whole, LAYOUT.checkpointPiecePrefix)) {
+      const store = await copyWith(whole, key, (bytes) => bytes.fill(0, 5));
+      const writer = await openWriter(store);
+      await writer.commit([segment(ORDERS, 9n, 10n)]);
+      await writer.checkpoint(true);
+      const state = await readCatalog(store, LAYOUT);
+      assert.equal(state.checkpointVersion, 10, key);
+      assert.deepEqual(contentOf(state), contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true })));
+    }
+  });
+
+  test('heals while the writer runs, when somebody clears the cache under it', async () => {
+    const store = new MemoryObjectStore();
+    const writer = await openWriter(store);
+    await writer.commit([segment(ORDERS, 0n, 1n)]);
+    await writer.checkpoint(true);
+    for (const key of await keysOf(store, LAYOUT.checkpointPrefix)) await store.delete(key);
+    await writer.commit([segment(ORDERS, 1n, 2n)]);
+    await writer.checkpoint(true);
+    const state = await readCatalog(store, LAYOUT);
+    assert.equal(state.checkpointVersion, 2);
+    assert.deepEqual(contentOf(state), contentOf(writer.state));
+  });
+
+  test('does not hide that a commit after it is missing', async () => {
+    const store = await written(9, (index) => index === 3);
+    await assert.rejects(openWriter(await copyWith(store, LAYOUT.commit(7), () => null)), { code: 'CATALOG_CORRUPT' });
+  });
+
+  test('reads only the topics asked for', async () => {
+    const store = await written(8, (index) => index === 7);
+    const state = await readCatalog(store, LAYOUT, { topics: (topic) => topic === 'other' });
+    assert.equal(state.incarnation('other', partition('other', 0, 'B').topicId).partition(0).segments.length, 2);
+    assert.equal(state.incarnation('orders', ORDERS.topicId).partitions.size, 0);
+  });
+});
