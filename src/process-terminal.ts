@@ -2,6 +2,7 @@
 
 import type { InterruptSignals, Terminal } from './cli/terminal.ts';
 
+const OUTPUT_LOST_EXIT_CODE = 1;
 /** Cursor home, clear to the end of the screen (ECMA-48). */
 const HOME_AND_CLEAR = '\u001b[H\u001b[J';
 
@@ -12,9 +13,13 @@ export interface ProcessTerminal extends Terminal {
 
 export function openTerminal(signals: InterruptSignals): ProcessTerminal {
   const isInteractive = process.stderr.isTTY === true;
-  // A reader that went away (`| head`) is no failure of ours.
+  let hasReader = true;
+  // A reader that went away (`| head`) is no failure of ours; a disk that is full must not look like success.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
+    if (error.code === 'EPIPE') hasReader = false;
+    if (!hasReader) return;
+    process.stderr.write(`error: the output could not be written: ${error.code ?? error.message}\n`);
+    process.exit(OUTPUT_LOST_EXIT_CODE);
   });
   let hasProgressLine = false;
   const clear = (): void => {
@@ -24,17 +29,21 @@ export function openTerminal(signals: InterruptSignals): ProcessTerminal {
   return {
     isInteractive,
     signals,
+    get hasReader() {
+      return hasReader;
+    },
     result: (text) => {
       clear();
-      process.stdout.write(`${text}\n`);
+      if (hasReader) process.stdout.write(`${text}\n`);
     },
     renewed: (text) => {
       clear();
-      process.stdout.write(process.stdout.isTTY === true ? `${HOME_AND_CLEAR}${text}\n` : `${text}\n`);
+      if (hasReader) process.stdout.write(process.stdout.isTTY === true ? `${HOME_AND_CLEAR}${text}\n` : `${text}\n`);
     },
     bytes: (bytes) =>
       new Promise((resolve) => {
-        process.stdout.write(bytes, () => resolve());
+        if (hasReader) process.stdout.write(bytes, () => resolve());
+        else resolve();
       }),
     say: (text) => {
       clear();

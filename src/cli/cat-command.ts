@@ -113,6 +113,7 @@ async function catRecords(
   let left = limit;
   let lines: string[] = [];
   let characters = 0;
+  const isDone = (): boolean => left === 0 || !terminal.hasReader;
   const flush = async (): Promise<void> => {
     await write(terminal, Buffer.from(lines.join('')));
     lines = [];
@@ -128,11 +129,11 @@ async function catRecords(
         characters += line.length;
         left -= 1;
         if (characters >= CHUNK_BYTES) await flush();
-        if (left === 0) break;
+        if (isDone()) break;
       }
-      if (left === 0) break;
+      if (isDone()) break;
     }
-    if (left === 0) break;
+    if (isDone()) break;
   }
   await flush();
 }
@@ -156,7 +157,7 @@ async function catRaw(
     for (let from = start; from < end; from += CHUNK_BYTES) {
       await write(terminal, raw.subarray(from, Math.min(from + CHUNK_BYTES, end)));
     }
-    if (left <= 0) return;
+    if (left <= 0 || !terminal.hasReader) return;
   }
 }
 

@@ -57,7 +57,11 @@ async function status(context: CommandContext, flags: StatusFlags): Promise<void
     return;
   }
   const { stop } = terminal.signals;
-  for (let snapshot: Snapshot | undefined = first; !stop.aborted; snapshot = await lookAgain(context, look)) {
+  for (
+    let snapshot: Snapshot | undefined = first;
+    !stop.aborted && terminal.hasReader;
+    snapshot = await lookAgain(context, look)
+  ) {
     if (snapshot !== undefined && flags.json) terminal.result(toJson(snapshot.json));
     else if (snapshot !== undefined) terminal.renewed(snapshot.text);
     await pause(intervalMs, stop);

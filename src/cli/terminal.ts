@@ -8,6 +8,8 @@ export interface Terminal {
   renewed(text: string): void;
   /** Raw bytes of a result; waits while the reader is slow. */
   bytes(bytes: Uint8Array): Promise<void>;
+  /** False once whoever read stdout went away (`| head`): what is written then is dropped. */
+  readonly hasReader: boolean;
   /** Something said on the way, on stderr. */
   say(text: string): void;
   /** A line on stderr that the next one overwrites; only on a terminal. */

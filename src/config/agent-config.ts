@@ -109,9 +109,8 @@ export interface RestoreConfig {
   /** From the topic's name in the backup to its name at the target; names not in it stay. */
   readonly topicMapping: ReadonlyMap<string, string>;
   readonly createTopics: boolean;
-  /** -1: the target's own default. */
+  /** -1: as it was at the source, as far as the target has brokers. */
   readonly defaultReplicationFactor: number;
-  readonly includeOriginalOffsetHeader: boolean;
   readonly compression: 'producer' | ProducerCodec;
   readonly maxConcurrentPartitions: number;
   /** For the whole restore; null: unlimited. */
@@ -131,10 +130,6 @@ export interface ControlConfig {
 }
 
 export interface MetricsConfig {
-  readonly enabled: boolean;
-  /** Null: on the control listener. */
-  readonly listen: ListenAddress | null;
-  readonly path: string;
   /** 0: no limit. */
   readonly maxPartitionLabels: number;
 }

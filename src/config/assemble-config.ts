@@ -38,12 +38,7 @@ export function assembleConfig({ values, targets, has }: AssemblyInput): AgentCo
     backup: backupConfig(values.backup, has),
     restore: restoreConfig(values),
     control: controlConfig(values),
-    metrics: {
-      enabled: values.metrics.enabled,
-      listen: values.metrics.listen === false ? null : values.metrics.listen,
-      path: values.metrics.path,
-      maxPartitionLabels: values.metrics.max_partition_labels,
-    },
+    metrics: { maxPartitionLabels: values.metrics.max_partition_labels },
     logging: { level: values.logging.level, format: values.logging.format },
   });
 }
@@ -138,7 +133,6 @@ function restoreConfig({ restore, target }: SchemaValues): RestoreConfig {
     topicMapping: restore.topic_mapping,
     createTopics: restore.create_topics,
     defaultReplicationFactor: restore.default_replication_factor,
-    includeOriginalOffsetHeader: restore.include_original_offset_header,
     compression: restore.compression,
     maxConcurrentPartitions: restore.max_concurrent_partitions,
     rateLimitRecordsPerSec: restore.rate_limit_records_per_sec,

@@ -10,7 +10,9 @@ export interface ClusterAccess {
   readonly bootstrapServers: readonly string[];
   readonly clientId: string;
   readonly requestTimeoutMs: number;
+  readonly tcpKeepalive: boolean;
   readonly keepaliveTimeSecs: number;
+  readonly tcpNodelay: boolean;
   readonly tls: {
     readonly caPath: string | null;
     readonly certificatePath: string | null;
@@ -45,7 +47,8 @@ export function connectionSettings(access: ClusterAccess): ConnectionSettings {
     clientId: access.clientId,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     requestTimeoutMs: access.requestTimeoutMs,
-    keepAliveMs: access.keepaliveTimeSecs * 1000,
+    keepAliveMs: access.tcpKeepalive ? access.keepaliveTimeSecs * 1000 : null,
+    noDelay: access.tcpNodelay,
     tls:
       tls === null
         ? undefined

@@ -26,7 +26,9 @@ export interface ConnectionSettings {
   readonly sasl: SASLOptions | undefined;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  readonly keepAliveMs: number;
+  /** Idle time before the first TCP keep-alive probe; null for none. */
+  readonly keepAliveMs: number | null;
+  readonly noDelay: boolean;
 }
 
 /** An answer whose byte fields are views into a recycled buffer. */
@@ -61,7 +63,7 @@ export class BrokerConnection {
       requestTimeout: settings.requestTimeoutMs,
       enforceRequestTimeout: true,
       maxInFlightRequests: null,
-      socketFactory: socketFactory(settings.keepAliveMs),
+      socketFactory: socketFactory(settings),
       logger: kafkajsLogger,
     });
     for (const connection of this.#pool.pool) assembleResponses(connection, this.#landing);
@@ -182,19 +184,20 @@ function assembleResponses(connection: Connection, landing: LandingBuffers): voi
 }
 
 /** Plain sockets read into one buffer that is used again: a chunk is valid only during its event. */
-function socketFactory(keepAliveMs: number) {
+function socketFactory({ keepAliveMs, noDelay }: ConnectionSettings) {
+  const tuned = (socket: Socket): Socket =>
+    socket.setKeepAlive(keepAliveMs !== null, keepAliveMs ?? 0).setNoDelay(noDelay);
   return (options: { host: string; port: number; ssl: ConnectionOptions | null; onConnect: () => void }): Socket => {
     const { host, port, ssl, onConnect } = options;
     if (ssl !== null) {
       const servername = isIP(host) === 0 ? { servername: host } : {};
-      return connectTls({ host, port, ...servername, ...ssl }, onConnect).setKeepAlive(true, keepAliveMs);
+      return tuned(connectTls({ host, port, ...servername, ...ssl }, onConnect));
     }
     const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
     const socket: Socket = connectTcp(
       {
         host,
         port,
-        noDelay: true,
         onread: {
           buffer,
           callback: (length) => {
@@ -205,7 +208,7 @@ function socketFactory(keepAliveMs: number) {
       },
       onConnect,
     );
-    return socket.setKeepAlive(true, keepAliveMs);
+    return tuned(socket);
   };
 }
 

@@ -183,6 +183,13 @@ describe('the commands over a stored backup', { timeout: 120_000 }, () => {
     assert.equal(JSON.parse(result.stdout.toString()).offset, '0');
   });
 
+  it('an output that cannot be written is no success', async () => {
+    const script = `"$1" "$2" cat ${TOPIC}/1 --path "$3" --backup-id b > /dev/full`;
+    const result = await finished('bash', ['-c', script, 'bash', process.execPath, MAIN, store]);
+    assert.equal(result.exitCode, 1);
+    assert.match(result.stderr, /the output could not be written: ENOSPC/);
+  });
+
   it('validate finds the backup sound, and damaged when it is', async () => {
     const [shallow, deep] = await Promise.all([json('validate'), json('validate', '--deep')]);
     assert.deepEqual([shallow.result, deep.result, deep.problem_count], ['VALID', 'VALID', 0]);

@@ -111,10 +111,14 @@ export class AgentWorkspace {
   }
 
   /** Waits until the catalog fulfils `condition`. @throws after a minute, or when it cannot be read */
-  async catalogUntil(backupId: string, condition: (state: CatalogState) => boolean): Promise<CatalogState> {
+  async catalogUntil(
+    backupId: string,
+    condition: (state: CatalogState) => boolean,
+    store: string = this.store,
+  ): Promise<CatalogState> {
     const deadline = Date.now() + CATALOG_TIMEOUT_MS;
     for (;;) {
-      const state = await this.catalog(backupId);
+      const state = await this.catalog(backupId, store);
       if (condition(state)) return state;
       if (Date.now() > deadline) {
         const said = this.#agents.map(({ pid, stderr }) => `agent ${pid}: ${stderr.slice(-4000)}`).join('\n');

@@ -58,7 +58,7 @@ export const FLOW_RULES: readonly Rule[] = [
   },
   {
     doc: '`control.listen` beyond loopback needs `control.token_file`, which must be readable; two listeners need two addresses.',
-    check: checkListeners,
+    check: checkControl,
   },
 ];
 
@@ -173,8 +173,8 @@ function checkRestore(subject: RuleSubject): void {
   }
 }
 
-function checkListeners(subject: RuleSubject): void {
-  const { control, metrics } = subject.values;
+function checkControl(subject: RuleSubject): void {
+  const { control } = subject.values;
   if (control.token_file !== null) {
     const fault = whyUnreadable(control.token_file);
     if (fault !== null) subject.problem('control.token_file', fault);
@@ -183,19 +183,6 @@ function checkListeners(subject: RuleSubject): void {
       suggestion: 'Set control.token_file, or listen on 127.0.0.1.',
       involves: ['control.token_file'],
     });
-  }
-  if (metrics.listen === false) {
-    subject.problem('metrics.listen', 'metrics need an address.', {
-      suggestion: 'Use metrics.enabled: false to have none.',
-    });
-  } else if (metrics.listen !== null && control.listen !== null && control.listen !== false) {
-    const same = metrics.listen.port === control.listen.port && metrics.listen.port !== 0;
-    if (same && metrics.listen.host === control.listen.host) {
-      subject.problem('metrics.listen', 'this is the address of control.listen.', {
-        suggestion: 'Remove the key to serve metrics there.',
-        involves: ['control.listen'],
-      });
-    }
   }
 }
 

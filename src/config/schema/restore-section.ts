@@ -76,7 +76,7 @@ function whereTo() {
       default: -1,
       min: -1,
       max: 32_767,
-      defaultText: '-1: as the target cluster is configured',
+      defaultText: '-1: as it was at the source, as far as the target has brokers',
     }),
     into_existing: choice(['refuse', 'append'], {
       doc: 'What to do with a target topic that holds records.',
@@ -86,6 +86,10 @@ function whereTo() {
     include_original_offset_header: flag({
       doc: 'Add headers with the original offset, partition and timestamp to every restored record.',
       default: false,
+      status: {
+        kind: 'unavailable',
+        text: `adding headers ${LATER} Restored records carry exactly their own headers.`,
+      },
     }),
     compression: choice(['producer', 'none', 'gzip', 'snappy', 'lz4', 'zstd'], {
       doc: 'Codec of the restored batches; `producer` is the one that the original producer used.',

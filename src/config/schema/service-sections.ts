@@ -2,7 +2,8 @@
 
 import { choice, count, durationMs, durationSecs, flag, listen, path, text, urlPath } from './leaf.ts';
 
-const OPS_LISTENER = 'metrics are served on the control listener unless metrics.listen gives them their own address.';
+const CONTROL_SERVES =
+  'metrics are served by the control port, at /metrics, and cost nothing until they are asked for.';
 const POSITIONS = 'resume positions come from the catalog in the store; there is no offset database.';
 
 export function controlSection() {
@@ -21,13 +22,16 @@ export function controlSection() {
 
 export function metricsSection() {
   return {
-    enabled: flag({ doc: 'Serve metrics.', default: true }),
-    listen: listen({
-      doc: 'Own address for health and metrics, so that they can be public while the control port is not.',
-      default: null,
-      defaultText: 'the control listener',
+    enabled: flag({
+      doc: 'Serve metrics.',
+      default: true,
+      status: { kind: 'notice', text: CONTROL_SERVES, quietWhen: true },
     }),
-    path: urlPath({ doc: 'Path of the metrics.', default: '/metrics' }),
+    path: urlPath({
+      doc: 'Path of the metrics.',
+      default: '/metrics',
+      status: { kind: 'notice', text: CONTROL_SERVES, quietWhen: '/metrics' },
+    }),
     max_partition_labels: count({
       doc: 'Partitions with metrics of their own; above this number topics are summed up. 0 means no limit.',
       default: 100,
@@ -39,12 +43,12 @@ export function metricsSection() {
       default: 8080,
       min: 0,
       max: 65_535,
-      status: { kind: 'notice', text: OPS_LISTENER },
+      status: { kind: 'notice', text: CONTROL_SERVES },
     }),
     bind_address: text({
       doc: 'Address for metrics.',
       default: '0.0.0.0',
-      status: { kind: 'notice', text: OPS_LISTENER },
+      status: { kind: 'notice', text: CONTROL_SERVES },
     }),
     update_interval_ms: durationMs({
       doc: 'How often metrics are computed.',

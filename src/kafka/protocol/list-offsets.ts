@@ -30,7 +30,11 @@ export function listOffsetsCall(
       writer.compactArray(topics, (topic, { topic: name, partitions }) => {
         topic.compactString(name);
         topic.compactArray(partitions, (partition, index) =>
-          partition.int32(index).int32(-1).int64(at === 'earliest' ? EARLIEST : LATEST).noTaggedFields(),
+          partition
+            .int32(index)
+            .int32(-1)
+            .int64(at === 'earliest' ? EARLIEST : LATEST)
+            .noTaggedFields(),
         );
         topic.noTaggedFields();
       });

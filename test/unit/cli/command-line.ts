@@ -31,6 +31,7 @@ export async function runCommand(args: readonly string[], run: CommandRun = {}):
   };
   const terminal: Terminal = {
     isInteractive: false,
+    hasReader: true,
     signals: { stop: run.stop ?? new AbortController().signal },
     result,
     renewed: result,

@@ -214,14 +214,6 @@ const CONTRADICTIONS: readonly BadCase[] = [
     'this is a directory',
   ],
   [
-    'two listeners at one address',
-    'control: {listen: "127.0.0.1:1"}\nmetrics: {listen: "127.0.0.1:1"}\n',
-    '9:19',
-    'metrics.listen',
-    'is the address of control.listen',
-  ],
-  ['metrics without listener', 'metrics: {listen: false}\n', '8:19', 'metrics.listen', 'Use metrics.enabled: false'],
-  [
     'an internal topic by glob',
     'backup: {include_internal_topics: true, internal_topics: ["__*"]}\n',
     '8:58',
