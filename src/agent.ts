@@ -118,7 +118,7 @@ async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
         await control?.stop();
         await restores.stop();
         await Promise.allSettled([cluster.close(), workers.close(), store.close()]);
-        await logger.flush();
+        logger.flush();
       }
     },
   };
@@ -236,7 +236,7 @@ async function openRestore(source: ConfigSource): Promise<OpenedRestore> {
     async close() {
       await service.stop();
       await store.close();
-      await logger.flush();
+      logger.flush();
     },
   };
 }

@@ -9,12 +9,6 @@ const INTERRUPTED_EXIT_CODE = 130;
 
 class Interruption extends Error {}
 
-// kafkajs 2.2.4, which asks whether the broker is ready, arms a timer with a negative delay; Node 24 remarks on it.
-process.removeAllListeners('warning');
-process.on('warning', (warning) => {
-  if (warning.name !== 'TimeoutNegativeWarning') process.stderr.write(`${warning.name}: ${warning.message}\n`);
-});
-
 const narrator = new Narrator(STEPS);
 const scene = await Scene.open();
 const interrupted = new AbortController();

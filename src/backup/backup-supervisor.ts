@@ -9,7 +9,7 @@ import { maxStoredSize } from '../compression/frame-codec.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackOff, pause } from '../model/back-off.ts';
-import { BackupError, type ErrorCode, isRetriable, messageOf } from '../model/errors.ts';
+import { BackupError, type ErrorCode, errorOf, isRetriable, messageOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { Gap } from '../model/segment.ts';
 import type { TopicConfigs } from '../model/topic-description.ts';
@@ -75,7 +75,7 @@ export class BackupSupervisor {
   #context: PartitionContext | undefined;
   #configs: ReadonlyMap<string, TopicConfigs> = new Map();
   #refreshAtMs = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: BackupOptions) {
     this.#options = options;
@@ -157,7 +157,7 @@ export class BackupSupervisor {
       onCommit: (result) => this.#onCommit(result),
       onTrouble: (error) => this.#onTrouble(error),
       onFailure: (error) => {
-        this.#failure = error;
+        this.#failure = errorOf(error);
       },
     });
     const { queue, outputs } = { queue: this.#queue, outputs: this.#outputs() };
@@ -444,7 +444,7 @@ export class BackupSupervisor {
 
   /** A defect of ours: the run ends with it. */
   #fail(error: unknown): void {
-    this.#failure ??= error;
+    this.#failure ??= errorOf(error);
   }
 
   #countError(code: ErrorCode): void {

@@ -5,7 +5,7 @@
 import type { CatalogWriter, CommitResult } from '../catalog/catalog-writer.ts';
 import type { CatalogAction } from '../catalog/commit.ts';
 import { BackOff, pause } from '../model/back-off.ts';
-import { isRetriable } from '../model/errors.ts';
+import { errorOf, isRetriable } from '../model/errors.ts';
 
 export interface CommitQueueOptions {
   readonly catalog: CatalogWriter;
@@ -23,7 +23,7 @@ export class CommitQueue {
   #pending: CatalogAction[] = [];
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: CommitQueueOptions) {
     this.#options = options;
@@ -78,7 +78,8 @@ export class CommitQueue {
   }
 
   async #attempt(): Promise<void> {
-    const actions = this.#pending;
+    // A copy: what is added while the commit is under way is not part of it.
+    const actions = [...this.#pending];
     if (actions.length === 0 || this.#failure !== undefined) return;
     const { catalog, onCommit, onTrouble, onFailure } = this.#options;
     try {
@@ -92,7 +93,7 @@ export class CommitQueue {
         this.#backOff.nextDelayMs();
         onTrouble(error);
       } else {
-        this.#failure = error;
+        this.#failure = errorOf(error);
         onFailure(error);
       }
     }

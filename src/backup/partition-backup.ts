@@ -10,7 +10,7 @@ import type { CatalogAction } from '../catalog/commit.ts';
 import type { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { LogPositions } from '../kafka/partition-log.ts';
-import { invariant } from '../model/errors.ts';
+import { errorOf, invariant } from '../model/errors.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
 import { codecOf, type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
 import type { PackResult } from '../segment/pack-frame.ts';
@@ -69,7 +69,7 @@ export class PartitionBackup {
   #uploads = 0;
   /** Sealed segments, gaps and truncations, in order; rejects at the first that failed. */
   #chain: Promise<void> = Promise.resolve();
-  #failure: unknown;
+  #failure: Error | undefined;
   #observed: Pick<LogPositions, 'highWatermark' | 'lastStableOffset'> | undefined;
   #decidedOffset = 0n;
   /** Counts resets: what an older generation still has under way no longer counts. */
@@ -105,7 +105,7 @@ export class PartitionBackup {
   }
 
   /** What went wrong since the last reset; the supervisor decides when to {@link reset}. */
-  get failure(): unknown {
+  get failure(): Error | undefined {
     return this.#failure;
   }
 
@@ -161,7 +161,7 @@ export class PartitionBackup {
     this.#coveredOffset = this.#nextOffset;
     const sealed = segment.writer.seal({
       nextOffset: this.#nextOffset,
-      lastStableOffset: this.#decidedBelow(),
+      decidedOffset: this.#decidedBelow(),
       capturedAtMs: this.#context.wallMs(),
       reachedLogEnd: this.#nextOffset >= this.highWatermark,
     });
@@ -186,6 +186,7 @@ export class PartitionBackup {
       lastOffset: endOffset - 1n,
       reason,
       detectedAtMs: this.#context.wallMs(),
+      timeline: this.#timeline,
     };
     this.#nextOffset = endOffset;
     this.#coveredOffset = endOffset;
@@ -238,7 +239,7 @@ export class PartitionBackup {
         },
         (error: unknown) => {
           memory.give(frame.buffer);
-          if (generation === this.#generation) this.#failure ??= error;
+          if (generation === this.#generation) this.#failure ??= errorOf(error);
         },
       );
   }
@@ -349,7 +350,7 @@ export class PartitionBackup {
         this.#context.queue(action);
         this.#durable = durable;
       } catch (error) {
-        if (generation === this.#generation) this.#failure ??= error;
+        if (generation === this.#generation) this.#failure ??= errorOf(error);
         throw error;
       }
     });

@@ -43,15 +43,19 @@ export class PartitionHistory {
     return this.#resume;
   }
 
-  /** True when the action continues this history; false when another writer was there before. */
+  /**
+   * True when the action continues this history without a hole; false when another writer was there before. A writer that lost a
+   * segment must not go on behind it.
+   */
   admits(action: CatalogAction): boolean {
-    const nextOffset = this.#resume?.nextOffset ?? 0n;
+    const nextOffset = this.#resume?.nextOffset;
     const timeline = this.#resume?.timeline ?? 0;
+    const continues = (baseOffset: bigint): boolean => nextOffset === undefined || baseOffset === nextOffset;
     switch (action.kind) {
       case 'segment':
-        return action.segment.baseOffset >= nextOffset && action.segment.timeline === timeline;
+        return continues(action.segment.baseOffset) && action.segment.timeline === timeline;
       case 'gap':
-        return action.gap.baseOffset >= nextOffset;
+        return continues(action.gap.baseOffset) && action.gap.timeline === timeline;
       case 'truncation':
         return action.truncation.timeline === timeline + 1;
       case 'remove':

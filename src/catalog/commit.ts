@@ -104,7 +104,8 @@ export function actionText(action: CatalogAction): string {
 export function decodeAction(fields: JsonFields): CatalogAction {
   const action = decodeKind(fields);
   const topic = incarnationOf(action)?.topic;
-  if (topic !== undefined && !isTopicName(topic)) throw corrupt(`${JSON.stringify(topic)}, which is no name of a topic`);
+  if (topic !== undefined && !isTopicName(topic))
+    throw corrupt(`${JSON.stringify(topic)}, which is no name of a topic`);
   return action;
 }
 
@@ -136,7 +137,8 @@ function decodeSegment(fields: JsonFields): SegmentSummary {
     footerSha256: fields.string('footerSha256'),
   };
   assertOffsets(segment.baseOffset, segment.nextOffset);
-  if (segment.footerSizeBytes > segment.storedSizeBytes) throw corrupt(`${segment.key} with a footer larger than itself`);
+  if (segment.footerSizeBytes > segment.storedSizeBytes)
+    throw corrupt(`${segment.key} with a footer larger than itself`);
   return segment;
 }
 
@@ -147,6 +149,7 @@ function decodeGap(fields: JsonFields): Gap {
     lastOffset: fields.bigint('lastOffset'),
     reason: fields.choice('reason', ['retention', 'delete-records', 'unknown']),
     detectedAtMs: fields.integer('detectedAtMs'),
+    timeline: fields.integer('timeline'),
   };
   assertOffsets(gap.baseOffset, gap.lastOffset);
   return gap;

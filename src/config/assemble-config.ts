@@ -83,7 +83,10 @@ function storageConfig(storage: SchemaValues['storage']): StorageConfig {
       return { kind: 'filesystem', path: given(storage.path, 'storage.path') };
     case 'memory':
       return { kind: 'memory' };
-    default:
+    case 's3':
+    case 'azure':
+    case 'gcs':
+    case null:
       throw new Error(`invariant broken: backend ${String(storage.backend)} passed the rules`);
   }
 }

@@ -4,7 +4,7 @@
 import type { CurrentSegment, PartitionHistory } from '../catalog/catalog-state.ts';
 import { FrameExpander } from '../compression/frame-codec.ts';
 import { BackupError } from '../model/errors.ts';
-import type { FrameEntry, Gap, PartitionIdentity } from '../model/segment.ts';
+import type { Gap, PartitionIdentity, TimestampBounds } from '../model/segment.ts';
 import { type RecordBatchHeader, splitBatches, verifyBatchCrc } from '../record/batch-header.ts';
 import { readFooter, readFrame } from '../segment/segment-reader.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -69,6 +69,7 @@ export class PartitionExcerpt {
     const expander = new FrameExpander();
     let target = new Uint8Array(0);
     for (const { segment, fromOffset, toOffset } of this.#segments) {
+      if (!this.#mayHoldTime(segment)) continue;
       const footer = await readFooter(store, segment);
       for (const frame of footer.frames) {
         const bounds = this.#boundsWithin(fromOffset, toOffset);
@@ -95,7 +96,7 @@ export class PartitionExcerpt {
     return bounds.fromOffset < bounds.endOffset;
   }
 
-  #mayHoldTime({ minTimestampMs, maxTimestampMs }: FrameEntry): boolean {
+  #mayHoldTime({ minTimestampMs, maxTimestampMs }: TimestampBounds): boolean {
     const { fromMs, toMs } = this.#range;
     if (fromMs !== undefined && maxTimestampMs < fromMs) return false;
     return toMs === undefined || minTimestampMs === null || minTimestampMs <= toMs;

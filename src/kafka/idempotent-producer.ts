@@ -3,7 +3,7 @@
 // and everything unacknowledged is sent again with its sequence unchanged.
 
 import { BackOff, pause } from '../model/back-off.ts';
-import { BackupError, isRetriable } from '../model/errors.ts';
+import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
 import { BATCH_FIELD, sealBatchCrc, viewOf } from '../record/batch-header.ts';
 import type { KafkaCluster, Lane } from './cluster.ts';
@@ -48,7 +48,7 @@ export class IdempotentProducer implements PartitionProducer {
   #inFlight = 0;
   #isRecovering = false;
   #troubleSinceMs: number | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: IdempotentProducerOptions) {
     this.#options = options;
@@ -154,7 +154,7 @@ export class IdempotentProducer implements PartitionProducer {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error;
+    this.#failure ??= errorOf(error);
     for (const { reject } of this.#unacknowledged.splice(0)) reject(this.#failure);
     this.#wake();
   }

@@ -271,6 +271,11 @@ export function isRetriable(error: unknown): boolean {
   return error instanceof BackupError && error.kind.retriable;
 }
 
+/** Any thrown value as an error, to be kept and thrown again later. */
+export function errorOf(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value));
+}
+
 /** The text of any thrown value, for messages. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -28,7 +28,7 @@ export function decodeSegmentDescription(fields: JsonFields): SegmentDescription
     timestampType: fields.choice('timestampType', TIMESTAMP_TYPES),
     leaderEpoch: fields.integer('leaderEpoch', -1),
     isTransactional: fields.boolean('isTransactional'),
-    lastStableOffset: fields.bigint('lastStableOffset'),
+    decidedOffset: fields.bigint('decidedOffset'),
     maxBatchSizeBytes: fields.integer('maxBatchSizeBytes'),
     capturedAtMs: fields.integer('capturedAtMs'),
     reachedLogEnd: fields.boolean('reachedLogEnd'),

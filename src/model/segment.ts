@@ -63,6 +63,7 @@ export interface Gap extends PartitionIdentity {
   readonly lastOffset: bigint;
   readonly reason: 'retention' | 'delete-records' | 'unknown';
   readonly detectedAtMs: number;
+  readonly timeline: number;
 }
 
 /** What the catalog says of a segment. */
@@ -88,7 +89,7 @@ export interface SegmentSummary extends PartitionIdentity, TimestampBounds {
    * A last stable offset of the log at a time when its high watermark was not beyond `nextOffset`: every transaction that began
    * below it is decided by a marker in the backup, or was committed and compaction has removed the marker.
    */
-  readonly lastStableOffset: bigint;
+  readonly decidedOffset: bigint;
   /** The largest record batch as the source held it: a target must allow as much. */
   readonly maxBatchSizeBytes: number;
   readonly capturedAtMs: number;

@@ -102,7 +102,9 @@ function planTopic(incarnation: IncarnationHistory, request: RestoreRequest, opt
 
 function planPartition(history: PartitionHistory, targetTopic: string, target: RecoveryTarget): PartitionRestorePlan {
   const current = history.currentSegments();
-  const stable = current.map(({ segment, toOffset }) => (segment.lastStableOffset < toOffset ? segment.lastStableOffset : toOffset));
+  const stable = current.map(({ segment, toOffset }) =>
+    segment.decidedOffset < toOffset ? segment.decidedOffset : toOffset,
+  );
   return {
     source: history.identity,
     targetTopic,

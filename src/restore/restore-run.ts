@@ -7,7 +7,7 @@ import { maxStoredSize } from '../compression/frame-codec.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackOff, pause } from '../model/back-off.ts';
-import { BackupError } from '../model/errors.ts';
+import { BackupError, errorOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -129,13 +129,13 @@ export class RestoreRun {
 
   async #runPartitions(): Promise<void> {
     const queue = [...this.#partitions];
-    let failure: unknown;
+    let failure: Error | undefined;
     const runNext = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined && failure === undefined; next = queue.shift()) {
         try {
           await this.#runPartition(next);
         } catch (error) {
-          failure ??= error;
+          failure ??= errorOf(error);
           this.#stopping.abort();
         }
       }

@@ -7,7 +7,7 @@ import { readIdentity } from '../catalog/backup-identity.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
-import { BackupError, messageOf } from '../model/errors.ts';
+import { BackupError, errorOf, messageOf } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
 import type { Logger } from '../model/logger.ts';
 import { TopicSelection } from '../model/topic-selection.ts';
@@ -56,7 +56,7 @@ interface Job {
   plan: PlanSummary | null;
   run: RestoreRun | null;
   failure: RestoreFailure | null;
-  error: unknown;
+  error: Error | undefined;
   done: Promise<void>;
 }
 
@@ -147,7 +147,7 @@ export class RestoreService implements RestoreJobs {
     } catch (error) {
       const isCancelled = job.cancelling.signal.aborted && error instanceof BackupError && error.code === 'INTERRUPTED';
       job.state = isCancelled ? 'CANCELLED' : 'FAILED';
-      job.error = error;
+      job.error = errorOf(error);
       job.failure = failureOf(error);
       if (!isCancelled) logger.error('the restore failed', { restore: job.id, error });
     }

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { defineTask } from '../compression/worker-pool.ts';
 import { FrameCompressor, maxStoredSize } from '../compression/frame-codec.ts';
 import type { SegmentCodec } from '../model/codec.ts';
-import { invariant } from '../model/errors.ts';
+import { BackupError, invariant } from '../model/errors.ts';
 import {
   ATTRIBUTE,
   BATCH_FIELD,
@@ -71,7 +71,7 @@ export function packFrame(task: PackTask): PackResult {
   for (const header of headers) verifyBatchCrc(raw, header);
   const isCompressed = headers.some((header) => codecOf(header) !== 'none');
   if (!isCompressed || task.expansion === 'never') return finish(task, raw, raw, headers, false);
-  const expanded = expandBatches(raw, headers);
+  const expanded = tryExpand(raw, headers);
   if (expanded === undefined) return finish(task, raw, raw, headers, false);
   if (task.expansion === 'measure') {
     const asItCame = compress(task, raw).storedSizeBytes;
@@ -108,6 +108,16 @@ function compress(task: PackTask, raw: Uint8Array): { storedSizeBytes: number; o
   const overflowBytes = compressor.compress(raw, new Uint8Array(overflow));
   invariant(overflowBytes !== undefined, 'a frame is larger than its bound');
   return { storedSizeBytes: overflowBytes, overflow };
+}
+
+/** As expandBatches; undefined also where a producer's compression does not decode: such a batch is kept exactly as it came. */
+function tryExpand(raw: Uint8Array, headers: readonly RecordBatchHeader[]): Uint8Array | undefined {
+  try {
+    return expandBatches(raw, headers);
+  } catch (error) {
+    if (error instanceof BackupError && error.code === 'BATCH_CORRUPT') return undefined;
+    throw error;
+  }
 }
 
 /** All batches with their records expanded, in this thread's scratch area; undefined when that takes too much memory. */

@@ -54,7 +54,7 @@ export interface RawFrame {
 /** What a seal adds: how far the segment reaches and what the log looked like then. */
 export interface SealFacts {
   readonly nextOffset: bigint;
-  readonly lastStableOffset: bigint;
+  readonly decidedOffset: bigint;
   readonly capturedAtMs: number;
   readonly reachedLogEnd: boolean;
 }
@@ -234,7 +234,7 @@ class SegmentBody {
       timestampType: this.#timestampType(),
       leaderEpoch: this.#leaderEpochs.at(-1)?.epoch ?? -1,
       isTransactional: this.#starts.length > 0 || this.#markers.length > 0,
-      lastStableOffset: seal.lastStableOffset,
+      decidedOffset: seal.decidedOffset,
       maxBatchSizeBytes: this.#maxBatchSizeBytes,
       capturedAtMs: seal.capturedAtMs,
       reachedLogEnd: seal.reachedLogEnd,

@@ -31,6 +31,7 @@ export class FilesystemObjectStore implements ObjectStore {
   readonly description: string;
   readonly #root: string;
   readonly #knownDirectories = new Set<string>();
+  #making: Promise<void> = Promise.resolve();
 
   constructor(root: string) {
     this.#root = root;
@@ -133,9 +134,18 @@ export class FilesystemObjectStore implements ObjectStore {
     return 'created';
   }
 
-  /** Makes the directory and syncs every parent that gained an entry. A root that went away is not made again. */
+  /**
+   * Makes the directory and syncs every parent that gained an entry. One at a time: whoever finds a directory made by another
+   * put must not be done before that one has synced it. A root that went away is not made again.
+   */
   async #ensureDirectory(directory: string): Promise<void> {
     if (this.#knownDirectories.has(directory) && (await stat(directory).catch(absentAsUndefined)) !== undefined) return;
+    const made = this.#making.then(() => this.#makeDirectory(directory));
+    this.#making = made.catch(() => {});
+    await made;
+  }
+
+  async #makeDirectory(directory: string): Promise<void> {
     if (this.#knownDirectories.size > 0) await stat(this.#root);
     const first = await mkdir(directory, { recursive: true, mode: 0o750 });
     if (first !== undefined) {

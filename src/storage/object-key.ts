@@ -13,7 +13,8 @@ export function isObjectKey(key: string): boolean {
 
 /** @throws OBJECT_CORRUPT when `key` is not one that this program makes. */
 export function assertObjectKey(key: string): void {
-  if (!isObjectKey(key)) throw new BackupError('OBJECT_CORRUPT', `${JSON.stringify(key.slice(0, 200))} is not a key of a backup`);
+  if (!isObjectKey(key))
+    throw new BackupError('OBJECT_CORRUPT', `${JSON.stringify(key.slice(0, 200))} is not a key of a backup`);
 }
 
 /** @throws OBJECT_CORRUPT when no key begins with `prefix`, which may end in the middle of a name and may be empty. */

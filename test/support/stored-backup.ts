@@ -111,7 +111,7 @@ export class TestBackup {
     });
     await Promise.all(added);
     const { reachedLogEnd = true } = spec;
-    return writer.seal({ nextOffset, lastStableOffset: nextOffset, capturedAtMs: T0 + 50_000, reachedLogEnd });
+    return writer.seal({ nextOffset, decidedOffset: nextOffset, capturedAtMs: T0 + 50_000, reachedLogEnd });
   }
 
   async commit(...actions: readonly CatalogAction[]): Promise<void> {

@@ -57,7 +57,7 @@ export function segment(
       timestampType: 'CreateTime',
       leaderEpoch: change.leaderEpoch ?? 4,
       isTransactional: false,
-      lastStableOffset: nextOffset,
+      decidedOffset: nextOffset,
       maxBatchSizeBytes: 900,
       capturedAtMs: T0,
       reachedLogEnd: true,
@@ -66,8 +66,11 @@ export function segment(
   };
 }
 
-export function gap(identity: PartitionIdentity, baseOffset: bigint, lastOffset: bigint): CatalogAction {
-  return { kind: 'gap', gap: { ...identity, baseOffset, lastOffset, reason: 'retention', detectedAtMs: T0 } };
+export function gap(identity: PartitionIdentity, baseOffset: bigint, lastOffset: bigint, timeline = 0): CatalogAction {
+  return {
+    kind: 'gap',
+    gap: { ...identity, baseOffset, lastOffset, reason: 'retention', detectedAtMs: T0, timeline },
+  };
 }
 
 export function truncation(identity: PartitionIdentity, endOffset: bigint, timeline: number): CatalogAction {

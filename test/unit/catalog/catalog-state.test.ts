@@ -24,11 +24,12 @@ describe('the history of a partition', () => {
     history.apply(segment(ORDERS, 0n, 10n));
     for (const [action, isAdmitted] of [
       [segment(ORDERS, 10n, 11n), true],
-      [segment(ORDERS, 12n, 13n), true],
+      [segment(ORDERS, 12n, 13n), false],
       [segment(ORDERS, 9n, 30n), false],
       [segment(ORDERS, 10n, 11n, { timeline: 1 }), false],
       [gap(ORDERS, 10n, 12n), true],
       [gap(ORDERS, 9n, 12n), false],
+      [gap(ORDERS, 11n, 12n), false],
       [truncation(ORDERS, 5n, 1), true],
       [truncation(ORDERS, 5n, 0), false],
       [truncation(ORDERS, 5n, 2), false],

@@ -26,23 +26,13 @@ const PARTITIONS = ['A', 'B', 'C'].flatMap((letter) =>
 
 interface Step {
   readonly partition: number;
-  readonly kind: 'segment' | 'segment-after-hole' | 'gap' | 'truncation' | 'topic' | 'note' | 'remove';
+  readonly kind: 'segment' | 'gap' | 'truncation' | 'topic' | 'note' | 'remove';
   readonly length: number;
 }
 
 const anyStep: fc.Arbitrary<Step> = fc.record({
   partition: fc.nat(PARTITIONS.length - 1),
-  kind: fc.constantFrom(
-    'segment',
-    'segment',
-    'segment',
-    'segment-after-hole',
-    'gap',
-    'truncation',
-    'topic',
-    'note',
-    'remove',
-  ),
+  kind: fc.constantFrom('segment', 'segment', 'segment', 'gap', 'truncation', 'topic', 'note', 'remove'),
   length: fc.integer({ min: 1, max: 50 }),
 });
 const anyCommits = fc.array(
@@ -63,11 +53,9 @@ class Author {
     const from = position.nextOffset;
     const span = BigInt(length);
     switch (kind) {
-      case 'segment':
-      case 'segment-after-hole': {
-        const baseOffset = kind === 'segment' ? from : from + 3n;
-        position.nextOffset = baseOffset + span;
-        const action = segment(identity, baseOffset, position.nextOffset, {
+      case 'segment': {
+        position.nextOffset = from + span;
+        const action = segment(identity, from, position.nextOffset, {
           timeline: position.timeline,
           leaderEpoch: length,
         });
@@ -76,7 +64,7 @@ class Author {
       }
       case 'gap':
         position.nextOffset = from + span;
-        return gap(identity, from, position.nextOffset - 1n);
+        return gap(identity, from, position.nextOffset - 1n, position.timeline);
       case 'truncation':
         position.timeline += 1;
         position.nextOffset = from > span ? from - span : 0n;
@@ -127,7 +115,7 @@ describe('a checkpoint', () => {
       const from = BigInt(index);
       await writer.commit([
         segment(ORDERS, from, from + 1n),
-        ...(index % 4 === 0 ? [segment(other, from, from + 1n)] : []),
+        ...(index % 4 === 0 ? [segment(other, from / 4n, from / 4n + 1n)] : []),
       ]);
       if (isDue(index)) await writer.checkpoint(true);
     }

@@ -6,14 +6,7 @@ import type { SegmentSummary } from '../../../src/model/segment.ts';
 import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
 import { encodeBatch, encodeMarker, text } from '../../support/record-batches.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
-import {
-  type AnyJson,
-  type CommandRun,
-  linesOf,
-  removeDirectory,
-  runCommand,
-  temporaryDirectory,
-} from './command-line.ts';
+import { type CommandRun, linesOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
 
 const SECOND_ID = 'AAAAAAAAAAAAAAAAAAAAAg';
 const PRODUCER_ID = 9_007_199_254_740_993n;
@@ -184,6 +177,7 @@ describe('cat takes a range', () => {
       lastOffset: 7n,
       reason: 'delete-records' as const,
       detectedAtMs: T0,
+      timeline: 0,
     };
     await backup.commit({ kind: 'gap', gap });
     await backup.add([jsonBatch(8n, 2)], { topic });
@@ -310,10 +304,16 @@ describe('cat reads', () => {
     const { openStoredBackup } = await import('../../../src/inspection/stored-backup.ts');
     const store = new CountingStore(directory);
     const opened = await openStoredBackup(store, backup.layout, topic);
-    const wanted = { fromOffset: 6n, lastOffset: 7n, fromMs: undefined, toMs: undefined };
-    const excerpt = PartitionExcerpt.open(opened, { topic, partition: 0 }, undefined, wanted);
-    const frames: AnyJson[] = [];
-    for await (const { batches } of excerpt.frames(store)) frames.push(batches.length);
-    assert.deepEqual([frames, reads.length], [[1], 2]);
+    const all = { fromOffset: undefined, lastOffset: undefined, fromMs: undefined, toMs: undefined };
+    for (const wanted of [
+      { ...all, fromOffset: 6n, lastOffset: 7n },
+      { ...all, fromMs: T0 + 6, toMs: T0 + 7 },
+    ]) {
+      reads.length = 0;
+      const excerpt = PartitionExcerpt.open(opened, { topic, partition: 0 }, undefined, wanted);
+      const frames: number[] = [];
+      for await (const { batches } of excerpt.frames(store)) frames.push(batches.length);
+      assert.deepEqual([frames, reads.length], [[1], 2]);
+    }
   });
 });

@@ -28,7 +28,14 @@ async function fill(path: string): Promise<TestBackup> {
   const made = await TestBackup.create(new FilesystemObjectStore(path), workers);
   await made.observe(2, { configs: { 'cleanup.policy': 'compact' } });
   await made.add([jsonBatch(0n, 5)]);
-  const gap = { ...IDENTITY, baseOffset: 5n, lastOffset: 9n, reason: 'retention' as const, detectedAtMs: T0 };
+  const gap = {
+    ...IDENTITY,
+    baseOffset: 5n,
+    lastOffset: 9n,
+    reason: 'retention' as const,
+    detectedAtMs: T0,
+    timeline: 0,
+  };
   await made.commit({ kind: 'gap', gap });
   await made.add([jsonBatch(10n, 5)]);
   await made.commit({ kind: 'truncation', truncation: { ...IDENTITY, endOffset: 12n, timeline: 1, detectedAtMs: T0 } });

@@ -77,7 +77,7 @@ export function openWriter(setup: SegmentSetup): SegmentWriter {
 }
 
 export function sealAt(nextOffset: bigint): SealFacts {
-  return { nextOffset, lastStableOffset: nextOffset - 1n, capturedAtMs: T0 + 9999, reachedLogEnd: true };
+  return { nextOffset, decidedOffset: nextOffset - 1n, capturedAtMs: T0 + 9999, reachedLogEnd: true };
 }
 
 /** One segment of `frames`, written into `store`. */

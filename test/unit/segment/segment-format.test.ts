@@ -62,7 +62,7 @@ const anyFooter: fc.Arbitrary<SegmentFooter> = fc
       timestampType: fc.constantFrom('CreateTime' as const, 'LogAppendTime' as const, 'mixed' as const),
       leaderEpoch: fc.integer({ min: -1, max: 99 }),
       isTransactional: fc.boolean(),
-      lastStableOffset: fc.bigInt({ min: -1n, max: 2n ** 62n }),
+      decidedOffset: fc.bigInt({ min: -1n, max: 2n ** 62n }),
       maxBatchSizeBytes: fc.nat(),
       capturedAtMs: fc.nat(2 ** 41),
       reachedLogEnd: fc.boolean(),

@@ -103,7 +103,7 @@ describe('a segment', () => {
         timestampType: 'CreateTime',
         leaderEpoch: 0,
         isTransactional: false,
-        lastStableOffset: frames.at(-1)!.lastOffset,
+        decidedOffset: frames.at(-1)!.lastOffset,
         maxBatchSizeBytes: description.maxBatchSizeBytes,
         capturedAtMs: T0 + 9999,
         reachedLogEnd: true,

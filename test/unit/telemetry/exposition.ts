@@ -38,13 +38,17 @@ export function parseExposition(text: string): ReadonlyMap<string, MetricFamily>
       const sample = parseSample(line);
       const family = families.get(current);
       assert.ok(family !== undefined && belongs(sample.name, current, family.type), line);
-      const series = JSON.stringify([sample.name, Object.entries(sample.labels).sort()]);
+      const series = JSON.stringify([sample.name, Object.entries(sample.labels).sort(byName)]);
       assert.ok(!seen.has(series), `${line} twice`);
       seen.add(series);
       family.samples.push(sample);
     }
   }
   return families;
+}
+
+function byName([one]: readonly [string, string], [other]: readonly [string, string]): number {
+  return one < other ? -1 : 1;
 }
 
 function belongs(name: string, family: string, type: string): boolean {

@@ -83,7 +83,14 @@ describe('a sound backup is valid', () => {
     await backup.observe();
     const first = await backup.add([jsonBatch(0n, 5)]);
     const identity = { topic: 'orders', topicId: TOPIC_ID, partition: 0 };
-    const gap = { ...identity, baseOffset: 5n, lastOffset: 9n, reason: 'retention' as const, detectedAtMs: T0 };
+    const gap = {
+      ...identity,
+      baseOffset: 5n,
+      lastOffset: 9n,
+      reason: 'retention' as const,
+      detectedAtMs: T0,
+      timeline: 0,
+    };
     await backup.commit({ kind: 'gap', gap });
     await backup.checkpoint();
     await backup.add([jsonBatch(10n, 5)]);
@@ -239,7 +246,7 @@ describe('a catalog that is damaged', () => {
 
   test('by a segment that begins behind a hole is found, with the offsets', async () => {
     const { backup } = await threeSegments();
-    await backup.add([jsonBatch(20n, 5)]);
+    await backup.forceCommit({ kind: 'segment', segment: await backup.segment([[jsonBatch(20n, 5)]]) });
     const report = await shallow(backup);
     assertOneProblem(report, 'CATALOG_CORRUPT', /offsets 15 to 19 are neither stored nor declared/);
     assert.equal(report.problems[0]!.offset, 15n);
@@ -249,7 +256,14 @@ describe('a catalog that is damaged', () => {
     const { backup } = await threeSegments();
     const segment = await backup.segment([[jsonBatch(12n, 5)]]);
     const identity = { topic: 'orders', topicId: TOPIC_ID, partition: 0 };
-    const gap = { ...identity, baseOffset: 16n, lastOffset: 18n, reason: 'unknown' as const, detectedAtMs: T0 };
+    const gap = {
+      ...identity,
+      baseOffset: 16n,
+      lastOffset: 18n,
+      reason: 'unknown' as const,
+      detectedAtMs: T0,
+      timeline: 0,
+    };
     await backup.forceCommit({ kind: 'segment', segment }, { kind: 'gap', gap });
     const { problems } = await shallow(backup);
     assert.match(problems[0]!.message, /a segment from offset 12 overlaps what is stored up to 14/);
@@ -265,6 +279,7 @@ describe('a catalog that is damaged', () => {
       { kind: 'remove', key: 'b/data/unknown', partition: identity },
       { kind: 'truncation', truncation: { ...identity, endOffset: 99n, timeline: 1, detectedAtMs: T0 } },
       { kind: 'truncation', truncation: { ...identity, endOffset: 3n, timeline: 3, detectedAtMs: T0 } },
+      { kind: 'segment', segment: await backup.segment([[jsonBatch(3n, 5)]], { timeline: 2 }) },
     );
     const { problems } = await shallow(backup);
     const expected = [
@@ -273,6 +288,7 @@ describe('a catalog that is damaged', () => {
       /removes .* not committed/,
       /cut at offset 99/,
       /timeline 3 follows/,
+      /a segment of timeline 2 follows timeline 3/,
     ];
     assert.deepEqual(
       problems.map(({ message }, index) => expected[index]!.test(message)),
@@ -343,6 +359,23 @@ describe('a lie that damages no byte', () => {
     await backup.commit({ kind: 'segment', segment: { ...segment, sha256: 'ab'.repeat(32) } });
     assert.equal((await shallow(backup)).isValid, true);
     assertOneProblem(await deep(backup), 'OBJECT_CORRUPT', /another SHA-256/);
+  });
+
+  test('of the footer about how far its frames reach is found without reading the body', async () => {
+    const backup = await newBackup();
+    await backup.add([jsonBatch(0n, 5)], { nextOffset: 3n });
+    assertOneProblem(await shallow(backup), 'OBJECT_CORRUPT', /its frames reach beyond 0 to before 3/);
+  });
+
+  test('of the footer about its producers\u2019 codecs, or batches that overlap, is found by decoding the frames', async () => {
+    const backup = await newBackup();
+    const segment = await backup.segment([[jsonBatch(0n, 5, { codec: 'gzip' })]]);
+    const forged = await backup.forge(segment, (footer) => ({ ...footer, producerCodecs: [] }));
+    await backup.commit({ kind: 'segment', segment: forged });
+    assertOneProblem(await deep(backup), 'OBJECT_CORRUPT', /other codecs/);
+    const other = await newBackup();
+    await other.add([jsonBatch(0n, 2), jsonBatch(1n, 4)]);
+    assertOneProblem(await deep(other), 'OBJECT_CORRUPT', /a batch at 1 follows offset 1/);
   });
 
   const transactions = { starts: [{ producerId: 7n, firstOffset: 0n }], markers: [] };
