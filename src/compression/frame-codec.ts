@@ -7,6 +7,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import type { SegmentCodec } from '../model/codec.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
+import { noteNativeBuffer } from '../model/native-garbage.ts';
 
 interface ZstdContext {
   setParameter(parameter: number, value: number): void;
@@ -62,6 +63,7 @@ export class FrameCompressor {
   compress(raw: Uint8Array, target: Uint8Array): number | undefined {
     if (this.#context !== undefined) return this.#compressWithContext(this.#context, raw, target);
     const frame = this.#compressToNew(raw);
+    if (frame !== raw) noteNativeBuffer(frame.byteLength);
     if (frame.byteLength > target.byteLength) return undefined;
     target.set(frame);
     return frame.byteLength;
@@ -129,6 +131,7 @@ export class FrameExpander {
 }
 
 function copyInto(target: Uint8Array, bytes: Uint8Array): Uint8Array {
+  noteNativeBuffer(bytes.byteLength);
   if (bytes.byteLength > target.byteLength) {
     throw new BackupError('OBJECT_CORRUPT', `a frame expands to ${bytes.byteLength} bytes, more than its footer says`);
   }

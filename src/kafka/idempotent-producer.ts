@@ -1,11 +1,12 @@
 // The producer of one partition: raw batches, idempotent (KIP-98), up to five in flight, so that the broker itself keeps order
 // and drops what arrives twice. After any failure that may pass, what is in flight is awaited, the leader is looked up again,
-// and everything unacknowledged is sent again with its sequence unchanged.
+// the log is asked what has arrived, and everything else is sent again with its sequence unchanged.
 
 import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
 import { BATCH_FIELD, sealBatchCrc, viewOf } from '../record/batch-header.ts';
+import { arrivedBatches } from './arrived-batches.ts';
 import type { KafkaCluster, Lane } from './cluster.ts';
 import { KAFKA_ERROR, kafkaError } from './protocol/kafka-errors.ts';
 import { produceCall, type ProducerIdentity } from './protocol/produce.ts';
@@ -31,6 +32,8 @@ export interface IdempotentProducerOptions {
 
 interface Unacknowledged {
   readonly batch: Uint8Array;
+  readonly baseSequence: number;
+  readonly recordCount: number;
   isSent: boolean;
   readonly resolve: (offset: bigint) => void;
   readonly reject: (error: unknown) => void;
@@ -43,7 +46,9 @@ export class IdempotentProducer implements PartitionProducer {
   readonly #unacknowledged: Unacknowledged[] = [];
   #waiting: (() => void)[] = [];
   #nextSequence = 0;
-  /** True once the broker has acknowledged a batch of this producer. */
+  /** Behind the last acknowledged batch; undefined until an offset was acknowledged. */
+  #nextOffset: bigint | undefined;
+  /** True once the broker has acknowledged a batch of this producer, until the next trouble. */
   #isKnown = false;
   #inFlight = 0;
   #isRecovering = false;
@@ -61,29 +66,33 @@ export class IdempotentProducer implements PartitionProducer {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     if (this.#failure !== undefined) throw this.#failure;
-    this.#stamp(batch, recordCount);
+    const baseSequence = this.#stamp(batch, recordCount);
     const acknowledged = new Promise<bigint>((resolve, reject) => {
-      this.#unacknowledged.push({ batch, isSent: false, resolve, reject });
+      this.#unacknowledged.push({ batch, baseSequence, recordCount, isSent: false, resolve, reject });
     });
     acknowledged.catch(() => {});
     this.#pump();
     return { acknowledged };
   }
 
-  #stamp(batch: Uint8Array, recordCount: number): void {
+  /** Returns the sequence of the batch's first record. */
+  #stamp(batch: Uint8Array, recordCount: number): number {
     const { producerId, producerEpoch } = this.#options.identity;
+    const baseSequence = this.#nextSequence;
     const view = viewOf(batch);
     view.setBigInt64(BATCH_FIELD.producerId, producerId);
     view.setInt16(BATCH_FIELD.producerEpoch, producerEpoch);
-    view.setInt32(BATCH_FIELD.baseSequence, this.#nextSequence);
+    view.setInt32(BATCH_FIELD.baseSequence, baseSequence);
     sealBatchCrc(batch);
-    this.#nextSequence = (this.#nextSequence + recordCount) % SEQUENCE_LIMIT;
+    this.#nextSequence = (baseSequence + recordCount) % SEQUENCE_LIMIT;
+    return baseSequence;
   }
 
   #pump(): void {
     if (this.#isRecovering || this.#failure !== undefined) return;
     for (const entry of this.#unacknowledged) {
       if (entry.isSent) continue;
+      if (!this.#isKnown && this.#inFlight > 0) return;
       entry.isSent = true;
       this.#inFlight += 1;
       this.#request(entry)
@@ -116,6 +125,7 @@ export class IdempotentProducer implements PartitionProducer {
     if (index < 0) return;
     this.#unacknowledged.splice(index, 1);
     this.#isKnown = true;
+    if (offset !== UNKNOWN_OFFSET) this.#nextOffset = offset + BigInt(entry.recordCount);
     entry.resolve(offset);
     if (!this.#isRecovering) {
       this.#backOff.reset();
@@ -133,24 +143,44 @@ export class IdempotentProducer implements PartitionProducer {
       this.#fail(error);
       return;
     }
-    const nowMs = this.#options.monotonicMs();
-    this.#troubleSinceMs ??= nowMs;
-    if (nowMs - this.#troubleSinceMs > this.#options.patienceMs) this.#fail(error);
+    if (this.#isOutOfPatience()) this.#fail(error);
     else this.#isRecovering = true;
   }
 
-  /** Nothing is in flight: look for the leader, then send everything again in order. */
+  #isOutOfPatience(): boolean {
+    const nowMs = this.#options.monotonicMs();
+    this.#troubleSinceMs ??= nowMs;
+    return nowMs - this.#troubleSinceMs > this.#options.patienceMs;
+  }
+
+  /** Nothing is in flight: find out what has arrived, then send the rest again in order. */
   async #recover(): Promise<void> {
-    const { cluster, partition, signal } = this.#options;
-    await pause(this.#backOff.nextDelayMs(), signal);
-    if (signal.aborted) {
-      this.#fail(new BackupError('INTERRUPTED', `produce to ${partitionName(partition)} was stopped`));
-      return;
+    const { partition, signal } = this.#options;
+    while (this.#isRecovering && this.#failure === undefined) {
+      await pause(this.#backOff.nextDelayMs(), signal);
+      if (signal.aborted) {
+        this.#fail(new BackupError('INTERRUPTED', `produce to ${partitionName(partition)} was stopped`));
+        return;
+      }
+      try {
+        await this.#acknowledgeArrived();
+        this.#isRecovering = false;
+      } catch (error) {
+        if (!isRetriable(error) || this.#isOutOfPatience()) this.#fail(error);
+      }
     }
-    await cluster.describeTopics([partition.topic]).catch(() => {});
     for (const entry of this.#unacknowledged) entry.isSent = false;
-    this.#isRecovering = false;
+    this.#isKnown = false;
     this.#pump();
+  }
+
+  async #acknowledgeArrived(): Promise<void> {
+    const { cluster, partition, identity } = this.#options;
+    const arrived = await arrivedBatches(cluster, partition, identity.producerId, this.#nextOffset);
+    for (const entry of [...this.#unacknowledged]) {
+      const offset = arrived.get(entry.baseSequence);
+      if (offset !== undefined) this.#acknowledge(entry, offset);
+    }
   }
 
   #fail(error: unknown): void {

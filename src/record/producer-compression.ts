@@ -7,6 +7,7 @@ import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import snappy from 'snappy';
 import type { ProducerCodec } from '../model/codec.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
+import { noteNativeBuffer } from '../model/native-garbage.ts';
 
 /** Largest records section that is ever expanded. Kafka's own limit is the 32-bit batch length; brokers allow far less. */
 export const MAX_EXPANDED_BYTES = 256 * 1024 * 1024;
@@ -19,6 +20,12 @@ const LZ4_BLOCK_MAX = [0, 0, 0, 0, 64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 
 
 /** The records section before the producer compressed it. @throws BATCH_CORRUPT when it does not decode or grows past the limit. */
 export function expandRecords(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
+  const expanded = expand(codec, bytes);
+  if (expanded !== bytes) noteNativeBuffer(expanded.byteLength);
+  return expanded;
+}
+
+function expand(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     switch (codec) {
@@ -44,6 +51,12 @@ export function expandRecords(codec: ProducerCodec, bytes: Uint8Array): Uint8Arr
 
 /** The inverse of {@link expandRecords}, as the Java producer would write it at its default levels. */
 export function compressRecords(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
+  const compressed = compress(codec, bytes);
+  if (compressed !== bytes) noteNativeBuffer(compressed.byteLength);
+  return compressed;
+}
+
+function compress(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   switch (codec) {
     case 'none':

@@ -127,7 +127,11 @@ export class PartitionRestore {
   /** @throws TARGET_CHANGED when the offset shows that somebody else writes to the partition. */
   #count(offset: bigint, recordCount: number): void {
     this.recordsRestored += recordCount;
-    if (offset < 0n) return;
+    if (offset < 0n) {
+      // It is there, right behind its predecessor: batches arrive in order.
+      if (this.lastTargetOffset !== null) this.lastTargetOffset += BigInt(recordCount);
+      return;
+    }
     const expected = this.lastTargetOffset === null ? offset : this.lastTargetOffset + 1n;
     if (offset !== expected) {
       throw new BackupError(

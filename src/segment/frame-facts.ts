@@ -14,6 +14,7 @@ import {
   viewOf,
 } from '../record/batch-header.ts';
 import { RecordCursor } from '../record/record-cursor.ts';
+import { lowestTimestampDelta } from '../record/timestamp-scan.ts';
 
 /** What a frame's batches say of themselves, in offset order. */
 export interface FrameFacts {
@@ -88,20 +89,16 @@ function minTimestampOf(stored: Uint8Array, header: RecordBatchHeader): number |
   if (isLogAppendTime(header)) return header.maxTimestampMs;
   if (header.recordCount === 1 && header.lastOffsetDelta === 0) return header.maxTimestampMs;
   if (codecOf(header) !== 'none') return null;
-  const cursor = recordsOf(stored, header);
-  let lowest = Number.POSITIVE_INFINITY;
-  while (cursor.next()) if (cursor.timestampDelta < lowest) lowest = cursor.timestampDelta;
-  return header.baseTimestampMs + lowest;
+  return header.baseTimestampMs + lowestTimestampDelta(recordsOf(stored, header), header.recordCount);
 }
 
-function recordsOf(stored: Uint8Array, header: RecordBatchHeader): RecordCursor {
-  const section = stored.subarray(header.position + BATCH_HEADER_BYTES, header.position + header.sizeBytes);
-  return new RecordCursor(section, header.recordCount);
+function recordsOf(stored: Uint8Array, header: RecordBatchHeader): Uint8Array {
+  return stored.subarray(header.position + BATCH_HEADER_BYTES, header.position + header.sizeBytes);
 }
 
 /** The end of a transaction, from the key of the control record: version i16, type i16 (0 abort, 1 commit; ControlRecordType). */
 function markerOf(stored: Uint8Array, header: RecordBatchHeader): TransactionMarker | undefined {
-  const cursor = recordsOf(stored, header);
+  const cursor = new RecordCursor(recordsOf(stored, header), header.recordCount);
   if (!cursor.next()) return undefined;
   const { key } = cursor.decode();
   if (key === null || key.byteLength < 4) return undefined;

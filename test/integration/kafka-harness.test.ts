@@ -5,11 +5,14 @@ import { copyFile, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaBroker, startKafka } from '../support/kafka-broker.ts';
 import { type Codec, KafkaProbe, type RecordToSend } from '../support/kafka-probe.ts';
 
 const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const T0 = 1_700_000_000_000;
+/** Longer than the broker's `broker.session.timeout.ms`. */
+const SESSION_ENDED_MS = 3000;
 
 /** Five records that hold everything a copy could get wrong. */
 const ORIGINAL: readonly RecordToSend[] = [
@@ -211,6 +214,8 @@ describe('the Kafka test harness', { timeout: 120_000 }, () => {
       await probe.deleteTopic('replicated');
     } finally {
       await second.stop();
+      // Until its session has ended, new topics are still placed on it.
+      await sleep(SESSION_ENDED_MS);
     }
   });
 

@@ -40,12 +40,18 @@ final class Topics {
         return awaitLeaders(Params.topic(params)).topicId().toString();
     }
 
-    /** A topic exists before its partitions have leaders, and a client told too early answers with an error. */
+    /**
+     * A topic exists before its partitions have leaders, and the metadata names leaders that do not lead yet. A producer that
+     * starts in between can lose its first batch and never get past it, since a broker takes any first sequence.
+     */
     private TopicDescription awaitLeaders(String name) throws Exception {
         for (int attempt = 0; ; attempt++) {
             try {
                 TopicDescription topic = admin.describeTopics(List.of(name)).allTopicNames().get().get(name);
-                if (topic.partitions().stream().allMatch(partition -> partition.leader() != null)) return topic;
+                if (topic.partitions().stream().allMatch(partition -> partition.leader() != null)) {
+                    admin.listOffsets(each(name, topic.partitions().size(), OffsetSpec.latest())).all().get();
+                    return topic;
+                }
             } catch (Exception notYet) {
                 if (attempt == 100) throw notYet;
             }
@@ -104,14 +110,18 @@ final class Topics {
     Object offsets(JsonNode params) throws Exception {
         String name = Params.topic(params);
         OffsetSpec spec = "earliest".equals(params.path("at").asText()) ? OffsetSpec.earliest() : OffsetSpec.latest();
-        Map<TopicPartition, OffsetSpec> wanted = new HashMap<>();
         int count = admin.describeTopics(List.of(name)).allTopicNames().get().get(name).partitions().size();
-        for (int partition = 0; partition < count; partition++) wanted.put(new TopicPartition(name, partition), spec);
         var options = new ListOffsetsOptions(Params.isolation(params));
         Map<Integer, String> result = new TreeMap<>();
-        admin.listOffsets(wanted, options).all().get()
+        admin.listOffsets(each(name, count, spec), options).all().get()
             .forEach((partition, info) -> result.put(partition.partition(), Long.toString(info.offset())));
         return result;
+    }
+
+    private static Map<TopicPartition, OffsetSpec> each(String topic, int partitions, OffsetSpec spec) {
+        Map<TopicPartition, OffsetSpec> wanted = new HashMap<>();
+        for (int partition = 0; partition < partitions; partition++) wanted.put(new TopicPartition(topic, partition), spec);
+        return wanted;
     }
 
     private static ConfigResource resource(JsonNode params) {

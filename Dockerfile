@@ -1,0 +1,20 @@
+# The agent as an image: built and run on the Node version that package.json pins. Built with BuildKit or Buildah:
+#   docker build -t kafka-backup-agent .
+#   docker run --rm -v /etc/kafka-backup:/etc/kafka-backup:ro -v /var/backups/kafka:/var/backups/kafka kafka-backup-agent backup -c /etc/kafka-backup/backup.yaml
+FROM node:24-bookworm AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build && npm prune --omit=dev
+
+FROM node:24-bookworm-slim
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+USER node
+# SIGTERM drains: what is in hand is committed before the process ends.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["node", "/app/dist/main.js"]
