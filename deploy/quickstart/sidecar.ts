@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { cacheRoot } from '../../test/support/cache.ts';
 import { ControlClient } from './control-client.ts';
 
 export const BACKUP_ID = 'demo';
@@ -56,7 +57,9 @@ export class Sidecar {
     this.#logFile = join(directory, 'agent.log');
     const log = openSync(this.#logFile, 'a');
     const args = [MAIN, 'backup', '--config', this.configFile];
-    this.#child = spawn(process.execPath, args, { cwd: directory, stdio: ['ignore', 'pipe', log] });
+    // Node keeps compiled code in the directory for temporary files unless told where.
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(cacheRoot, 'node-compile-cache') };
+    this.#child = spawn(process.execPath, args, { cwd: directory, env, stdio: ['ignore', 'pipe', log] });
     closeSync(log);
     this.#child.once('error', () => {});
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {

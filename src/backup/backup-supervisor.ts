@@ -397,11 +397,15 @@ export class BackupSupervisor {
   #shortfalls(isTimedOut: boolean, isShutdown: boolean): string[] {
     const shortfalls: string[] = [];
     if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
-    for (const { name, state, failure, backup, committedOffset, endOffset } of this.#roster.all()) {
+    for (const { name, state, failure, backup, committedOffset, givenUpOffset, endOffset } of this.#roster.all()) {
       if (state === 'failed' || state === 'fenced') shortfalls.push(`${name}: ${failure ?? state}`);
       else if (backup.failure !== undefined) shortfalls.push(`${name}: ${messageOf(backup.failure)}`);
       else if (isShutdown && endOffset !== undefined && committedOffset < endOffset) {
         shortfalls.push(`${name}: stopped at offset ${committedOffset} of ${endOffset}`);
+      } else if (committedOffset < givenUpOffset) {
+        shortfalls.push(
+          `${name}: read up to offset ${givenUpOffset}, stored up to ${committedOffset}: ${failure ?? state}`,
+        );
       }
     }
     for (const topic of this.#progress.deniedTopics) shortfalls.push(`${topic}: TOPIC_AUTHORIZATION_FAILED`);

@@ -49,6 +49,7 @@ export class PartitionTrouble {
           nextOffset: partition.backup.nextOffset,
         });
         await partition.backup.truncateTo(outcome.endOffset);
+        partition.givenUpOffset = 0n;
         return;
       case 'stale-metadata':
         refreshSoon();
@@ -74,6 +75,7 @@ export class PartitionTrouble {
 
   /** Treats a failure of taking in, packing or uploading: back to what is durable, then again after a pause. */
   async failure(partition: TrackedPartition, error: unknown): Promise<void> {
+    if (partition.backup.nextOffset > partition.givenUpOffset) partition.givenUpOffset = partition.backup.nextOffset;
     await partition.backup.reset();
     partition.rewind();
     this.#delay(partition, error);

@@ -16,6 +16,8 @@ export class TrackedPartition {
   /** High watermark at the start of a one-shot backup: where it ends. */
   readonly endOffset: bigint | undefined;
   committedOffset: bigint;
+  /** Behind what was taken in and given up after a failure: unless it is committed later, it is missing. */
+  givenUpOffset = 0n;
   failure: string | null = null;
   /** Not fetched before this, by the monotonic clock. */
   notBeforeMs = 0;

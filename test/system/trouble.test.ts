@@ -213,20 +213,32 @@ describe('in trouble', { timeout: 300_000 }, () => {
     try {
       // Where nothing can be mounted, no file may be longer than 200 KiB instead.
       const limited = { ...spec, run: { shell: 'ulimit -f 200; exec "$@"' } };
-      let agent = await system.workspace.startBackup(disk === undefined ? limited : spec);
+      const agent = await system.workspace.startBackup(disk === undefined ? limited : spec);
       await agent.says(disk === undefined ? /STORE_UNAVAILABLE/ : /STORE_FULL/);
       await sleep(1500);
       assert.ok(agent.isRunning, agent.stderr);
-      if (disk === undefined) {
-        assertExit(await agent.stop(), 3);
-        agent = await system.workspace.startBackup(spec);
-      } else await disk.makeRoom();
+      await disk?.makeRoom();
+      if (disk === undefined) await agent.stop();
+      const following = disk === undefined ? await system.workspace.startBackup(spec) : agent;
       await system.workspace.catalogUntil('full', (state) => committedOffset(state, 'full') === 12_000n, store);
-      assertExit(await agent.stop(), 0);
+      assertExit(await following.stop(), 0);
       assert.equal(await assertWhole('full', store), 12_000);
       context.diagnostic(disk === undefined ? 'with a limit on the size of files' : 'with a tmpfs');
     } finally {
       await disk?.remove();
     }
+  });
+
+  it('a continuous backup that is told to stop while it cannot store says that it is incomplete', async () => {
+    await probe.createTopic('unstored');
+    await probe.produce('unstored', { records: 6000 });
+    const spec = { backupId: 'unstored', topics: ['unstored'], backup: { ...EAGER, compression: 'none' } };
+    const agent = await system.workspace.startBackup({ ...spec, run: { shell: 'ulimit -f 200; exec "$@"' } });
+    await agent.says(/EFBIG/);
+    const run = await agent.stop();
+    assertExit(run, 3);
+    assert.match(String(run.summary.shortfalls), /unstored-0: /);
+    assertExit(await system.workspace.backup({ ...spec, backup: {} }), 0);
+    assert.equal(await assertWhole('unstored'), 6000);
   });
 });
