@@ -51,7 +51,7 @@ const MAY_IMPORT = {
 const HOMES = {
   '(kafkajs)(?!/src)': 'kafka/',
   'kafkajs/src': 'kafka/kafkajs-(wire|internals)',
-  piscina: 'compression/worker-pool\\.ts',
+  piscina: 'compression/piscina-pool\\.ts',
   '(zstd-napi|lz4-napi)': '(compression/frame-codec|record/producer-compression)\\.ts',
   snappy: 'record/producer-compression\\.ts',
   '@node-rs/crc32': 'record/crc32c\\.ts',

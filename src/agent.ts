@@ -18,7 +18,8 @@ import type {
   StoreAddress,
 } from './cli/services.ts';
 import { zstdImplementation } from './compression/frame-codec.ts';
-import { PiscinaPool, type WorkerPool } from './compression/worker-pool.ts';
+import { PiscinaPool } from './compression/piscina-pool.ts';
+import type { WorkerPool } from './compression/worker-pool.ts';
 import type { AgentConfig, KafkaConfig, StorageConfig } from './config/agent-config.ts';
 import type { EffectiveValue } from './config/effective-config.ts';
 import { configJsonSchema } from './config/json-schema.ts';

@@ -7,29 +7,34 @@ import { runInNewContext } from 'node:vm';
 import type { WorkerAnswer } from './compression/worker-pool.ts';
 import { BackupError } from './model/errors.ts';
 import { forgetNativeGarbage, nativeGarbageBytes } from './model/native-garbage.ts';
-import { JUDGE_FRAME, judgeFrame } from './restore/judge-frame.ts';
-import { PACK_FRAME, packFrame } from './segment/pack-frame.ts';
-import { VERIFY_FRAME, verifyFrame } from './segment/verify-frame.ts';
 
-// V8's own gc function: the flag reveals it in contexts made afterwards.
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+type CollectGarbage = (options: { type: 'minor' }) => void;
+
+let gc: CollectGarbage | undefined;
 
 /** The outputs of a few frames. */
 const TOLERATED_BYTES = 2 * 1024 * 1024;
 
 type Runner = (task: never) => unknown;
 
-const TASKS: ReadonlyMap<string, Runner> = new Map<string, Runner>([
-  [PACK_FRAME.name, packFrame],
-  [JUDGE_FRAME.name, judgeFrame],
-  [VERIFY_FRAME.name, verifyFrame],
-]);
+/** By the names that the tasks are defined with. */
+const TASKS: Readonly<Record<string, () => Promise<Runner>>> = {
+  'pack-frame': async () => (await import('./segment/pack-frame.ts')).packFrame,
+  'judge-frame': async () => (await import('./restore/judge-frame.ts')).judgeFrame,
+  'verify-frame': async () => (await import('./segment/verify-frame.ts')).verifyFrame,
+};
+const loaded = new Map<string, Runner>();
+
+async function load(name: string): Promise<Runner> {
+  const runner = loaded.get(name) ?? (await TASKS[name]?.());
+  if (runner === undefined) throw new Error(`no such task: ${name}`);
+  loaded.set(name, runner);
+  return runner;
+}
 
 export default async function run(message: { readonly name: string; readonly task: never }): Promise<WorkerAnswer> {
-  const task = TASKS.get(message.name);
+  const task = await load(message.name);
   try {
-    if (task === undefined) throw new Error(`no such task: ${message.name}`);
     return { kind: 'result', result: task(message.task) };
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
@@ -45,7 +50,14 @@ export default async function run(message: { readonly name: string; readonly tas
  * 330 MB. A young collection takes about a millisecond here.
  */
 async function releaseNativeBuffers(): Promise<void> {
+  gc ??= exposeGc();
   gc({ type: 'minor' });
   await setImmediate();
   forgetNativeGarbage();
+}
+
+/** V8's own gc function: the flag reveals it in contexts made afterwards. */
+function exposeGc(): CollectGarbage {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as CollectGarbage;
 }

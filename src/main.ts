@@ -1,15 +1,22 @@
 #!/usr/bin/env node
 // Process entry: arguments, signals, exit codes. Nobody imports it.
 
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module';
+
+const USAGE_EXIT_CODE = 2;
+const INTERRUPTED_EXIT_CODE = 130;
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(`kafka-backup needs Node 22.18 or newer; this is ${process.versions.node}\n`);
+  process.exit(USAGE_EXIT_CODE);
+}
 
 // Compiled code is kept in the temporary directory: it halves the start of the next command. Hence the imports after it.
-enableCompileCache();
+nodeModule.enableCompileCache();
 const { createServices } = await import('./agent.ts');
 const { runProgram } = await import('./cli/program.ts');
 const { openTerminal } = await import('./process-terminal.ts');
-
-const INTERRUPTED_EXIT_CODE = 130;
 
 // kafkajs 2.2.4 arms a timer with a negative delay, which Node 24 remarks on (tulios/kafkajs#1751); nothing depends on it.
 process.removeAllListeners('warning');

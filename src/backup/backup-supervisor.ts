@@ -58,6 +58,8 @@ export interface BackupOutcome {
 }
 
 const TICK_MS = 250;
+/** A one-shot backup ends as soon as it can. */
+const ONE_SHOT_TICK_MS = 10;
 const UP_TO_DATE_TIMEOUT_MS = 15_000;
 /** Frames being packed or waiting to be written: two for each thread keep all of them busy. */
 const OUTPUTS_PER_THREAD = 2;
@@ -173,7 +175,7 @@ export class BackupSupervisor {
       monotonicMs,
       wallMs,
       queue: (action) => queue.add(action),
-      relieveMemory: () => this.#roster.relieveMemory(),
+      relieveMemory: () => this.#roster.relieveMemory(this.#memory),
       onSealed: (reason) => this.#options.observer.segmentSealed(reason),
     };
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {
@@ -357,7 +359,7 @@ export class BackupSupervisor {
         )
           return;
       }
-      await pause(this.#options.settings.continuous ? TICK_MS : TICK_MS / 5, signal);
+      await pause(this.#options.settings.continuous ? TICK_MS : ONE_SHOT_TICK_MS, signal);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -36,8 +36,8 @@ export interface PartitionContext {
   /** Wall clock, for what is written down. */
   readonly wallMs: () => number;
   readonly queue: (action: CatalogAction) => void;
-  /** Closes the largest open frame of all partitions; false when there is none. */
-  readonly relieveMemory: () => boolean;
+  /** Makes sure that memory will be given back: see PartitionRoster. */
+  readonly relieveMemory: () => void;
   readonly onSealed: (reason: SealReason) => void;
 }
 

@@ -2,6 +2,7 @@
 // Only so many catch up at once; a partition that has caught up costs no slot.
 
 import { comparePartitions } from '../model/topic-partition.ts';
+import type { FrameMemory } from './frame-memory.ts';
 import type { TrackedPartition } from './tracked-partition.ts';
 
 type Key = { readonly topicId: string; readonly partition: number };
@@ -66,16 +67,19 @@ export class PartitionRoster {
     }
   }
 
-  /** Closes the largest open frame of all; false when there is none. */
-  relieveMemory(): boolean {
+  /**
+   * Makes room in a memory that is spent: closes the largest open frame, unless frames are on their way already, which will give
+   * theirs back. Closing more would only cut the rest into small pieces.
+   */
+  relieveMemory(memory: FrameMemory): void {
     const backups = this.all().map(({ backup }) => backup);
+    const openBytes = backups.reduce((total, { openFrameBytes }) => total + openFrameBytes, 0);
+    if (openBytes < memory.lentBytes) return;
     const largest = backups.reduce(
       (most, one) => (one.openFrameBytes > most.openFrameBytes ? one : most),
       backups[0] ?? NO_FRAME,
     );
-    if (largest.openFrameBytes === 0) return false;
     largest.closeFrame();
-    return true;
   }
 }
 

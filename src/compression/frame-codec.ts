@@ -4,7 +4,6 @@
 
 import { createRequire } from 'node:module';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import type { SegmentCodec } from '../model/codec.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 import { noteNativeBuffer } from '../model/native-garbage.ts';
@@ -22,14 +21,20 @@ interface ZstdNapi {
   readonly CParameter: { readonly compressionLevel: number; readonly checksumFlag: number };
 }
 
+const require = createRequire(import.meta.url);
 const zstdNapi = loadZstdNapi();
+
+/** Loaded when it is needed: every thread pays for what it loads. */
+function lz4(): typeof import('lz4-napi') {
+  return require('lz4-napi') as typeof import('lz4-napi');
+}
 
 /** Which zstd is in use, for --version and the build metric. */
 export const zstdImplementation: 'zstd-napi' | 'node:zlib' = zstdNapi === undefined ? 'node:zlib' : 'zstd-napi';
 
 function loadZstdNapi(): ZstdNapi | undefined {
   try {
-    return createRequire(import.meta.url)('zstd-napi/binding') as ZstdNapi;
+    return require('zstd-napi/binding') as ZstdNapi;
   } catch {
     return undefined;
   }
@@ -83,7 +88,7 @@ export class FrameCompressor {
       case 'none':
         return raw;
       case 'lz4':
-        return compressFrameSync(asBuffer(raw), { contentChecksum: true });
+        return lz4().compressFrameSync(asBuffer(raw), { contentChecksum: true });
       case 'zstd':
         return zstdCompressSync(raw, {
           params: { [constants.ZSTD_c_compressionLevel]: this.#level, [constants.ZSTD_c_checksumFlag]: 1 },
@@ -115,7 +120,7 @@ export class FrameExpander {
         case 'none':
           return copyInto(target, stored);
         case 'lz4':
-          return copyInto(target, decompressFrameSync(asBuffer(stored)));
+          return copyInto(target, lz4().decompressFrameSync(asBuffer(stored)));
         case 'zstd':
           if (this.#context !== undefined) {
             return target.subarray(0, this.#context.decompress(target.subarray(0, rawSizeBytes), stored));

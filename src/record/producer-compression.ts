@@ -2,12 +2,17 @@
 // xerial stream format (magic 82 'SNAPPY' 00, version, compatible version, then i32 length + raw block) or, from other
 // clients, one raw block; LZ4 frame; zstd frame. Every expansion is bounded: a hostile batch must not fill the memory.
 
+import { createRequire } from 'node:module';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
-import snappy from 'snappy';
 import type { ProducerCodec } from '../model/codec.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 import { noteNativeBuffer } from '../model/native-garbage.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Loaded when they are needed: every thread pays for what it loads. */
+const lz4 = (): typeof import('lz4-napi') => require('lz4-napi') as typeof import('lz4-napi');
+const snappy = (): typeof import('snappy') => require('snappy') as typeof import('snappy');
 
 /** Largest records section that is ever expanded. Kafka's own limit is the 32-bit batch length; brokers allow far less. */
 export const MAX_EXPANDED_BYTES = 256 * 1024 * 1024;
@@ -37,7 +42,7 @@ function expand(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
         return zstdDecompressSync(buffer, { maxOutputLength: MAX_EXPANDED_BYTES });
       case 'lz4':
         assertBounded(lz4ExpandedBound(buffer));
-        return decompressFrameSync(buffer);
+        return lz4().decompressFrameSync(buffer);
       case 'snappy':
         return expandSnappy(buffer);
     }
@@ -66,7 +71,7 @@ function compress(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
     case 'zstd':
       return zstdCompressSync(buffer);
     case 'lz4':
-      return compressFrameSync(buffer);
+      return lz4().compressFrameSync(buffer);
     case 'snappy':
       return compressSnappy(buffer);
   }
@@ -118,7 +123,7 @@ function expandSnappy(buffer: Buffer): Uint8Array {
 
 function expandSnappyBlock(block: Buffer): Uint8Array {
   assertBounded(snappyLength(block));
-  const expanded = snappy.uncompressSync(block, { asBuffer: true });
+  const expanded = snappy().uncompressSync(block, { asBuffer: true });
   return typeof expanded === 'string' ? Buffer.from(expanded) : expanded;
 }
 
@@ -140,7 +145,7 @@ function compressSnappy(buffer: Buffer): Uint8Array {
   header.writeInt32BE(1, 12);
   const parts: Buffer[] = [header];
   for (let from = 0; from < buffer.byteLength; from += XERIAL_BLOCK_BYTES) {
-    const block = snappy.compressSync(buffer.subarray(from, from + XERIAL_BLOCK_BYTES));
+    const block = snappy().compressSync(buffer.subarray(from, from + XERIAL_BLOCK_BYTES));
     const length = Buffer.alloc(4);
     length.writeInt32BE(block.byteLength);
     parts.push(length, block);

@@ -10,6 +10,9 @@ import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore } from './object-store.ts';
 
+/** Dirty bytes of one file before a sync is started. */
+const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
+
 const CODES: Readonly<Record<string, ErrorCode>> = {
   EACCES: 'STORE_REFUSED',
   EPERM: 'STORE_REFUSED',
@@ -49,8 +52,7 @@ export class FilesystemObjectStore implements ObjectStore {
     const handle = await guard(`create a file in ${directory}`, () => open(temporary, 'wx', 0o640));
     try {
       try {
-        for await (const chunk of chunks) await guard(`write ${path}`, () => writeAll(handle, chunk));
-        await guard(`sync ${path}`, () => handle.datasync());
+        await guard(`write ${path}`, () => writeDurably(handle, chunks));
       } finally {
         await handle.close();
       }
@@ -177,6 +179,38 @@ function boundsOf(range: ByteRange | undefined, size: number): [from: number, to
   if ('suffixBytes' in range) return [Math.max(0, size - range.suffixBytes), size];
   const from = Math.min(range.position, size);
   return [from, Math.min(from + range.sizeBytes, size)];
+}
+
+/**
+ * Writes all chunks and syncs them. What was written is synced along the way, beside the writing, so that little is left to wait
+ * for at the end.
+ */
+async function writeDurably(handle: FileHandle, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  let unsyncedBytes = 0;
+  let syncing: Promise<void> | undefined;
+  let failure: unknown;
+  try {
+    for await (const chunk of chunks) {
+      await writeAll(handle, chunk);
+      unsyncedBytes += chunk.byteLength;
+      if (failure !== undefined) break;
+      if (syncing !== undefined || unsyncedBytes < SYNC_EVERY_BYTES) continue;
+      unsyncedBytes = 0;
+      syncing = handle.datasync().then(
+        () => {
+          syncing = undefined;
+        },
+        (error: unknown) => {
+          failure = error;
+        },
+      );
+    }
+  } finally {
+    await syncing;
+  }
+  // A failed sync is never tried again on the same file: its pages may be gone, and the next one would say that all is well.
+  if (failure !== undefined) throw failure;
+  await handle.datasync();
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -1,7 +1,8 @@
 // Frames of generated batches, a pool of real threads, and segments written into memory.
 
 import { SharedBufferPool } from '../../../src/compression/shared-buffer-pool.ts';
-import { PiscinaPool, type WorkerPool } from '../../../src/compression/worker-pool.ts';
+import { PiscinaPool } from '../../../src/compression/piscina-pool.ts';
+import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { BackupError, type ErrorCode } from '../../../src/model/errors.ts';
 import type { PartitionIdentity, SegmentSummary } from '../../../src/model/segment.ts';
 import { splitBatches } from '../../../src/record/batch-header.ts';
