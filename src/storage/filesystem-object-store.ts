@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import { BackupError, type ErrorCode, errorOf, messageOf } from '../model/errors.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore } from './object-store.ts';
 
@@ -185,10 +185,13 @@ function boundsOf(range: ByteRange | undefined, size: number): [from: number, to
  * Writes all chunks and syncs them. What was written is synced along the way, beside the writing, so that little is left to wait
  * for at the end.
  */
-async function writeDurably(handle: FileHandle, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+async function writeDurably(
+  handle: FileHandle,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
   let unsyncedBytes = 0;
   let syncing: Promise<void> | undefined;
-  let failure: unknown;
+  let failure: Error | undefined;
   try {
     for await (const chunk of chunks) {
       await writeAll(handle, chunk);
@@ -201,7 +204,7 @@ async function writeDurably(handle: FileHandle, chunks: AsyncIterable<Uint8Array
           syncing = undefined;
         },
         (error: unknown) => {
-          failure = error;
+          failure = errorOf(error);
         },
       );
     }
