@@ -52,7 +52,7 @@ export class FilesystemObjectStore implements ObjectStore {
     const handle = await guard(`create a file in ${directory}`, () => open(temporary, 'wx', 0o640));
     try {
       try {
-        await guard(`write ${path}`, () => writeDurably(handle, chunks));
+        await writeDurably(handle, path, chunks);
       } finally {
         await handle.close();
       }
@@ -183,23 +183,25 @@ function boundsOf(range: ByteRange | undefined, size: number): [from: number, to
 
 /**
  * Writes all chunks and syncs them. What was written is synced along the way, beside the writing, so that little is left to wait
- * for at the end.
+ * for at the end. What `chunks` throws is passed on as it is.
  */
 async function writeDurably(
   handle: FileHandle,
+  path: string,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
+  const sync = (): Promise<void> => guard(`sync ${path}`, () => handle.datasync());
   let unsyncedBytes = 0;
   let syncing: Promise<void> | undefined;
   let failure: Error | undefined;
   try {
     for await (const chunk of chunks) {
-      await writeAll(handle, chunk);
+      await guard(`write ${path}`, () => writeAll(handle, chunk));
       unsyncedBytes += chunk.byteLength;
       if (failure !== undefined) break;
       if (syncing !== undefined || unsyncedBytes < SYNC_EVERY_BYTES) continue;
       unsyncedBytes = 0;
-      syncing = handle.datasync().then(
+      syncing = sync().then(
         () => {
           syncing = undefined;
         },
@@ -213,7 +215,7 @@ async function writeDurably(
   }
   // A failed sync is never tried again on the same file: its pages may be gone, and the next one would say that all is well.
   if (failure !== undefined) throw failure;
-  await handle.datasync();
+  await sync();
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
