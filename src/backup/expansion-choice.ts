@@ -13,8 +13,9 @@ const SMALLEST_RAW_TARGET_BYTES = 256 * 1024;
 export class ExpansionChoice {
   readonly #mode: RecompressMode;
   readonly #codec: SegmentCodec;
-  #choice: Expansion = 'measure';
-  #sinceMeasurement = 0;
+  /** Until the first measurement, expanding is the better guess: it is what most compressed JSON wants. */
+  #choice: Expansion = 'always';
+  #untilMeasurement = 0;
   /** Expanded size over size as it came; a guess until a frame was expanded. */
   #ratio = 3;
 
@@ -27,16 +28,16 @@ export class ExpansionChoice {
   next(): Expansion {
     if (this.#mode !== 'auto') return this.#mode;
     if (this.#codec === 'none') return 'never';
-    this.#sinceMeasurement += 1;
-    if (this.#sinceMeasurement >= FRAMES_PER_MEASUREMENT) this.#choice = 'measure';
-    return this.#choice;
+    this.#untilMeasurement -= 1;
+    if (this.#untilMeasurement >= 0) return this.#choice;
+    this.#untilMeasurement = FRAMES_PER_MEASUREMENT;
+    return 'measure';
   }
 
-  learn(rawSizeBytes: number, result: PackResult): void {
+  /** What became of a frame of `rawSizeBytes` that was packed with `expansion`. */
+  learn(expansion: Expansion, rawSizeBytes: number, result: PackResult): void {
     if (result.isExpanded && rawSizeBytes > 0) this.#ratio = Math.max(1, result.rawSizeBytes / rawSizeBytes);
-    if (this.#choice !== 'measure') return;
-    this.#choice = result.isExpanded ? 'always' : 'never';
-    this.#sinceMeasurement = 0;
+    if (expansion === 'measure') this.#choice = result.isExpanded ? 'always' : 'never';
   }
 
   /** How many bytes of compressed batches make a frame of `frameBytes` once they are expanded. */

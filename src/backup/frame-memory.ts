@@ -4,6 +4,8 @@
 
 /** Smallest buffer; the sizes double from here to a whole frame. */
 const SMALLEST_BYTES = 16 * 1024;
+/** A buffer so many times larger than needed would starve the others. */
+const LARGEST_REUSE = 4;
 
 export class FrameMemory {
   readonly frameBytes: number;
@@ -28,10 +30,10 @@ export class FrameMemory {
    */
   take(neededBytes: number): SharedArrayBuffer | undefined {
     const sizeBytes = this.#sizeFor(neededBytes);
-    const reused = this.#free.get(sizeBytes)?.pop();
+    const reused = this.#reuse(sizeBytes);
     if (reused !== undefined) {
-      this.#freeBytes -= sizeBytes;
-      this.#lentBytes += sizeBytes;
+      this.#freeBytes -= reused.byteLength;
+      this.#lentBytes += reused.byteLength;
       return reused;
     }
     if (this.#lentBytes > 0 && this.#lentBytes + sizeBytes > this.#budgetBytes) return undefined;
@@ -57,6 +59,19 @@ export class FrameMemory {
   /** Resolves at the next give. */
   released(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /**
+   * A free buffer of that size or, rather than a new one, a somewhat larger one: what is dropped waits for the garbage collectors
+   * of all threads that have seen it.
+   */
+  #reuse(sizeBytes: number): SharedArrayBuffer | undefined {
+    const sizes = [...this.#free.keys()].filter((size) => size >= sizeBytes && size <= sizeBytes * LARGEST_REUSE);
+    for (const size of sizes.sort((a, b) => a - b)) {
+      const reused = this.#free.get(size)?.pop();
+      if (reused !== undefined) return reused;
+    }
+    return undefined;
   }
 
   #sizeFor(neededBytes: number): number {

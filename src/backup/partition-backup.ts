@@ -222,6 +222,7 @@ export class PartitionBackup {
       memory.give(frame.buffer);
       return;
     }
+    const expansion = this.#expansion.next();
     this.#segment.writer
       .addFrame({
         raw: frame.buffer,
@@ -230,12 +231,12 @@ export class PartitionBackup {
         lastOffset: frame.lastOffset,
         recordCount: frame.recordCount,
         batchCount: frame.batchCount,
-        expansion: this.#expansion.next(),
+        expansion,
       })
       .then(
         (result: PackResult) => {
           memory.give(frame.buffer);
-          this.#expansion.learn(frame.filledBytes, result);
+          this.#expansion.learn(expansion, frame.filledBytes, result);
         },
         (error: unknown) => {
           memory.give(frame.buffer);
