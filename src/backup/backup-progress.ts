@@ -4,6 +4,7 @@ import type { CatalogState } from '../catalog/catalog-state.ts';
 import type { CommitResult } from '../catalog/catalog-writer.ts';
 import type { PartitionIdentity } from '../model/segment.ts';
 import type { BackupCounters, BackupStatus } from './backup-status.ts';
+import { keyOf } from './partition-roster.ts';
 import type { TrackedPartition } from './tracked-partition.ts';
 
 export class BackupProgress {
@@ -157,8 +158,4 @@ export class BackupProgress {
     }
     return this.#earliestMs;
   }
-}
-
-function keyOf(identity: PartitionIdentity): string {
-  return `${identity.topicId}/${identity.partition}`;
 }

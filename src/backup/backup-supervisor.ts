@@ -162,12 +162,12 @@ export class BackupSupervisor {
         this.#failure = errorOf(error);
       },
     });
-    const { queue, outputs } = { queue: this.#queue, outputs: this.#outputs() };
+    const queue = this.#queue;
     this.#context = {
       layout,
       store,
       workers,
-      outputs,
+      outputs: this.#outputs(),
       memory: this.#memory,
       settings: settings.segments,
       limits: settings.limits,

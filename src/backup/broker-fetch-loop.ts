@@ -10,6 +10,7 @@ import type {
 } from '../kafka/partition-log.ts';
 import { BackOff, pause } from '../model/back-off.ts';
 import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
+import { keyOf } from './partition-roster.ts';
 import type { TrackedPartition } from './tracked-partition.ts';
 
 /** An answer that is not records; the supervisor treats it. */
@@ -217,8 +218,4 @@ function lastWholeBatch(records: Uint8Array): RecordBatchHeader | undefined {
     return undefined;
   }
   return last;
-}
-
-function keyOf(identity: { readonly topicId: string; readonly partition: number }): string {
-  return `${identity.topicId}/${identity.partition}`;
 }

@@ -85,6 +85,7 @@ export class PartitionRoster {
 
 const NO_FRAME = { openFrameBytes: 0, closeFrame: (): void => {} };
 
+/** What tells partitions apart while a backup runs: a topic made anew has another id. */
 export function keyOf(identity: Key): string {
   return `${identity.topicId}/${identity.partition}`;
 }
