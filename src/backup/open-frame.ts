@@ -1,5 +1,6 @@
 // The frame that a partition is filling: whole batches, copied back to back into one shared buffer that grows with them.
 
+import { copyBytes } from '../model/copy-bytes.ts';
 import { invariant } from '../model/errors.ts';
 import type { RecordBatchHeader } from '../record/batch-header.ts';
 import type { FrameMemory } from './frame-memory.ts';
@@ -34,7 +35,7 @@ export class OpenFrame {
     const larger = memory.take(this.filledBytes + sizeBytes);
     if (larger === undefined) return false;
     const bytes = new Uint8Array(larger);
-    bytes.set(this.#bytes.subarray(0, this.filledBytes));
+    copyBytes(this.#bytes, { start: 0, end: this.filledBytes }, bytes, 0);
     memory.give(this.#buffer);
     this.#buffer = larger;
     this.#bytes = bytes;
@@ -44,8 +45,9 @@ export class OpenFrame {
   /** Copies one batch of `source`. */
   append(source: Uint8Array, header: RecordBatchHeader): void {
     invariant(this.hasRoomFor(header.sizeBytes), 'a batch was appended to a frame without room');
-    this.#bytes.set(source.subarray(header.position, header.position + header.sizeBytes), this.filledBytes);
-    this.filledBytes += header.sizeBytes;
+    const { position, sizeBytes } = header;
+    copyBytes(source, { start: position, end: position + sizeBytes }, this.#bytes, this.filledBytes);
+    this.filledBytes += sizeBytes;
     this.lastOffset = header.lastOffset;
     this.recordCount += header.recordCount;
     this.batchCount += 1;

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { SegmentCodec } from '../model/codec.ts';
+import { copyBytes } from '../model/copy-bytes.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 import { noteNativeBuffer } from '../model/native-garbage.ts';
 
@@ -70,7 +71,7 @@ export class FrameCompressor {
     const frame = this.#compressToNew(raw);
     if (frame !== raw) noteNativeBuffer(frame.byteLength);
     if (frame.byteLength > target.byteLength) return undefined;
-    target.set(frame);
+    copyBytes(frame, { start: 0, end: frame.byteLength }, target, 0);
     return frame.byteLength;
   }
 
@@ -140,7 +141,7 @@ function copyInto(target: Uint8Array, bytes: Uint8Array): Uint8Array {
   if (bytes.byteLength > target.byteLength) {
     throw new BackupError('OBJECT_CORRUPT', `a frame expands to ${bytes.byteLength} bytes, more than its footer says`);
   }
-  target.set(bytes);
+  copyBytes(bytes, { start: 0, end: bytes.byteLength }, target, 0);
   return target.subarray(0, bytes.byteLength);
 }
 
