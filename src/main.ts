@@ -18,12 +18,6 @@ const { createServices } = await import('./agent.ts');
 const { runProgram } = await import('./cli/program.ts');
 const { openTerminal } = await import('./process-terminal.ts');
 
-// kafkajs 2.2.4 arms a timer with a negative delay, which Node 24 remarks on (tulios/kafkajs#1751); nothing depends on it.
-process.removeAllListeners('warning');
-process.on('warning', (warning) => {
-  if (warning.name !== 'TimeoutNegativeWarning') process.stderr.write(`${warning.name}: ${warning.message}\n`);
-});
-
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {

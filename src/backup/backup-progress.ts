@@ -1,11 +1,10 @@
 // Counts what a backup has done and makes its status. Counters count what is committed, never what was only fetched.
 
-import type { CatalogState } from '../catalog/catalog-state.ts';
+import type { CatalogHead } from '../catalog/catalog-head.ts';
 import type { CommitResult } from '../catalog/catalog-writer.ts';
 import type { PartitionIdentity } from '../model/segment.ts';
 import type { BackupCounters, BackupStatus } from './backup-status.ts';
-import { keyOf } from './partition-roster.ts';
-import type { TrackedPartition } from './tracked-partition.ts';
+import { keyOf, type TrackedPartition } from './tracked-partition.ts';
 
 export class BackupProgress {
   clusterId = '';
@@ -70,8 +69,15 @@ export class BackupProgress {
     return fresh;
   }
 
+  /** Remembers the topics that may not be described and returns those that were not among them before. */
+  newlyDenied(denied: readonly string[]): readonly string[] {
+    const fresh = denied.filter((topic) => !this.deniedTopics.includes(topic));
+    this.deniedTopics = denied;
+    return fresh;
+  }
+
   retired(partition: TrackedPartition): void {
-    this.#capturedAtMs.delete(keyOf(partition.backup.identity));
+    this.#capturedAtMs.delete(partition.key);
   }
 
   committed(result: CommitResult, partitionOf: (identity: PartitionIdentity) => TrackedPartition | undefined): void {
@@ -98,7 +104,7 @@ export class BackupProgress {
     }
   }
 
-  status(partitions: Iterable<TrackedPartition>, state: CatalogState | undefined): BackupStatus {
+  status(partitions: Iterable<TrackedPartition>, state: CatalogHead | undefined): Omit<BackupStatus, 'store'> {
     const tracked = [...partitions];
     const nowMs = this.#monotonicMs();
     return {
@@ -127,7 +133,7 @@ export class BackupProgress {
   }
 
   /** The newest instant that every partition can be restored to: for one that is fully committed, the last answer. */
-  #restorableToMs(partitions: readonly TrackedPartition[], state: CatalogState | undefined): number | null {
+  #restorableToMs(partitions: readonly TrackedPartition[], state: CatalogHead | undefined): number | null {
     let restorable: number | null = null;
     for (const partition of partitions) {
       const isCurrent =
@@ -139,21 +145,20 @@ export class BackupProgress {
     return restorable;
   }
 
-  #lastCapture({ backup }: TrackedPartition, state: CatalogState | undefined): number | null {
-    const known = this.#capturedAtMs.get(keyOf(backup.identity));
+  #lastCapture({ key, backup }: TrackedPartition, state: CatalogHead | undefined): number | null {
+    const known = this.#capturedAtMs.get(key);
     if (known !== undefined) return known;
     const { topic, topicId, partition } = backup.identity;
-    return state?.incarnation(topic, topicId).partitions.get(partition)?.segments.at(-1)?.capturedAtMs ?? null;
+    return state?.incarnation(topic, topicId).partitions.get(partition)?.position.capturedAtMs ?? null;
   }
 
-  #earliestRestorableMs(state: CatalogState | undefined): number | null {
+  #earliestRestorableMs(state: CatalogHead | undefined): number | null {
     if (this.#earliestMs !== null) return this.#earliestMs;
     for (const { partitions } of state?.incarnations ?? []) {
-      for (const { segments } of partitions.values()) {
-        const first = segments[0];
-        if (first === undefined) continue;
-        const earliest = first.minTimestampMs ?? first.capturedAtMs;
-        this.#earliestMs = this.#earliestMs === null ? earliest : Math.min(this.#earliestMs, earliest);
+      for (const { position } of partitions.values()) {
+        const { earliestMs } = position;
+        if (earliestMs === null) continue;
+        this.#earliestMs = this.#earliestMs === null ? earliestMs : Math.min(this.#earliestMs, earliestMs);
       }
     }
     return this.#earliestMs;

@@ -35,6 +35,24 @@ export interface BackupStatus {
   readonly counters: BackupCounters;
   /** Null while all is well; else what the agent is waiting for. */
   readonly trouble: string | null;
+  /** Null where the store makes no requests over a network. */
+  readonly store: StoreTraffic | null;
+}
+
+/** How the requests to a store fare. */
+export interface StoreTraffic {
+  /** `open`: the last requests all failed without an answer. */
+  readonly circuit: 'closed' | 'open';
+  /** Requests allowed at once now. */
+  readonly concurrency: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** 0 while the store answers. */
+  readonly failingForMs: number;
+  /** Code of the last unanswered request; null while the store answers. */
+  readonly lastFailure: string | null;
+  /** Since the start of the process, repetitions counted one by one. */
+  readonly requests: number;
 }
 
 /** Since the start of the process; monotonic. */
@@ -50,4 +68,9 @@ export interface BackupCounters {
   readonly gapRecords: number;
   readonly errors: number;
   readonly fencedSegments: number;
+}
+
+/** What the requests of the store come to; null before anything is stored. */
+export function requestsPerStoredGib(store: StoreTraffic, { storedBytes }: BackupCounters): number | null {
+  return storedBytes === 0 ? null : Math.round(store.requests / (storedBytes / 2 ** 30));
 }

@@ -18,16 +18,16 @@ import type { SealReason } from '../segment/seal-policy.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { BackupProgress } from './backup-progress.ts';
 import type { BackupSettings } from './backup-settings.ts';
-import type { BackupStatus } from './backup-status.ts';
+import type { BackupStatus, StoreTraffic } from './backup-status.ts';
 import { BrokerFetchLoop } from './broker-fetch-loop.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { PartitionBackup, type PartitionContext } from './partition-backup.ts';
-import { keyOf, PartitionRoster } from './partition-roster.ts';
+import { PartitionRoster } from './partition-roster.ts';
 import { PartitionTrouble } from './partition-trouble.ts';
 import { checkPositions, startPositions, type StartPosition } from './start-positions.ts';
-import { type Discovery, type FoundPartition, TopicDiscovery } from './topic-discovery.ts';
-import { TrackedPartition } from './tracked-partition.ts';
+import { deniedTopic, type Discovery, type FoundPartition, TopicDiscovery } from './topic-discovery.ts';
+import { keyOf, TrackedPartition } from './tracked-partition.ts';
 
 /** What happens, for metrics. Called on the spot; must not throw. */
 export interface BackupObserver {
@@ -41,6 +41,8 @@ export interface BackupOptions {
   readonly settings: BackupSettings;
   readonly log: PartitionLog;
   readonly store: ObjectStore;
+  /** Where the store makes requests over a network. */
+  readonly storeTraffic?: () => StoreTraffic | null;
   readonly layout: ObjectLayout;
   readonly workers: WorkerPool;
   readonly logger: Logger;
@@ -102,7 +104,8 @@ export class BackupSupervisor {
   }
 
   status(): BackupStatus {
-    return this.#progress.status(this.#roster.all(), this.#catalog?.state);
+    const store = this.#options.storeTraffic?.() ?? null;
+    return { ...this.#progress.status(this.#roster.all(), this.#catalog?.state), store };
   }
 
   /**
@@ -213,11 +216,12 @@ export class BackupSupervisor {
     for (const topic of this.#progress.newlyMissing(discovery.missing)) {
       logger.warn('a topic named in the configuration does not exist; it is waited for', { topic });
     }
-    for (const topic of discovery.denied) logger.error('a topic may not be described; it is not backed up', { topic });
-    this.#progress.deniedTopics = discovery.denied;
+    for (const topic of this.#progress.newlyDenied(discovery.denied)) {
+      logger.error('a topic may not be described; the others are backed up', { topic, error: deniedTopic([topic]) });
+    }
     const found = new Map(discovery.partitions.map((partition) => [keyOf(partition), partition]));
     for (const partition of this.#roster.all()) {
-      const leader = found.get(keyOf(partition.backup.identity))?.leader;
+      const leader = found.get(partition.key)?.leader;
       if (leader === undefined) await this.#retire(partition);
       else this.#roster.lead(partition, leader);
     }
@@ -265,7 +269,6 @@ export class BackupSupervisor {
       if (partition === undefined || outcome.kind === 'records') continue;
       await this.#trouble.outcome(partition, outcome);
       partition.rewind();
-      if (partition.state === 'done' && !partition.isTakenIn) partition.state = 'waiting';
     }
   }
 
@@ -308,7 +311,7 @@ export class BackupSupervisor {
   }
 
   #onProgress(partition: TrackedPartition): void {
-    this.#trouble.success(partition);
+    this.#trouble.answered(partition);
     if (partition.state !== 'catching-up') return;
     if (partition.isTakenIn) {
       partition.backup.seal('end');
@@ -321,11 +324,11 @@ export class BackupSupervisor {
 
   #tick(): void {
     for (const partition of this.#roster.all()) {
-      partition.backup.sealIfDue();
-      if (partition.backup.failure !== undefined && partition.state !== 'failed') {
-        if (partition.state === 'done') partition.state = 'waiting';
-        void this.#trouble.failure(partition, partition.backup.failure).catch((error: unknown) => this.#fail(error));
-      }
+      const { backup } = partition;
+      backup.sealIfDue();
+      this.#trouble.review(partition);
+      if (backup.failure === undefined || partition.isOver) continue;
+      void this.#trouble.failure(partition, backup.failure).catch((error: unknown) => this.#fail(error));
     }
     this.#roster.grantSlots();
     if (this.#options.monotonicMs() >= this.#refreshAtMs && this.#catalog !== undefined) {
@@ -352,12 +355,9 @@ export class BackupSupervisor {
       const partitions = this.#roster.all();
       if (partitions.length > 0 && partitions.every(({ state }) => state === 'fenced')) return;
       this.#assertPatience();
-      if (!this.#options.settings.continuous && partitions.every(({ state }) => isOver(state))) {
+      if (!this.#options.settings.continuous && partitions.every(({ isOver }) => isOver)) {
         await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
-        if (
-          partitions.every(({ state, backup }) => isOver(state) && (state !== 'done' || backup.failure === undefined))
-        )
-          return;
+        if (partitions.every(({ isOver }) => isOver)) return;
       }
       await pause(this.#options.settings.continuous ? TICK_MS : ONE_SHOT_TICK_MS, signal);
     }
@@ -399,7 +399,8 @@ export class BackupSupervisor {
   #shortfalls(isTimedOut: boolean, isShutdown: boolean): string[] {
     const shortfalls: string[] = [];
     if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
-    for (const { name, state, failure, backup, committedOffset, givenUpOffset, endOffset } of this.#roster.all()) {
+    for (const partition of this.#roster.all()) {
+      const { name, state, failure, backup, committedOffset, givenUpOffset, endOffset } = partition;
       if (state === 'failed' || state === 'fenced') shortfalls.push(`${name}: ${failure ?? state}`);
       else if (backup.failure !== undefined) shortfalls.push(`${name}: ${messageOf(backup.failure)}`);
       else if (isShutdown && endOffset !== undefined && committedOffset < endOffset) {
@@ -408,6 +409,8 @@ export class BackupSupervisor {
         shortfalls.push(
           `${name}: read up to offset ${givenUpOffset}, stored up to ${committedOffset}: ${failure ?? state}`,
         );
+      } else if (partition.isFetching && failure !== null) {
+        shortfalls.push(`${name}: ${failure}`);
       }
     }
     for (const topic of this.#progress.deniedTopics) shortfalls.push(`${topic}: TOPIC_AUTHORIZATION_FAILED`);
@@ -457,8 +460,4 @@ export class BackupSupervisor {
     this.#progress.error();
     this.#options.observer.error(code);
   }
-}
-
-function isOver(state: TrackedPartition['state']): boolean {
-  return state === 'done' || state === 'failed' || state === 'fenced';
 }

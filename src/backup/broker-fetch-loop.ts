@@ -6,12 +6,12 @@ import type {
   FetchLimits,
   FetchPosition,
   FetchResult,
+  FetchSession,
   PartitionLog,
 } from '../kafka/partition-log.ts';
 import { BackOff, pause } from '../model/back-off.ts';
 import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
-import { keyOf } from './partition-roster.ts';
-import type { TrackedPartition } from './tracked-partition.ts';
+import { keyOf, type TrackedPartition } from './tracked-partition.ts';
 
 /** An answer that is not records; the supervisor treats it. */
 export type FetchOutcome = Exclude<FetchedPartition, { kind: 'records' }>;
@@ -38,21 +38,19 @@ const IDLE_PAUSE_MS = 200;
 /** Answers without records before a partition is asked for alone. */
 const EMPTY_ANSWERS_BEFORE_PROBE = 2;
 
-interface PendingFetch {
-  readonly result: Promise<FetchResult>;
-  /** What was asked for, by key. */
-  readonly asked: ReadonlyMap<string, bigint>;
-}
-
 export class BrokerFetchLoop {
   readonly #options: BrokerFetchLoopOptions;
   readonly #stopping = new AbortController();
   readonly #backOff = new BackOff();
   #wake = new AbortController();
   #running: Promise<void> | undefined;
+  readonly #session: FetchSession;
+  /** What the session was told to fetch. */
+  readonly #asked = new Map<TrackedPartition, FetchPosition>();
 
   constructor(options: BrokerFetchLoopOptions) {
     this.#options = options;
+    this.#session = options.log.openSession(options.nodeId);
   }
 
   start(): void {
@@ -72,31 +70,22 @@ export class BrokerFetchLoop {
   }
 
   async #run(): Promise<void> {
-    const session = { current: this.#options.log.openSession(this.#options.nodeId) };
-    const send = (): PendingFetch | undefined => {
-      const wanted = this.#wanted();
-      if (wanted.length === 0) return undefined;
-      const result = session.current.fetch(wanted, this.#limitsFor(wanted));
-      result.catch(() => {});
-      return { result, asked: new Map(wanted.map((position) => [keyOf(position), position.nextOffset])) };
-    };
-    let pending: PendingFetch | undefined;
+    let next: Promise<FetchResult> | undefined;
     while (!this.#stopping.signal.aborted) {
-      pending ??= send();
+      const pending = next ?? this.#send();
+      next = undefined;
       if (pending === undefined) {
         await this.#idle();
         continue;
       }
       try {
-        const { asked } = pending;
-        const result = await pending.result;
+        const result = await pending;
         this.#backOff.reset();
         this.#options.onRecovered();
-        this.#lookAhead(result, asked);
-        pending = this.#stopping.signal.aborted ? undefined : send();
-        await this.#process(result, asked);
+        this.#lookAhead(result);
+        if (!this.#stopping.signal.aborted) next = this.#send();
+        await this.#process(result);
       } catch (error) {
-        pending = undefined;
         this.#options.onTrouble(error);
         await pause(this.#backOff.nextDelayMs(), this.#stopping.signal);
         for (const partition of this.#options.partitions().values()) partition.rewind();
@@ -104,37 +93,47 @@ export class BrokerFetchLoop {
     }
   }
 
-  #wanted(): FetchPosition[] {
-    const nowMs = this.#options.monotonicMs();
-    const wanted: FetchPosition[] = [];
-    for (const partition of this.#options.partitions().values()) {
-      if (!partition.isFetching || partition.isAskedFor || partition.notBeforeMs > nowMs) continue;
-      const { topic, topicId, partition: index } = partition.backup.identity;
-      wanted.push({
-        topic,
-        topicId,
-        partition: index,
-        nextOffset: partition.fetchOffset,
-        lastEpoch: partition.fetchEpoch,
-      });
-    }
-    return wanted;
+  /** Undefined when nothing is wanted just now. While anybody catches up, answers come at once; otherwise the broker gathers. */
+  #send(): Promise<FetchResult> | undefined {
+    const isCatchingUp = this.#tellSession();
+    if (this.#asked.size === 0) return undefined;
+    const { limits } = this.#options;
+    const result = this.#session.fetch(isCatchingUp ? { ...limits, minBytes: 1 } : limits);
+    result.catch(() => {});
+    return result;
   }
 
-  /** While anybody catches up, answers come at once; otherwise the broker gathers. */
-  #limitsFor(wanted: readonly FetchPosition[]): FetchLimits {
+  /**
+   * Tells the session what is wanted otherwise than before. Every fetch looks at every partition, so a quiet one must cost no
+   * more than a look. @returns whether anybody catches up.
+   */
+  #tellSession(): boolean {
     const partitions = this.#options.partitions();
-    const isCatchingUp = wanted.some((position) => partitions.get(keyOf(position))?.state === 'catching-up');
-    return isCatchingUp ? { ...this.#options.limits, minBytes: 1 } : this.#options.limits;
+    const nowMs = this.#options.monotonicMs();
+    for (const [partition, position] of this.#asked) {
+      if (partition.isWanted(nowMs) && partitions.get(partition.key) === partition) continue;
+      this.#asked.delete(partition);
+      this.#session.drop(position);
+    }
+    let isCatchingUp = false;
+    for (const partition of partitions.values()) {
+      if (!partition.isWanted(nowMs)) continue;
+      if (partition.state === 'catching-up') isCatchingUp = true;
+      const asked = this.#asked.get(partition);
+      if (asked?.nextOffset === partition.fetchOffset && asked.lastEpoch === partition.fetchEpoch) continue;
+      const position = partition.position();
+      this.#asked.set(partition, position);
+      this.#session.want(position);
+    }
+    return isCatchingUp;
   }
 
   /** Moves the fetch positions behind the answer, from the batch headers alone, so that the next request can go out. */
-  #lookAhead(result: FetchResult, asked: ReadonlyMap<string, bigint>): void {
+  #lookAhead(result: FetchResult): void {
     const partitions = this.#options.partitions();
     for (const answer of result.partitions) {
       const partition = partitions.get(keyOf(answer));
-      if (partition === undefined || asked.get(keyOf(answer)) !== partition.fetchOffset || answer.kind !== 'records')
-        continue;
+      if (answer.kind !== 'records' || answer.askedOffset !== partition?.fetchOffset) continue;
       const last = lastWholeBatch(answer.records);
       if (last === undefined) continue;
       partition.fetchOffset = last.lastOffset + 1n;
@@ -142,14 +141,16 @@ export class BrokerFetchLoop {
     }
   }
 
-  async #process(result: FetchResult, asked: ReadonlyMap<string, bigint>): Promise<void> {
+  async #process(result: FetchResult): Promise<void> {
     const partitions = this.#options.partitions();
+    const nowMs = this.#options.monotonicMs();
     try {
       for (const answer of result.partitions) {
         const partition = partitions.get(keyOf(answer));
         if (partition === undefined || !partition.isFetching) continue;
-        // The answer to a question that a reset or a truncation has overtaken.
-        if (asked.get(keyOf(answer)) !== partition.backup.nextOffset) {
+        // The answer to a question that a reset, a truncation or the same failure, asked for twice, has overtaken.
+        const isOvertaken = answer.askedOffset !== partition.backup.nextOffset || partition.notBeforeMs > nowMs;
+        if (isOvertaken) {
           partition.rewind();
           continue;
         }
@@ -191,8 +192,7 @@ export class BrokerFetchLoop {
     partition.emptyAnswers += 1;
     if (partition.emptyAnswers < EMPTY_ANSWERS_BEFORE_PROBE) return;
     const { log, nodeId, limits } = this.#options;
-    const { topic, topicId, partition: index } = partition.backup.identity;
-    const position = { topic, topicId, partition: index, nextOffset: partition.backup.nextOffset, lastEpoch: -1 };
+    const position = { ...partition.backup.identity, nextOffset: partition.backup.nextOffset, lastEpoch: -1 };
     const result = await log.fetchOnce(nodeId, [position], { ...limits, minBytes: 0, maxWaitMs: 0 });
     const [answer] = result.partitions;
     if (answer?.kind === 'records' && answer.records.byteLength === 0 && answer.highWatermark > position.nextOffset) {

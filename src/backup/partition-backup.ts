@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
-import type { ResumePosition } from '../catalog/catalog-state.ts';
+import type { ResumePosition } from '../catalog/catalog-head.ts';
 import type { CatalogAction } from '../catalog/commit.ts';
 import type { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';

@@ -2,10 +2,9 @@
 // Only so many catch up at once; a partition that has caught up costs no slot.
 
 import { comparePartitions } from '../model/topic-partition.ts';
+import type { FetchKey } from '../kafka/partition-log.ts';
 import type { FrameMemory } from './frame-memory.ts';
-import type { TrackedPartition } from './tracked-partition.ts';
-
-type Key = { readonly topicId: string; readonly partition: number };
+import { keyOf, type TrackedPartition } from './tracked-partition.ts';
 
 export class PartitionRoster {
   readonly #slots: number;
@@ -23,7 +22,7 @@ export class PartitionRoster {
     return [...this.#partitions.values()];
   }
 
-  get(identity: Key): TrackedPartition | undefined {
+  get(identity: FetchKey): TrackedPartition | undefined {
     return this.#partitions.get(keyOf(identity));
   }
 
@@ -33,19 +32,18 @@ export class PartitionRoster {
   }
 
   add(partition: TrackedPartition): void {
-    this.#partitions.set(keyOf(partition.backup.identity), partition);
+    this.#partitions.set(partition.key, partition);
     this.lead(partition, partition.leader);
   }
 
   remove(partition: TrackedPartition): void {
-    const key = keyOf(partition.backup.identity);
-    this.#partitions.delete(key);
-    this.#byLeader.get(partition.leader)?.delete(key);
+    this.#partitions.delete(partition.key);
+    this.#byLeader.get(partition.leader)?.delete(partition.key);
   }
 
   /** Moves a partition to its leader; -1 while it has none. */
   lead(partition: TrackedPartition, leader: number): void {
-    const key = keyOf(partition.backup.identity);
+    const { key } = partition;
     if (partition.leader !== leader) this.#byLeader.get(partition.leader)?.delete(key);
     partition.leader = leader;
     if (leader < 0) return;
@@ -58,8 +56,9 @@ export class PartitionRoster {
   /** Lets waiting partitions catch up, in the order of their names, as far as there are slots. */
   grantSlots(): void {
     const partitions = this.all();
-    const busy = partitions.filter(({ state }) => state === 'catching-up').length;
     const waiting = partitions.filter(({ state, leader }) => state === 'waiting' && leader >= 0);
+    if (waiting.length === 0) return;
+    const busy = partitions.filter(({ state }) => state === 'catching-up').length;
     waiting.sort((a, b) => comparePartitions(a.backup.identity, b.backup.identity));
     for (const partition of waiting.slice(0, Math.max(0, this.#slots - busy))) {
       partition.state = partition.isTakenIn ? 'done' : 'catching-up';
@@ -84,8 +83,3 @@ export class PartitionRoster {
 }
 
 const NO_FRAME = { openFrameBytes: 0, closeFrame: (): void => {} };
-
-/** What tells partitions apart while a backup runs: a topic made anew has another id. */
-export function keyOf(identity: Key): string {
-  return `${identity.topicId}/${identity.partition}`;
-}

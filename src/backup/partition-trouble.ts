@@ -3,7 +3,7 @@
 
 import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackOff } from '../model/back-off.ts';
-import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import { BackupError, type ErrorCode, isRetriable, messageOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { Gap } from '../model/segment.ts';
 import type { TopicConfigs } from '../model/topic-description.ts';
@@ -26,9 +26,18 @@ export interface TroubleOptions {
 /** A batch that stays corrupt when it is fetched again is corrupt on the broker's disk. */
 const CORRUPT_ATTEMPTS = 3;
 
+interface Trouble {
+  readonly backOff: BackOff;
+  readonly sinceMs: number;
+  /** What was durable when bytes were lost: they are read again, but that alone is no progress. Undefined after a mere fetch. */
+  readonly durableOffset: bigint | undefined;
+}
+
 export class PartitionTrouble {
   readonly #options: TroubleOptions;
-  readonly #backOffs = new WeakMap<TrackedPartition, { readonly backOff: BackOff; readonly sinceMs: number }>();
+  readonly #troubles = new WeakMap<TrackedPartition, Trouble>();
+  /** On their way back to what is durable. */
+  readonly #returning = new Map<TrackedPartition, Promise<void>>();
 
   constructor(options: TroubleOptions) {
     this.#options = options;
@@ -73,21 +82,43 @@ export class PartitionTrouble {
     }
   }
 
-  /** Treats a failure of taking in, packing or uploading: back to what is durable, then again after a pause. */
-  async failure(partition: TrackedPartition, error: unknown): Promise<void> {
-    if (partition.backup.nextOffset > partition.givenUpOffset) partition.givenUpOffset = partition.backup.nextOffset;
-    await partition.backup.reset();
-    partition.rewind();
-    this.#fault(partition, error);
+  /**
+   * Treats a failure of taking in, packing or uploading: back to what is durable, then again after a pause. Going back may wait
+   * for uploads; what is told of the partition until then is the same failure, and counts once.
+   */
+  failure(partition: TrackedPartition, error: unknown): Promise<void> {
+    const known = this.#returning.get(partition);
+    if (known !== undefined) return known;
+    const returning = this.#goBack(partition, error).finally(() => this.#returning.delete(partition));
+    this.#returning.set(partition, returning);
+    return returning;
   }
 
-  /** The partition went on: forget its failures. */
-  success(partition: TrackedPartition): void {
-    if (partition.failures === 0) return;
+  /** Records were read: unless the trouble lies behind the reading, it is over. */
+  answered(partition: TrackedPartition): void {
+    if (partition.failures > 0 && this.#troubles.get(partition)?.durableOffset === undefined) this.#forget(partition);
+    else this.review(partition);
+  }
+
+  /** Whether trouble with storing is over: more is durable than when it began. */
+  review(partition: TrackedPartition): void {
+    if (partition.failures === 0 || partition.isOver) return;
+    const durableOffset = this.#troubles.get(partition)?.durableOffset;
+    if (durableOffset !== undefined && durableOffset !== partition.backup.durableOffset) this.#forget(partition);
+  }
+
+  #forget(partition: TrackedPartition): void {
     partition.failures = 0;
     partition.failure = null;
     partition.notBeforeMs = 0;
-    this.#backOffs.delete(partition);
+    this.#troubles.delete(partition);
+  }
+
+  async #goBack(partition: TrackedPartition, error: unknown): Promise<void> {
+    if (partition.backup.nextOffset > partition.givenUpOffset) partition.givenUpOffset = partition.backup.nextOffset;
+    await partition.backup.reset();
+    partition.rewind();
+    this.#fault(partition, error, partition.backup.durableOffset);
   }
 
   async #outOfRange(partition: TrackedPartition): Promise<void> {
@@ -129,28 +160,39 @@ export class PartitionTrouble {
   }
 
   /** Trouble that counts as an error; that a leader has moved or a topic is gone does not. */
-  #fault(partition: TrackedPartition, error: unknown): void {
+  #fault(partition: TrackedPartition, error: unknown, durableOffset?: bigint): void {
     if (!(error instanceof BackupError)) throw error;
     this.#options.onError(error.code);
-    this.#delay(partition, error);
+    this.#delay(partition, error, durableOffset);
   }
 
-  #delay(partition: TrackedPartition, error: BackupError): void {
+  #delay(partition: TrackedPartition, error: BackupError, durableOffset?: bigint): void {
     const { monotonicMs, logger, patienceMs } = this.#options;
     const nowMs = monotonicMs();
-    const known = this.#backOffs.get(partition) ?? { backOff: new BackOff(), sinceMs: nowMs };
-    this.#backOffs.set(partition, known);
+    this.review(partition);
+    const former = this.#troubles.get(partition) ?? {
+      backOff: new BackOff(),
+      sinceMs: nowMs,
+      durableOffset: undefined,
+    };
+    const known: Trouble = { ...former, durableOffset: durableOffset ?? former.durableOffset };
+    this.#troubles.set(partition, known);
     partition.failures += 1;
     partition.failure = messageOf(error);
     partition.notBeforeMs = nowMs + known.backOff.nextDelayMs();
-    const isHopeless = error.code === 'BATCH_CORRUPT' && partition.failures >= CORRUPT_ATTEMPTS;
     const isOutOfPatience = nowMs - known.sinceMs >= patienceMs;
     const fields = { ...partition.backup.identity, failures: partition.failures, error };
-    if (isHopeless || isOutOfPatience) {
+    if (isOutOfPatience || this.#isHopeless(error, partition.failures)) {
       partition.state = 'failed';
       logger.error('a partition is given up; the others go on', fields);
     } else {
       logger.warn('a partition is in trouble; it is tried again', fields);
     }
+  }
+
+  /** A one-shot backup does not wait for somebody to grant a permission; a continuous one takes it up when it comes. */
+  #isHopeless(error: BackupError, failures: number): boolean {
+    if (error.code === 'BATCH_CORRUPT') return failures >= CORRUPT_ATTEMPTS;
+    return Number.isFinite(this.#options.patienceMs) && !isRetriable(error);
   }
 }

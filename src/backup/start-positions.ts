@@ -1,7 +1,7 @@
 // From where each newly found partition begins: the catalog's position where there is one, else what the configuration says.
 // Before anything is fetched, the broker is asked whether its log still agrees with what the catalog holds.
 
-import type { CatalogState, ResumePosition } from '../catalog/catalog-state.ts';
+import type { CatalogHead, ResumePosition } from '../catalog/catalog-head.ts';
 import type { FetchedPartition, PartitionLog } from '../kafka/partition-log.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
 import type { StartOffset } from './backup-settings.ts';
@@ -18,7 +18,7 @@ export interface StartPosition {
 /** Partitions without a leader and without a position are left out: they are found again later. */
 export async function startPositions(
   log: PartitionLog,
-  state: CatalogState,
+  state: CatalogHead,
   found: readonly FoundPartition[],
   start: StartOffset,
 ): Promise<StartPosition[]> {
@@ -41,7 +41,7 @@ export async function startPositions(
   });
 }
 
-function resumeOf(state: CatalogState, { topic, topicId, partition }: FoundPartition): ResumePosition | undefined {
+function resumeOf(state: CatalogHead, { topic, topicId, partition }: FoundPartition): ResumePosition | undefined {
   return state.incarnation(topic, topicId).partitions.get(partition)?.resume;
 }
 

@@ -1,9 +1,9 @@
 // Finds what there is to back up: the topics that the selection means, their incarnations and partitions, and what the catalog
 // should know of them. Asked again while the backup runs, it finds new topics, new partitions and topics made anew.
 
-import type { CatalogState } from '../catalog/catalog-state.ts';
+import type { CatalogHead } from '../catalog/catalog-head.ts';
 import type { CatalogAction } from '../catalog/commit.ts';
-import type { PartitionLog } from '../kafka/partition-log.ts';
+import type { PartitionLog, TopicListing } from '../kafka/partition-log.ts';
 import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { PartitionIdentity } from '../model/segment.ts';
@@ -41,23 +41,23 @@ export class TopicDiscovery {
   }
 
   /** What the catalog has observed already. */
-  remember(state: CatalogState): void {
-    for (const { topic, topicId, observations } of state.incarnations) {
-      const last = observations.at(-1);
-      if (last === undefined) continue;
-      this.#observed.set(`${topic}/${topicId}`, fingerprint(last.partitions, last.replicationFactor, last.configs));
+  remember(state: CatalogHead): void {
+    for (const { topic, topicId, observation } of state.incarnations) {
+      if (observation === undefined) continue;
+      const { partitions, replicationFactor, configs } = observation;
+      this.#observed.set(`${topic}/${topicId}`, fingerprint(partitions, replicationFactor, configs));
     }
   }
 
   /** @throws KAFKA_UNREACHABLE and other connection codes; KAFKA_AUTHORIZATION_FAILED when nothing but denied topics is meant. */
   async discover(): Promise<Discovery> {
-    const listing = await this.#log.describeTopics(this.#selection.isLiteral ? this.#selection.literals : null);
+    const listing = await this.#describe();
     const names = new Set(listing.topics.map(({ topic }) => topic));
     const denied = listing.denied.filter((topic) => this.#selection.matches(topic));
     const missing = this.#selection.literals.filter((topic) => !names.has(topic) && !denied.includes(topic));
     const topics = listing.topics.filter(({ topic }) => this.#selection.matches(topic) && this.#isUsable(topic));
     if (topics.length === 0 && denied.length > 0) {
-      throw new BackupError('KAFKA_AUTHORIZATION_FAILED', `describe ${denied.join(', ')}: TOPIC_AUTHORIZATION_FAILED`);
+      throw deniedTopic(denied);
     }
     const configs = await this.#log.describeTopicConfigs(topics.map(({ topic }) => topic));
     return {
@@ -67,6 +67,18 @@ export class TopicDiscovery {
       observations: topics.flatMap((topic) => this.#observe(topic, configs.get(topic.topic))),
       configs,
     };
+  }
+
+  /** A broker lists no topics that may not be described; of those that are named it says why they are not there. */
+  async #describe(): Promise<TopicListing> {
+    const { literals, isLiteral } = this.#selection;
+    if (isLiteral) return this.#log.describeTopics(literals);
+    const listing = await this.#log.describeTopics(null);
+    const listed = new Set(listing.topics.map(({ topic }) => topic));
+    const unlisted = literals.filter((topic) => !listed.has(topic));
+    if (unlisted.length === 0) return listing;
+    const named = await this.#log.describeTopics(unlisted);
+    return { ...named, topics: [...listing.topics, ...named.topics] };
   }
 
   #isUsable(topic: string): boolean {
@@ -89,6 +101,10 @@ export class TopicDiscovery {
       },
     ];
   }
+}
+
+export function deniedTopic(topics: readonly string[]): BackupError {
+  return new BackupError('KAFKA_AUTHORIZATION_FAILED', `describe ${topics.join(', ')}: TOPIC_AUTHORIZATION_FAILED`);
 }
 
 function partitionsOf({ topic, topicId, partitions }: TopicDescription): FoundPartition[] {

@@ -1,6 +1,8 @@
 // From the configuration of a cluster to the settings of its connections: addresses, TLS material, SASL.
 
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import { BackupError, messageOf } from '../model/errors.ts';
 import type { BrokerAddress, ConnectionSettings } from './kafkajs-wire.ts';
@@ -40,7 +42,7 @@ export function parseAddress(text: string): BrokerAddress {
   return { host, port };
 }
 
-/** Reads the TLS files; credentials that rotate are read again by each new agent. @throws CONFIG_INVALID. */
+/** Reads and tries the TLS files; credentials that rotate are read again by each new agent. @throws CONFIG_INVALID. */
 export function connectionSettings(access: ClusterAccess): ConnectionSettings {
   const { tls, sasl } = access;
   return {
@@ -49,18 +51,25 @@ export function connectionSettings(access: ClusterAccess): ConnectionSettings {
     requestTimeoutMs: access.requestTimeoutMs,
     keepAliveMs: access.tcpKeepalive ? access.keepaliveTimeSecs * 1000 : null,
     noDelay: access.tcpNodelay,
-    tls:
-      tls === null
-        ? undefined
-        : {
-            ...(tls.caPath === null ? {} : { ca: readPem(tls.caPath) }),
-            ...(tls.certificatePath === null ? {} : { cert: readPem(tls.certificatePath) }),
-            ...(tls.keyPath === null ? {} : { key: readPem(tls.keyPath) }),
-            ...(tls.keyPassword === null ? {} : { passphrase: tls.keyPassword }),
-            ...(tls.endpointIdentification ? {} : { checkServerIdentity: () => undefined }),
-          },
+    tls: tls === null ? undefined : tlsOptions(tls),
     sasl: sasl === null ? undefined : saslOptions(sasl),
   };
+}
+
+function tlsOptions(tls: NonNullable<ClusterAccess['tls']>): ConnectionOptions {
+  const { caPath, certificatePath, keyPath, keyPassword } = tls;
+  const authority = caPath === null ? {} : { ca: readPem(caPath) };
+  const own = {
+    ...(certificatePath === null ? {} : { cert: readPem(certificatePath) }),
+    ...(keyPath === null ? {} : { key: readPem(keyPath) }),
+    ...(keyPassword === null ? {} : { passphrase: keyPassword }),
+  };
+  // Node takes a file without a certificate for an empty list of authorities, and would trust nobody.
+  if (authority.ca !== undefined) attempt(`use ssl_ca_location ${caPath}`, () => new X509Certificate(authority.ca));
+  attempt(`use ssl_certificate_location ${certificatePath} with ssl_key_location ${keyPath}`, () =>
+    createSecureContext(own),
+  );
+  return { ...authority, ...own, ...(tls.endpointIdentification ? {} : { checkServerIdentity: () => undefined }) };
 }
 
 function saslOptions({ mechanism, username, password }: NonNullable<ClusterAccess['sasl']>): SASLOptions {
@@ -75,9 +84,13 @@ function saslOptions({ mechanism, username, password }: NonNullable<ClusterAcces
 }
 
 function readPem(path: string): Buffer {
+  return attempt(`read ${path}`, () => readFileSync(path));
+}
+
+function attempt<T>(what: string, action: () => T): T {
   try {
-    return readFileSync(path);
+    return action();
   } catch (error) {
-    throw new BackupError('CONFIG_INVALID', `read ${path}: ${messageOf(error)}`, { cause: error });
+    throw new BackupError('CONFIG_INVALID', `${what}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -55,6 +55,10 @@ declare module 'kafkajs/src/network/connectionPool.js' {
       readonly payload: Uint8Array;
     }): void;
     waitForPendingRequests(): Promise<void>;
+    /** Requests that are held back because the broker throttles this client. */
+    readonly pending: readonly unknown[];
+    /** Looks at `pending` again in a while. */
+    scheduleCheckPendingRequests: () => void;
   }
   export interface ConnectionPool {
     readonly pool: readonly Connection[];

@@ -5,6 +5,7 @@ import type { HeldResponse } from './kafkajs-wire.ts';
 import type { KafkaCluster } from './cluster.ts';
 import type {
   FetchedPartition,
+  FetchKey,
   FetchLimits,
   FetchPosition,
   FetchResult,
@@ -73,7 +74,7 @@ export class KafkaPartitionLog implements PartitionLog {
       forgotten: [],
     });
     const held = await this.#cluster.callHeld(nodeId, 'general', call, limits.maxWaitMs + FETCH_GRACE_MS);
-    return resultOf(held);
+    return resultOf(held, new Map(positions.map((position) => [keyOf(position), position])));
   }
 
   close(): Promise<void> {
@@ -86,24 +87,41 @@ class IncrementalFetchSession implements FetchSession {
   readonly #nodeId: number;
   #sessionId = NO_SESSION;
   #epoch = INITIAL_EPOCH;
-  /** What the broker remembers, by partition. */
-  #known = new Map<string, FetchPosition>();
+  /** Everything that is wanted, by key. */
+  readonly #wanted = new Map<string, FetchPosition>();
+  /** Keys of what is wanted and the broker does not know yet. */
+  readonly #unsent = new Set<string>();
+  /** What the broker knows and is not wanted any more. */
+  readonly #unwanted = new Map<string, FetchKey>();
 
   constructor(cluster: KafkaCluster, nodeId: number) {
     this.#cluster = cluster;
     this.#nodeId = nodeId;
   }
 
-  async fetch(positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult> {
-    const wanted = new Map(positions.map((position) => [keyOf(position), position]));
-    const changed = positions.filter((position) => !isSamePosition(this.#known.get(keyOf(position)), position));
-    const forgotten = [...this.#known].filter(([key]) => !wanted.has(key)).map(([, position]) => position);
+  want(position: FetchPosition): void {
+    const key = keyOf(position);
+    this.#wanted.set(key, position);
+    this.#unsent.add(key);
+    this.#unwanted.delete(key);
+  }
+
+  drop(partition: FetchKey): void {
+    const key = keyOf(partition);
+    if (!this.#wanted.delete(key)) return;
+    this.#unsent.delete(key);
+    this.#unwanted.set(key, partition);
+  }
+
+  async fetch(limits: FetchLimits): Promise<FetchResult> {
+    const isFull = this.#sessionId === NO_SESSION;
+    const named = isFull ? [...this.#wanted.values()] : this.#unsentPositions();
     const call = fetchCall({
       ...limits,
       sessionId: this.#sessionId,
       sessionEpoch: this.#epoch,
-      partitions: changed.map((position) => requestOf(position, limits)),
-      forgotten,
+      partitions: named.map((position) => requestOf(position, limits)),
+      forgotten: isFull ? [] : [...this.#unwanted.values()],
     });
     let held: HeldResponse<FetchResponse>;
     try {
@@ -119,33 +137,34 @@ class IncrementalFetchSession implements FetchSession {
       if (SESSION_LOST.has(errorCode)) return { partitions: [], release: () => {} };
       throw kafkaError(errorCode, `fetch from broker ${this.#nodeId}`);
     }
-    this.#remember(sessionId, wanted);
-    return resultOf(held);
+    this.#remember(sessionId);
+    return resultOf(held, this.#wanted);
   }
 
-  #remember(sessionId: number, wanted: Map<string, FetchPosition>): void {
+  #unsentPositions(): FetchPosition[] {
+    return [...this.#unsent].flatMap((key) => this.#wanted.get(key) ?? []);
+  }
+
+  #remember(sessionId: number): void {
     if (sessionId === NO_SESSION) {
       this.#forget();
       return;
     }
     this.#epoch = sessionId === this.#sessionId && this.#epoch < MAX_EPOCH ? this.#epoch + 1 : 1;
     this.#sessionId = sessionId;
-    this.#known = wanted;
+    this.#unsent.clear();
+    this.#unwanted.clear();
   }
 
+  /** The next fetch opens a session of its own, and names everything. */
   #forget(): void {
     this.#sessionId = NO_SESSION;
     this.#epoch = INITIAL_EPOCH;
-    this.#known = new Map();
   }
 }
 
-function keyOf(position: { readonly topicId: string; readonly partition: number }): string {
-  return `${position.topicId}/${position.partition}`;
-}
-
-function isSamePosition(known: FetchPosition | undefined, wanted: FetchPosition): boolean {
-  return known !== undefined && known.nextOffset === wanted.nextOffset && known.lastEpoch === wanted.lastEpoch;
+function keyOf({ topicId, partition }: FetchKey): string {
+  return `${topicId}/${partition}`;
 }
 
 function requestOf(position: FetchPosition, limits: FetchLimits) {
@@ -159,13 +178,18 @@ function requestOf(position: FetchPosition, limits: FetchLimits) {
   };
 }
 
-function resultOf(held: HeldResponse<FetchResponse>): FetchResult {
-  return { partitions: held.response.partitions.map(outcomeOf), release: () => held.release() };
+/** `asked`: the positions that are answered, by key. An answer to what was not asked is left out. */
+function resultOf(held: HeldResponse<FetchResponse>, asked: ReadonlyMap<string, FetchPosition>): FetchResult {
+  const partitions = held.response.partitions.flatMap((answer) => {
+    const position = asked.get(keyOf(answer));
+    return position === undefined ? [] : [outcomeOf(answer, position.nextOffset)];
+  });
+  return { partitions, release: () => held.release() };
 }
 
-function outcomeOf(answer: FetchResponsePartition): FetchedPartition {
+function outcomeOf(answer: FetchResponsePartition, askedOffset: bigint): FetchedPartition {
   const { topicId, partition, errorCode, diverging } = answer;
-  const identity = { topicId, partition };
+  const identity = { topicId, partition, askedOffset };
   if (errorCode === KAFKA_ERROR.offsetOutOfRange) return { ...identity, kind: 'offset-out-of-range' };
   if (errorCode !== KAFKA_ERROR.none) {
     const kafkaErrorText = kafkaErrorName(errorCode);

@@ -7,8 +7,9 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import Broker from 'kafkajs/src/broker/index.js';
 import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js';
-import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
+import { connectionError } from './connection-errors.ts';
 import type { ApiCall } from './protocol/api.ts';
 import { WireReader } from './protocol/wire-reader.ts';
 import { WireWriter } from './protocol/wire-writer.ts';
@@ -66,7 +67,10 @@ export class BrokerConnection {
       socketFactory: socketFactory(settings),
       logger: kafkajsLogger,
     });
-    for (const connection of this.#pool.pool) assembleResponses(connection, this.#landing);
+    for (const connection of this.#pool.pool) {
+      assembleResponses(connection, this.#landing);
+      checkQueueOnlyWhenFilled(connection);
+    }
     this.#broker = new Broker({ connectionPool: this.#pool, logger: kafkajsLogger, nodeId: null });
   }
 
@@ -88,7 +92,7 @@ export class BrokerConnection {
       reader.taggedFields();
       return { response: api.read(reader), release: () => this.#landing.release(payload) };
     } catch (error) {
-      throw translate(error, `${api.apiName} to ${this.address.host}:${this.address.port}`);
+      throw connectionError(error, `${api.apiName} to ${this.address.host}:${this.address.port}`);
     }
   }
 
@@ -183,6 +187,17 @@ function assembleResponses(connection: Connection, landing: LandingBuffers): voi
   };
 }
 
+/**
+ * kafkajs 2.2.4 looks for throttled requests on every connection every millisecond, whether there are any or not
+ * (tulios/kafkajs#1751): most of what an agent with nothing to do would cost. Here it looks while a request waits.
+ */
+function checkQueueOnlyWhenFilled({ requestQueue }: Connection): void {
+  const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue);
+  requestQueue.scheduleCheckPendingRequests = () => {
+    if (requestQueue.pending.length > 0) schedule();
+  };
+}
+
 /** Plain sockets read into one buffer that is used again: a chunk is valid only during its event. */
 function socketFactory({ keepAliveMs, noDelay }: ConnectionSettings) {
   const tuned = (socket: Socket): Socket =>
@@ -210,34 +225,6 @@ function socketFactory({ keepAliveMs, noDelay }: ConnectionSettings) {
     );
     return tuned(socket);
   };
-}
-
-/** Certificate failures that Node reports by code on the socket. */
-const CERTIFICATE_ERRORS = new Set([
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
-
-function translate(error: unknown, attempt: string): BackupError {
-  if (error instanceof BackupError) return error;
-  return new BackupError(codeOf(error), `${attempt}: ${messageOf(error)}`, { cause: error });
-}
-
-function codeOf(error: unknown): ErrorCode {
-  const name = error instanceof Error ? error.name : '';
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (name === 'KafkaJSSASLAuthenticationError' || code === 'SASL_AUTHENTICATION_FAILED')
-    return 'KAFKA_AUTHENTICATION_FAILED';
-  if (CERTIFICATE_ERRORS.has(code)) return 'KAFKA_AUTHENTICATION_FAILED';
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return 'KAFKA_NOT_KAFKA';
-  if (name.startsWith('KafkaJSConnection') || name === 'KafkaJSRequestTimeoutError' || name === 'KafkaJSLockTimeout') {
-    return 'KAFKA_UNREACHABLE';
-  }
-  return 'KAFKA_REQUEST_FAILED';
 }
 
 /** kafkajs' log, at debug: what matters reaches the operator as an error with a code. */

@@ -25,18 +25,24 @@ export interface LogPositions {
   readonly logStartOffset: bigint;
 }
 
-/** What one fetch says of one partition. */
-export type FetchedPartition = { readonly topicId: string; readonly partition: number } & (
-  | ({
-      readonly kind: 'records' /** Whole batches, perhaps with a cut one at the end. */;
-      readonly records: Uint8Array;
-    } & LogPositions)
-  | { readonly kind: 'offset-out-of-range' }
-  | { readonly kind: 'truncated'; readonly endOffset: bigint; readonly epoch: number }
-  | { readonly kind: 'stale-metadata'; readonly kafkaError: string }
-  | { readonly kind: 'denied'; readonly kafkaError: string }
-  | { readonly kind: 'transient'; readonly kafkaError: string }
-);
+/** What tells a partition apart in a fetch. */
+export interface FetchKey {
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+/** What one fetch says of one partition; `askedOffset` is the `nextOffset` of the position that it answers. */
+export type FetchedPartition = FetchKey & { readonly askedOffset: bigint } & (
+    | ({
+        readonly kind: 'records' /** Whole batches, perhaps with a cut one at the end. */;
+        readonly records: Uint8Array;
+      } & LogPositions)
+    | { readonly kind: 'offset-out-of-range' }
+    | { readonly kind: 'truncated'; readonly endOffset: bigint; readonly epoch: number }
+    | { readonly kind: 'stale-metadata'; readonly kafkaError: string }
+    | { readonly kind: 'denied'; readonly kafkaError: string }
+    | { readonly kind: 'transient'; readonly kafkaError: string }
+  );
 
 export interface FetchLimits {
   readonly maxWaitMs: number;
@@ -51,10 +57,17 @@ export interface FetchResult {
   release(): void;
 }
 
-/** Fetches from one broker. Only partitions with news are in a result. One fetch at a time. */
+/**
+ * Fetches from one broker, which remembers what is wanted: a quiet partition costs neither side anything. Only partitions with
+ * news are in a result. One fetch at a time; between the call and its result nothing may be wanted or dropped.
+ */
 export interface FetchSession {
-  /** @throws KAFKA_UNREACHABLE and other connection codes; the next fetch starts a new session. */
-  fetch(positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult>;
+  /** From the next fetch on the partition is fetched from here. */
+  want(position: FetchPosition): void;
+  /** From the next fetch on the partition is not fetched. */
+  drop(key: FetchKey): void;
+  /** @throws KAFKA_UNREACHABLE and other connection codes; everything stays wanted. */
+  fetch(limits: FetchLimits): Promise<FetchResult>;
 }
 
 export type OffsetAt = 'earliest' | 'latest' | 'stable';

@@ -10,6 +10,10 @@ import { BackupError } from '../model/errors.ts';
  */
 export const MAX_RESPONSE_BYTES = 256 * 1024 * 1024;
 
+/** First bytes of a TLS record that refuses what it was sent (RFC 8446, 5.1). */
+const TLS_ALERT = 0x15;
+const TLS_VERSION_MAJOR = 3;
+
 /** Responses below this are left to the garbage collector. */
 const LANDING_THRESHOLD_BYTES = 64 * 1024;
 const LANDING_ROUND_BYTES = 1024 * 1024;
@@ -80,10 +84,10 @@ export class ResponseAssembler {
     if (this.#lengthFilled < 4) return at;
     const sizeBytes = this.#lengthWord.readInt32BE(0);
     if (sizeBytes < 4 || sizeBytes > MAX_RESPONSE_BYTES) {
-      throw new BackupError(
-        'KAFKA_NOT_KAFKA',
-        `the answer begins with ${JSON.stringify(this.#lengthWord.toString('latin1'))}`,
-      );
+      const beginning = JSON.stringify(this.#lengthWord.toString('latin1'));
+      const isTls = this.#lengthWord[0] === TLS_ALERT && this.#lengthWord[1] === TLS_VERSION_MAJOR;
+      const text = isTls ? 'the listener speaks TLS' : `the answer begins with ${beginning}`;
+      throw new BackupError('KAFKA_NOT_KAFKA', text);
     }
     this.#lengthFilled = 0;
     this.#filled = 0;

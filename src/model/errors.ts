@@ -31,7 +31,7 @@ export const ERROR_KINDS = {
     retriable: true,
     exitCode: 1,
     httpStatus: 503,
-    hint: 'Check bootstrap_servers, the network path and that the broker runs.',
+    hint: 'Check bootstrap_servers, the network path, that the broker runs, and that security_protocol fits the listener.',
   },
   KAFKA_NOT_KAFKA: {
     summary: 'the port answers, but not in the Kafka protocol',
@@ -109,6 +109,34 @@ export const ERROR_KINDS = {
     exitCode: 1,
     httpStatus: 507,
     hint: 'Free space or move the store; nothing that was committed is touched.',
+  },
+  STORE_AUTHENTICATION_FAILED: {
+    summary: 'the object store refused the credentials',
+    retriable: false,
+    exitCode: 12,
+    httpStatus: 502,
+    hint: 'Check the credentials under storage, or those of the environment, and that they have not expired.',
+  },
+  STORE_AUTHORIZATION_FAILED: {
+    summary: 'the credentials lack a permission in the object store',
+    retriable: false,
+    exitCode: 12,
+    httpStatus: 502,
+    hint: 'Grant reading, creating, listing and deleting objects below the prefix; the message names the request that was refused.',
+  },
+  STORE_UNSUITABLE: {
+    summary: 'the bucket or container cannot be used as configured',
+    retriable: false,
+    exitCode: 1,
+    httpStatus: 502,
+    hint: 'The message says what does not fit: its name, its region, the address, or something that the store cannot do.',
+  },
+  STORE_CHECKSUM_MISMATCH: {
+    summary: 'bytes changed on their way to or from the object store',
+    retriable: false,
+    exitCode: 13,
+    httpStatus: 502,
+    hint: 'Nothing of it was kept. Look for a proxy that rewrites bodies, or failing memory; a store that knows no checksums needs checksum: when_required.',
   },
   OBJECT_MISSING: {
     summary: 'an object that the catalog names is not in the store',

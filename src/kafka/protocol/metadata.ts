@@ -18,6 +18,8 @@ export interface MetadataTopic {
   readonly topic: string;
   readonly topicId: string;
   readonly isInternal: boolean;
+  /** Bit n stands for operation n of Kafka's AclOperation; only where they were asked for. */
+  readonly authorizedOperations: number;
   readonly partitions: readonly {
     readonly errorCode: number;
     readonly partition: number;
@@ -30,7 +32,10 @@ export interface MetadataTopic {
 const NO_TOPIC_ID = Buffer.alloc(16).toString('base64url');
 
 /** `topics` null asks for all that the principal may describe; no topic is created by asking. */
-export function metadataCall(topics: readonly string[] | null): ApiCall<MetadataResponse> {
+export function metadataCall(
+  topics: readonly string[] | null,
+  { authorizedOperations = false }: { readonly authorizedOperations?: boolean } = {},
+): ApiCall<MetadataResponse> {
   return {
     apiKey: 3,
     apiName: 'Metadata',
@@ -39,7 +44,7 @@ export function metadataCall(topics: readonly string[] | null): ApiCall<Metadata
       writer
         .compactArray(topics, (element, topic) => element.uuid(NO_TOPIC_ID).compactString(topic).noTaggedFields())
         .boolean(false)
-        .boolean(false)
+        .boolean(authorizedOperations)
         .noTaggedFields();
     },
     read(reader) {
@@ -74,9 +79,9 @@ export function metadataCall(topics: readonly string[] | null): ApiCall<Metadata
           partition.taggedFields();
           return entry;
         });
-        topic.int32();
+        const operations = topic.int32();
         topic.taggedFields();
-        return { errorCode, topic: name, topicId, isInternal, partitions };
+        return { errorCode, topic: name, topicId, isInternal, authorizedOperations: operations, partitions };
       });
       return { brokers, clusterId, topics: topicEntries };
     },

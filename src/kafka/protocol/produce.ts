@@ -1,12 +1,8 @@
 // InitProducerId v4 and Produce v9: idempotent, without transactions. A request carries one batch for each partition it
 // names: brokers refuse two (INVALID_RECORD).
 
+import type { ProducerIdentity } from '../../record/producer-fields.ts';
 import type { ApiCall } from './api.ts';
-
-export interface ProducerIdentity {
-  readonly producerId: bigint;
-  readonly producerEpoch: number;
-}
 
 export function initProducerIdCall(): ApiCall<ProducerIdentity & { readonly errorCode: number }> {
   return {

@@ -73,12 +73,18 @@ export interface TopicResult {
   readonly errorMessage: string | null;
 }
 
+/** Also answered without creating anything. */
+export interface CreatedTopic extends TopicResult {
+  /** Every entry that the topic has then; empty where the principal may not see them. */
+  readonly configs: readonly { readonly name: string; readonly value: string | null; readonly isSetOnTopic: boolean }[];
+}
+
 /** `validateOnly` asks the broker whether it would create the topic so, and creates nothing. */
 export function createTopicCall(
   topic: NewTopic,
   timeoutMs: number,
   validateOnly: boolean,
-): ApiCall<readonly TopicResult[]> {
+): ApiCall<readonly CreatedTopic[]> {
   return {
     apiKey: 19,
     apiName: 'CreateTopics',
@@ -103,16 +109,16 @@ export function createTopicCall(
         const errorMessage = result.compactNullableString();
         result.int32();
         result.int16();
-        result.compactArray((config) => {
-          config.compactString();
-          config.compactNullableString();
+        const configs = result.compactArray((config) => {
+          const entry = { name: config.compactString(), value: config.compactNullableString() };
           config.boolean();
-          config.int8();
+          const isSetOnTopic = config.int8() === BROKER_DYNAMIC_TOPIC_CONFIG;
           config.boolean();
           config.taggedFields();
+          return { ...entry, isSetOnTopic };
         });
         result.taggedFields();
-        return { topic: name, errorCode, errorMessage };
+        return { topic: name, errorCode, errorMessage, configs };
       });
     },
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CommitQueue } from '../../../src/backup/commit-queue.ts';
+import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { LAYOUT, ORDERS, openWriter, segment } from '../catalog/catalog-fixture.ts';
 
@@ -34,7 +35,7 @@ describe('the commit queue', () => {
     queue.stop();
     assert.equal(queue.pendingCount, 0);
     assert.equal(catalog.state.version, 2);
-    const { segments } = catalog.state.incarnation('orders', ORDERS.topicId).partition(0);
+    const { segments } = (await readCatalog(store, LAYOUT)).incarnation('orders', ORDERS.topicId).partition(0);
     assert.deepEqual(
       segments.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset]),
       [

@@ -151,6 +151,10 @@ describe('metadata', () => {
     assert.equal(request(metadataCall(['t'])), '02' + '00'.repeat(16) + '0274' + '00' + '00' + '00' + '00');
   });
 
+  test('asks for what the principal may do only when that is wanted', () => {
+    assert.equal(request(metadataCall([], { authorizedOperations: true })), '01' + '00' + '01' + '00');
+  });
+
   test('reads brokers, topics and leaders', () => {
     const { brokers, clusterId, topics } = answer(metadataCall(null), (w) => {
       w.int32(0);
@@ -165,14 +169,15 @@ describe('metadata', () => {
           for (const replicas of [[1, 2, 3], [1, 2], [3]]) partition.compactArray(replicas, (one, id) => one.int32(id));
           partition.noTaggedFields();
         });
-        topic.int32(-2_147_483_648).noTaggedFields();
+        topic.int32(0b1_1000).noTaggedFields();
       });
       w.noTaggedFields();
     });
     assert.deepEqual(brokers, [{ nodeId: 1, host: 'host', port: 9092, rack: 'r1' }]);
     assert.equal(clusterId, 'cluster');
     const partitions = [{ errorCode: 5, partition: 0, leader: -1, leaderEpoch: 9, replicaCount: 3 }];
-    assert.deepEqual(topics, [{ errorCode: 0, topic: 't', topicId: TOPIC_ID, isInternal: true, partitions }]);
+    const topic = { errorCode: 0, topic: 't', topicId: TOPIC_ID, isInternal: true, authorizedOperations: 0b1_1000 };
+    assert.deepEqual(topics, [{ ...topic, partitions }]);
   });
 });
 
@@ -211,6 +216,23 @@ describe('topic administration', () => {
       request(call),
       T + '00000003' + 'ffff' + '01' + '02' + '0261' + '0262' + '00' + '00' + '000003e8' + '01' + '00',
     );
+  });
+
+  test('reads what a created topic has, its own entries told from defaults', () => {
+    const call = createTopicCall({ topic: 't', partitions: 3, replicationFactor: -1, configs: {} }, 1000, true);
+    const created = answer(call, (w) => {
+      w.int32(0).compactArray(['t'], (result, topic) => {
+        result.compactString(topic).uuid(TOPIC_ID).int16(0).compactNullableString(null).int32(3).int16(1);
+        result.compactArray([1, 5], (config, source) => {
+          config.compactString(`from-${source}`).compactNullableString('v').boolean(false).int8(source).boolean(false);
+          config.noTaggedFields();
+        });
+        result.noTaggedFields();
+      });
+      w.noTaggedFields();
+    });
+    const configs = [1, 5].map((source) => ({ name: `from-${source}`, value: 'v', isSetOnTopic: source === 1 }));
+    assert.deepEqual(created, [{ topic: 't', errorCode: 0, errorMessage: null, configs }]);
   });
 
   test('sets and deletes configuration entries', () => {

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { BackupSettings } from '../../../src/backup/backup-settings.ts';
+import { BackupSupervisor } from '../../../src/backup/backup-supervisor.ts';
+import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
+import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
+import { pause } from '../../../src/model/back-off.ts';
+import { BackupError } from '../../../src/model/errors.ts';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import { LAYOUT } from '../catalog/catalog-fixture.ts';
+import { jsonBatch, startWorkers } from '../segment/segment-fixture.ts';
+import { MemoryPartitionLog, TOPIC, TOPIC_ID } from './memory-log.ts';
+
+const KIB = 1024;
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+const SETTINGS: BackupSettings = {
+  backupId: LAYOUT.backupId,
+  topics: { include: [TOPIC], exclude: [] },
+  continuous: false,
+  startOffset: { kind: 'earliest' },
+  failOnMissingTopic: false,
+  topicRefreshMs: 60_000,
+  maxConcurrentPartitions: 4,
+  fetchMinBytes: 1,
+  fetchMaxWaitMs: 20,
+  fetchMaxBytes: 64 * KIB,
+  maxPartitionFetchBytes: 64 * KIB,
+  frameBytes: 64 * KIB,
+  memoryBudgetBytes: 1024 * KIB,
+  segments: { codec: 'none', level: 3 },
+  limits: { maxBytes: 1024 * KIB, maxIntervalMs: 60_000, maxRecords: 10 },
+  recompress: 'never',
+  commitIntervalMs: 50,
+  shutdownTimeoutMs: 5000,
+  oneShotPatienceMs: 30_000,
+};
+
+/** A store whose puts of segments a test may hold up or refuse. */
+class GatedStore extends MemoryObjectStore {
+  beforeSegment: (key: string) => Promise<void> = async () => {};
+
+  override async putIfAbsent(key: string, chunks: AsyncIterable<Uint8Array>): Promise<'created' | 'exists'> {
+    if (key.startsWith(LAYOUT.dataPrefix)) await this.beforeSegment(key);
+    return super.putIfAbsent(key, chunks);
+  }
+}
+
+describe('the supervisor of a backup', { timeout: 60_000 }, () => {
+  let workers: WorkerPool;
+
+  before(() => {
+    workers = startWorkers();
+  });
+
+  after(() => workers.close());
+
+  function supervise(log: MemoryPartitionLog, store: MemoryObjectStore, change: Partial<BackupSettings> = {}) {
+    return new BackupSupervisor({
+      settings: { ...SETTINGS, ...change },
+      log,
+      store,
+      layout: LAYOUT,
+      workers,
+      logger: SILENT,
+      observer: { segmentSealed() {}, committed() {}, gap() {}, error() {} },
+      monotonicMs: () => performance.now(),
+      wallMs: () => Date.now(),
+    });
+  }
+
+  function twoSegments(): Buffer[] {
+    return [jsonBatch(0n, 10), jsonBatch(10n, 10)];
+  }
+
+  async function committedOffsets(store: MemoryObjectStore): Promise<(readonly [bigint, bigint])[]> {
+    const state = await readCatalog(store, LAYOUT);
+    const { segments } = state.incarnation(TOPIC, TOPIC_ID).partition(0);
+    return segments.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset] as const);
+  }
+
+  const BOTH = [
+    [0n, 10n],
+    [10n, 20n],
+  ];
+
+  test('counts one failure once, however long its partition waits for an upload before it goes back', async () => {
+    const log = new MemoryPartitionLog([twoSegments()]);
+    let spoilt = 0;
+    log.spoil = (batch) => {
+      if (batch.readBigInt64BE(0) !== 10n || spoilt > 0) return batch;
+      spoilt += 1;
+      const copy = Buffer.from(batch);
+      copy.writeUInt8(copy.readUInt8(70) ^ 1, 70);
+      return copy;
+    };
+    const store = new GatedStore();
+    let held = 0;
+    store.beforeSegment = async () => {
+      held += 1;
+      // Longer than several of the supervisor's looks at its partitions.
+      if (held === 1) await pause(1500);
+    };
+    const outcome = await supervise(log, store).run(new AbortController().signal);
+    assert.equal(spoilt, 1);
+    assert.deepEqual(outcome.shortfalls, []);
+    assert.equal(outcome.status.counters.errors, 1);
+    assert.deepEqual(await committedOffsets(store), BOTH);
+  });
+
+  test('counts a failure once that the next request, on its way already, meets again', async () => {
+    const log = new MemoryPartitionLog([twoSegments()]);
+    log.failingAnswers = 2;
+    const store = new GatedStore();
+    const outcome = await supervise(log, store).run(new AbortController().signal);
+    assert.equal(outcome.isComplete, true);
+    assert.equal(outcome.status.counters.errors, 1);
+    assert.deepEqual(await committedOffsets(store), BOTH);
+  });
+
+  test('gives a partition up whose batch is corrupt each time that it is read', async () => {
+    const log = new MemoryPartitionLog([twoSegments(), twoSegments()]);
+    const [good] = twoSegments();
+    let spoilt = 0;
+    log.spoil = (batch) => {
+      if (batch.equals(good!) || spoilt > 20) return batch;
+      spoilt += 1;
+      const copy = Buffer.from(batch);
+      copy.writeUInt8(copy.readUInt8(70) ^ 1, 70);
+      return copy;
+    };
+    const store = new GatedStore();
+    const { shortfalls, status } = await supervise(log, store).run(new AbortController().signal);
+    assert.deepEqual(
+      shortfalls,
+      [0, 1].map((partition) => `orders-${partition}: batch at offset 10 fails its CRC-32C`),
+    );
+    assert.equal(status.counters.errors, 6);
+    assert.deepEqual(await committedOffsets(store), [[0n, 10n]]);
+  });
+
+  test('goes back with a partition whose last upload failed after all of it was read', async () => {
+    const log = new MemoryPartitionLog([twoSegments()]);
+    const store = new GatedStore();
+    let puts = 0;
+    store.beforeSegment = async (key) => {
+      puts += 1;
+      await pause(300);
+      if (puts === 2) throw new BackupError('STORE_UNAVAILABLE', `put ${key}: connection reset`);
+    };
+    const outcome = await supervise(log, store).run(new AbortController().signal);
+    assert.deepEqual(outcome.shortfalls, []);
+    assert.equal(outcome.status.counters.errors, 1);
+    assert.deepEqual(await committedOffsets(store), BOTH);
+  });
+
+  test('of a single run gives up when the store stays full, and says what is missing', async () => {
+    const log = new MemoryPartitionLog([twoSegments()]);
+    const store = new GatedStore();
+    store.beforeSegment = async (key) => {
+      throw new BackupError('STORE_FULL', `put ${key}: no space left on device`);
+    };
+    const outcome = await supervise(log, store, { oneShotPatienceMs: 500 }).run(new AbortController().signal);
+    assert.equal(outcome.isComplete, false);
+    assert.match(outcome.shortfalls.join(), /^orders-0: .*no space left on device$/);
+    assert.equal(outcome.status.counters.records, 0);
+    assert.deepEqual(await committedOffsets(store), []);
+  });
+
+  test('tells the source of a quiet partition once, and goes on behind what it has read of the others', async () => {
+    const log = new MemoryPartitionLog([twoSegments(), [], []]);
+    const store = new GatedStore();
+    const stop = new AbortController();
+    const running = supervise(log, store, { continuous: true }).run(stop.signal);
+    while ((await committedOffsets(store)).length < 2) await pause(20);
+    log.append(0, jsonBatch(20n, 10));
+    while ((await committedOffsets(store)).length < 3) await pause(20);
+    stop.abort();
+    assert.equal((await running).isComplete, true);
+    const told = log.wanted.map(({ partition, nextOffset }) => `${partition}@${nextOffset}`).sort();
+    assert.deepEqual(told, ['0@0', '0@20', '0@30', '1@0', '2@0']);
+  });
+});

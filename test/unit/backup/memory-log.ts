@@ -1,0 +1,109 @@
+// A source in memory: one topic, its batches as a broker holds them, fetched through the contract. What a fetch answers can be
+// spoilt on the way.
+
+import type {
+  FetchedPartition,
+  FetchKey,
+  FetchLimits,
+  FetchPosition,
+  FetchResult,
+  FetchSession,
+  OffsetAt,
+  PartitionLog,
+  TopicListing,
+} from '../../../src/kafka/partition-log.ts';
+import { pause } from '../../../src/model/back-off.ts';
+import { partitionName, type TopicPartition } from '../../../src/model/topic-partition.ts';
+import { splitBatches } from '../../../src/record/batch-header.ts';
+
+export const TOPIC = 'orders';
+export const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
+const NODE_ID = 1;
+
+export class MemoryPartitionLog implements PartitionLog {
+  readonly clusterId = 'MemoryCluster';
+  readonly #partitions: Buffer[][];
+  /** Takes each batch that is answered; what it returns is sent instead. */
+  spoil: (batch: Buffer) => Buffer = (batch) => batch;
+  /** So many answers are errors of Kafka, before there are records. */
+  failingAnswers = 0;
+  /** Every position that was ever wanted, in order. */
+  readonly wanted: FetchPosition[] = [];
+
+  /** Batches of each partition, without holes from offset 0 on. */
+  constructor(partitions: Buffer[][]) {
+    this.#partitions = partitions;
+  }
+
+  append(partition: number, batch: Buffer): void {
+    this.#partitions[partition]?.push(batch);
+  }
+
+  async connect(): Promise<void> {}
+
+  async describeTopics(): Promise<TopicListing> {
+    const partitions = this.#partitions.map((_, partition) => ({ partition, leader: NODE_ID, leaderEpoch: 0 }));
+    const topic = { topic: TOPIC, topicId: TOPIC_ID, isInternal: false, partitions, replicationFactor: 1 };
+    return { topics: [topic], missing: [], denied: [] };
+  }
+
+  async describeTopicConfigs(): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
+    return new Map();
+  }
+
+  async listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>> {
+    return new Map(partitions.map((one) => [partitionName(one), at === 'earliest' ? 0n : this.endOf(one.partition)]));
+  }
+
+  openSession(): FetchSession {
+    const wanted = new Map<number, FetchPosition>();
+    return {
+      want: (position) => {
+        this.wanted.push(position);
+        wanted.set(position.partition, position);
+      },
+      drop: ({ partition }: FetchKey) => void wanted.delete(partition),
+      fetch: async (limits) => {
+        const answers = [...wanted.values()].map((position) => this.#answer(position));
+        const news = answers.filter((answer) => answer.kind !== 'records' || answer.records.byteLength > 0);
+        if (news.length === 0) await pause(limits.maxWaitMs);
+        return { partitions: news, release: () => {} };
+      },
+    };
+  }
+
+  async fetchOnce(_nodeId: number, positions: readonly FetchPosition[], _limits: FetchLimits): Promise<FetchResult> {
+    return { partitions: positions.map((position) => this.#answer(position)), release: () => {} };
+  }
+
+  async close(): Promise<void> {}
+
+  endOf(partition: number): bigint {
+    const last = this.#partitions[partition]?.at(-1);
+    return last === undefined ? 0n : nextOffsetOf(last);
+  }
+
+  #answer({ topicId, partition, nextOffset }: FetchPosition): FetchedPartition {
+    if (this.failingAnswers > 0) {
+      this.failingAnswers -= 1;
+      return { kind: 'transient', topicId, partition, askedOffset: nextOffset, kafkaError: 'REQUEST_TIMED_OUT' };
+    }
+    const batches = (this.#partitions[partition] ?? []).filter((batch) => nextOffsetOf(batch) > nextOffset);
+    const end = this.endOf(partition);
+    return {
+      kind: 'records',
+      topicId,
+      partition,
+      askedOffset: nextOffset,
+      records: Buffer.concat(batches.map(this.spoil)),
+      highWatermark: end,
+      lastStableOffset: end,
+      logStartOffset: 0n,
+    };
+  }
+}
+
+function nextOffsetOf(batch: Buffer): bigint {
+  const [header] = splitBatches(batch);
+  return header === undefined ? 0n : header.lastOffset + 1n;
+}
