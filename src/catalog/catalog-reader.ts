@@ -15,7 +15,7 @@ const READ_AHEAD = 16;
 export interface CatalogReadOptions {
   /** The state as of this version instead of the newest. */
   readonly version?: number;
-  /** Only these topics' segments; undefined for all. */
+  /** Of other topics only names and ids; undefined for all. The whole chain of commits is checked all the same. */
   readonly topics?: (topic: string) => boolean;
   /** Leave checkpoints aside and check every commit from the first. */
   readonly ignoreCheckpoints?: boolean;
@@ -27,23 +27,45 @@ export async function readCatalog(
   layout: ObjectLayout,
   options: CatalogReadOptions = {},
 ): Promise<CatalogState> {
-  const atMost = options.version ?? Number.MAX_SAFE_INTEGER;
-  const checkpoint =
-    options.ignoreCheckpoints === true ? undefined : await loadCheckpoint(store, layout, atMost, options.topics);
+  const { version, topics, ignoreCheckpoints = false } = options;
+  const atMost = version ?? Number.MAX_SAFE_INTEGER;
+  const checkpoint = ignoreCheckpoints ? undefined : await loadCheckpoint(store, layout, atMost, topics);
   const state = checkpoint ?? new CatalogState();
-  const versions = await listVersions(store, layout, state.version, atMost);
-  if (options.version !== undefined && options.version > Math.max(state.version, versions.at(-1) ?? 0)) {
-    throw new BackupError('BACKUP_NOT_FOUND', `backup ${layout.backupId} has no catalog version ${options.version}`);
-  }
-  for (let from = 0; from < versions.length; from += READ_AHEAD) {
-    const read = versions.slice(from, from + READ_AHEAD).map((version) => readCommit(store, layout, version));
-    for (const next of await Promise.all(read)) follow(state, next, layout);
+  for await (const next of readCommits(store, layout, state.version, atMost)) follow(state, next, layout, topics);
+  if (version !== undefined && version > state.version) {
+    throw new BackupError('BACKUP_NOT_FOUND', `backup ${layout.backupId} has no catalog version ${version}`);
   }
   return state;
 }
 
-/** Applies `next` after checking that it follows. @throws CATALOG_CORRUPT. */
-export function follow(state: CatalogState, next: StoredCommit, layout: ObjectLayout): void {
+/** The commits after version `after`, in order, some of them read ahead. @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
+export async function* readCommits(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  after: number,
+  atMost: number,
+): AsyncGenerator<StoredCommit> {
+  const versions = await listVersions(store, layout, after, atMost);
+  for (let from = 0; from < versions.length; from += READ_AHEAD) {
+    const read = versions.slice(from, from + READ_AHEAD).map((version) => readCommit(store, layout, version));
+    yield* await Promise.all(read);
+  }
+}
+
+/** What commits are applied to. */
+export interface CommitFold {
+  readonly version: number;
+  readonly sha256: string;
+  apply(commit: Commit, sha256: string, isWanted?: (topic: string) => boolean): void;
+}
+
+/** Applies `next`, or what it says of the topics that are wanted, after checking that it follows. @throws CATALOG_CORRUPT. */
+export function follow(
+  state: CommitFold,
+  next: StoredCommit,
+  layout: ObjectLayout,
+  isWanted?: (topic: string) => boolean,
+): void {
   if (next.commit.version !== state.version + 1 || next.commit.previousSha256 !== state.sha256) {
     const key = layout.commit(next.commit.version);
     throw new BackupError(
@@ -57,7 +79,7 @@ export function follow(state: CatalogState, next: StoredCommit, layout: ObjectLa
   for (const action of next.commit.actions) {
     if (action.kind === 'segment') layout.assertSegmentKey(action.segment.key);
   }
-  state.apply(next.commit, next.sha256);
+  state.apply(next.commit, next.sha256, isWanted);
 }
 
 export interface StoredCommit {

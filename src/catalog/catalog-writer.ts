@@ -5,14 +5,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { BackupError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import type { CatalogState, PartitionHistory } from './catalog-state.ts';
+import type { CatalogHead, PartitionHead } from './catalog-head.ts';
 import { follow, readCatalog, readCommit } from './catalog-reader.ts';
-import { type CheckpointIndex, NO_CHECKPOINT, readCheckpointIndex, writeCheckpoint } from './checkpoint.ts';
-import { actionText, type CatalogAction, type Commit, decodeCommit, encodeCommit } from './commit.ts';
+import { CheckpointSeries } from './checkpoint-series.ts';
+import { actionText, type CatalogAction, decodeCommit, encodeCommit } from './commit.ts';
 import type { ObjectLayout } from './object-layout.ts';
-
-/** A checkpoint after so many commits: a start reads at most so many commit objects. */
-const COMMITS_PER_CHECKPOINT = 64;
 
 export interface CommitResult {
   readonly version: number;
@@ -23,26 +20,28 @@ export interface CommitResult {
 }
 
 export class CatalogWriter {
-  readonly state: CatalogState;
   readonly #store: ObjectStore;
   readonly #layout: ObjectLayout;
   readonly #now: () => number;
   readonly #writer = randomBytes(8).toString('hex');
-  #checkpoint: CheckpointIndex = NO_CHECKPOINT;
-  #sinceCheckpoint: CatalogAction[] = [];
+  #checkpoints: CheckpointSeries;
+  /** Texts of our own actions that a commit turned out to hold whose answer was lost, until a commit returns. */
+  readonly #landed = new Set<string>();
 
-  private constructor(store: ObjectStore, layout: ObjectLayout, state: CatalogState, now: () => number) {
+  private constructor(store: ObjectStore, layout: ObjectLayout, checkpoints: CheckpointSeries, now: () => number) {
     this.#store = store;
     this.#layout = layout;
-    this.state = state;
+    this.#checkpoints = checkpoints;
     this.#now = now;
   }
 
-  /** Reads the catalog and stands at its end. @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
+  /** Reads the catalog's head and stands at its end. @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
   static async open(store: ObjectStore, layout: ObjectLayout, now: () => number): Promise<CatalogWriter> {
-    const writer = new CatalogWriter(store, layout, await readCatalog(store, layout), now);
-    await writer.#openCheckpoint();
-    return writer;
+    return new CatalogWriter(store, layout, await CheckpointSeries.resume(store, layout), now);
+  }
+
+  get state(): CatalogHead {
+    return this.#checkpoints.head;
   }
 
   /**
@@ -55,7 +54,7 @@ export class CatalogWriter {
     const fenced: CatalogAction[] = [];
     for (;;) {
       open = this.#sort(open, committed, fenced);
-      if (open.length === 0) return { version: this.state.version, committed, fenced };
+      if (open.length === 0) return this.#result(committed, fenced);
       const version = this.state.version + 1;
       const commit = {
         version,
@@ -70,32 +69,50 @@ export class CatalogWriter {
       decodeCommit(bytes, key);
       if ((await this.#store.putIfAbsent(key, [bytes])) === 'created') {
         this.state.apply(commit, createHash('sha256').update(bytes).digest('hex'));
-        this.#sinceCheckpoint.push(...open);
-        return { version, committed: [...committed, ...open], fenced };
+        this.#checkpoints.note(open);
+        return this.#result([...committed, ...open], fenced);
       }
-      const winner = await readCommit(this.#store, this.#layout, version);
-      follow(this.state, winner, this.#layout);
-      this.#sinceCheckpoint.push(...winner.commit.actions);
-      if (winner.commit.writer === this.#writer) open = leaveOut(open, winner.commit, committed);
+      await this.#followWinner(version);
     }
   }
 
-  /** Writes a checkpoint when enough commits have gathered; `force` when any has. */
+  /** Objects of fenced segments are deleted, so none may be among them that the catalog names after all. */
+  async #result(committed: readonly CatalogAction[], fenced: readonly CatalogAction[]): Promise<CommitResult> {
+    const { version } = this.state;
+    const suspects = new Set(fenced.flatMap((action) => (action.kind === 'segment' ? [action.segment.topic] : [])));
+    const keys = new Set<string>();
+    if (suspects.size > 0) {
+      // When this cannot be read, the actions come again.
+      for (const action of committed) this.#landed.add(actionText(action));
+      const state = await readCatalog(this.#store, this.#layout, { version, topics: (topic) => suspects.has(topic) });
+      const histories = state.incarnations.flatMap(({ partitions }) => [...partitions.values()]);
+      for (const { segments } of histories) for (const { key } of segments) keys.add(key);
+    }
+    this.#landed.clear();
+    const isHeld = (action: CatalogAction): boolean => action.kind === 'segment' && keys.has(action.segment.key);
+    return {
+      version,
+      committed: [...committed, ...fenced.filter(isHeld)],
+      fenced: fenced.filter((action) => !isHeld(action)),
+    };
+  }
+
+  async #followWinner(version: number): Promise<void> {
+    const { commit, sha256 } = await readCommit(this.#store, this.#layout, version);
+    follow(this.state, { commit, sha256 }, this.#layout);
+    this.#checkpoints.note(commit.actions);
+    if (commit.writer === this.#writer) for (const action of commit.actions) this.#landed.add(actionText(action));
+  }
+
+  /** Writes a checkpoint when enough has gathered; `force` when anything has. */
   async checkpoint(force = false): Promise<void> {
-    const commits = this.state.version - this.#checkpoint.version;
-    if (commits === 0 || (!force && commits < COMMITS_PER_CHECKPOINT)) return;
     try {
-      this.#checkpoint = await this.#write(this.#checkpoint, this.#sinceCheckpoint);
+      await this.#checkpoints.write(force);
     } catch (error) {
       if (!(error instanceof BackupError) || error.code !== 'CATALOG_CORRUPT') throw error;
       // A piece of the former checkpoint is gone or damaged: the cache is made anew from the commits.
-      this.#checkpoint = await this.#write(NO_CHECKPOINT, await this.#actionsAfter(0));
+      this.#checkpoints = await CheckpointSeries.rebuild(this.#store, this.#layout, this.state.version);
     }
-    this.#sinceCheckpoint = [];
-  }
-
-  #write(previous: CheckpointIndex, recent: readonly CatalogAction[]): Promise<CheckpointIndex> {
-    return writeCheckpoint(this.#store, this.#layout, this.state, previous, recent);
   }
 
   /**
@@ -104,13 +121,13 @@ export class CatalogWriter {
    */
   #sort(actions: readonly CatalogAction[], committed: CatalogAction[], fenced: CatalogAction[]): CatalogAction[] {
     const open: CatalogAction[] = [];
-    const admitted = new Map<PartitionHistory, boolean>();
+    const admitted = new Map<PartitionHead, boolean>();
     for (const action of actions) {
       const history = this.state.historyOf(action);
-      if (history === undefined) {
-        open.push(action);
-      } else if (action.kind === 'segment' && history.segments.some((known) => known.key === action.segment.key)) {
+      if (this.#landed.size > 0 && this.#landed.has(actionText(action))) {
         committed.push(action);
+      } else if (history === undefined) {
+        open.push(action);
       } else {
         const isAdmitted = admitted.get(history) ?? history.admits(action);
         admitted.set(history, isAdmitted);
@@ -119,30 +136,4 @@ export class CatalogWriter {
     }
     return open;
   }
-
-  async #openCheckpoint(): Promise<void> {
-    const { checkpointVersion } = this.state;
-    if (checkpointVersion > 0) {
-      this.#checkpoint = await readCheckpointIndex(this.#store, this.#layout, checkpointVersion).catch(
-        () => NO_CHECKPOINT,
-      );
-    }
-    this.#sinceCheckpoint = await this.#actionsAfter(this.#checkpoint.version);
-  }
-
-  async #actionsAfter(checkpointVersion: number): Promise<CatalogAction[]> {
-    const actions: CatalogAction[] = [];
-    for (let version = checkpointVersion + 1; version <= this.state.version; version += 1) {
-      const { commit } = await readCommit(this.#store, this.#layout, version);
-      actions.push(...commit.actions);
-    }
-    return actions;
-  }
-}
-
-/** Moves those of `open` to `committed` that `own`, a commit of ours whose answer was lost, holds already. */
-function leaveOut(open: readonly CatalogAction[], own: Commit, committed: CatalogAction[]): CatalogAction[] {
-  const texts = new Set(own.actions.map(actionText));
-  committed.push(...open.filter((action) => texts.has(actionText(action))));
-  return open.filter((action) => !texts.has(actionText(action)));
 }

@@ -16,6 +16,7 @@ export interface TopicObservation {
   readonly topic: string;
   readonly topicId: string;
   readonly partitions: number;
+  /** -1 when it is not known: what is created then has the target's default. */
   readonly replicationFactor: number;
   /** Null when the configuration could not be read. */
   readonly configs: TopicConfigs | null;
@@ -175,12 +176,12 @@ function corrupt(what: string): BackupError {
   return new BackupError('CATALOG_CORRUPT', `the catalog names ${what}`);
 }
 
-function decodeTopic(fields: JsonFields): TopicObservation {
+export function decodeTopic(fields: JsonFields): TopicObservation {
   return {
     topic: fields.string('topic'),
     topicId: fields.string('topicId'),
     partitions: fields.integer('partitions'),
-    replicationFactor: fields.integer('replicationFactor'),
+    replicationFactor: fields.integer('replicationFactor', -1),
     configs: fields.has('configs') ? fields.strings('configs') : null,
     observedAtMs: fields.integer('observedAtMs'),
   };

@@ -6,17 +6,22 @@
 //   {backup}/catalog/checkpoints/{version}.json.zst
 //   {backup}/catalog/checkpoints/topics/{topic}/{topicId}/{from}-{to}.json.zst
 //   {backup}/data/{topic}/{topicId}/{partition}/{baseOffset}-{random}.log[.zst|.lz4]
-//   {backup}/restores/{id}/report.json
+//   {backup}/restores/plans/{planId}.json
+//   {backup}/restores/{id}/{intent|producers|verified|report}.json
+//   {backup}/restores/{id}/attempt-{n}.json
+//   {backup}/restores/{id}/offsets/{topic}/{partition}/{piece}.json.zst
 
 import { CODEC_SUFFIX, type SegmentCodec } from '../model/codec.ts';
 import { BackupError } from '../model/errors.ts';
 import type { PartitionIdentity } from '../model/segment.ts';
-import { isTopicName } from '../model/topic-partition.ts';
+import { isTopicName, type TopicPartition } from '../model/topic-partition.ts';
 import { isObjectKey } from '../storage/object-key.ts';
 
 const DIGITS = 20;
 const BACKUP_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
+const PLANS = 'plans';
+const RESTORE_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** Keys of one backup. `prefix` is empty or ends without a slash. */
 export class ObjectLayout {
@@ -34,6 +39,11 @@ export class ObjectLayout {
 
   get identity(): string {
     return `${this.root}/backup.json`;
+  }
+
+  /** What is left of trying out the store. */
+  get probe(): string {
+    return `${this.root}/probe.txt`;
   }
 
   /** Commits and, below it, checkpoints. */
@@ -80,8 +90,43 @@ export class ObjectLayout {
     return `${this.dataPrefix}${folder}/${padded(baseOffset)}-${random}.log${CODEC_SUFFIX[codec]}`;
   }
 
-  restoreReport(restoreId: string): string {
-    return `${this.root}/restores/${restoreId}/report.json`;
+  /** One folder a restore, and those of plans. */
+  get restoresPrefix(): string {
+    return `${this.root}/restores/`;
+  }
+
+  /** @throws RESTORE_NOT_FOUND when `restoreId` cannot be the id of a restore. */
+  restoreObject(restoreId: string, name: 'intent' | 'producers' | 'verified' | 'report'): string {
+    return `${this.#restore(restoreId)}/${name}.json`;
+  }
+
+  restoreAttempt(restoreId: string, attempt: number): string {
+    return `${this.#restore(restoreId)}/attempt-${attempt}.json`;
+  }
+
+  /** Part `piece`, counted from 0, of the offset map of one target partition. */
+  restoreOffsets(restoreId: string, { topic, partition }: TopicPartition, piece: number): string {
+    return `${this.#restore(restoreId)}/offsets/${folderOf(topic)}/${partition}/${piece}.json.zst`;
+  }
+
+  /** The restore that a key belongs to; undefined for other keys. */
+  restoreOf(key: string): string | undefined {
+    const id = key.startsWith(this.restoresPrefix) ? key.slice(this.restoresPrefix.length).split('/')[0] : undefined;
+    return id !== undefined && id !== PLANS && RESTORE_ID.test(id) ? id : undefined;
+  }
+
+  #restore(restoreId: string): string {
+    if (!RESTORE_ID.test(restoreId) || restoreId === PLANS) {
+      throw new BackupError(
+        'RESTORE_NOT_FOUND',
+        `${JSON.stringify(restoreId.slice(0, 80))} is not the id of a restore`,
+      );
+    }
+    return `${this.restoresPrefix}${restoreId}`;
+  }
+
+  restorePlan(planId: string): string {
+    return `${this.restoresPrefix}${PLANS}/${planId}.json`;
   }
 
   /** @throws CATALOG_CORRUPT when a catalog names a segment outside this backup's data. */
@@ -110,8 +155,12 @@ function incarnation(topic: string, topicId: string): string {
       `${JSON.stringify(topic)} with id ${JSON.stringify(topicId)} is not a topic`,
     );
   }
-  // A topic name may begin with a dot, which a store's keys may not; no topic name holds "=".
-  return `${topic.startsWith('.') ? '=' : ''}${topic}/${topicId.startsWith('-') ? '=' : ''}${topicId}`;
+  return `${folderOf(topic)}/${topicId.startsWith('-') ? '=' : ''}${topicId}`;
+}
+
+/** A topic name may begin with a dot, which a store's keys may not; no topic name holds "=". */
+function folderOf(topic: string): string {
+  return `${topic.startsWith('.') ? '=' : ''}${topic}`;
 }
 
 function padded(value: number | bigint): string {

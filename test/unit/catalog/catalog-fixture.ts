@@ -1,7 +1,8 @@
 // Actions of a catalog, states in a form that can be compared, and a store that loses answers.
 
 import { randomBytes } from 'node:crypto';
-import type { CatalogState } from '../../../src/catalog/catalog-state.ts';
+import type { CatalogHead } from '../../../src/catalog/catalog-head.ts';
+import { CatalogState } from '../../../src/catalog/catalog-state.ts';
 import { CatalogWriter } from '../../../src/catalog/catalog-writer.ts';
 import type { CatalogAction } from '../../../src/catalog/commit.ts';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
@@ -105,6 +106,21 @@ export function contentOf(state: CatalogState): unknown {
         }),
     })),
   };
+}
+
+/** What a head says, or the head of a state: incarnations by name, without those of which nothing was committed. */
+export function headOf(fold: CatalogHead | CatalogState): unknown {
+  const lives = (fold instanceof CatalogState ? fold.incarnations : fold.incarnations).map((life) => ({
+    incarnation: `${life.topic}/${life.topicId}`,
+    observation: 'observations' in life ? life.observations.at(-1) : life.observation,
+    partitions: [...life.partitions.values()]
+      .filter(({ resume }) => resume !== undefined)
+      .sort((a, b) => a.identity.partition - b.identity.partition)
+      .map(({ identity, position }) => ({ identity, position })),
+  }));
+  const { version, sha256, committedAtMs } = fold;
+  const byName = lives.sort((a, b) => (a.incarnation < b.incarnation ? -1 : 1));
+  return { version, sha256, committedAtMs, incarnations: byName };
 }
 
 /** Performs puts, then loses the answers of those that `isLost` picks. */

@@ -5,14 +5,16 @@ import fc from 'fast-check';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { CatalogWriter } from '../../../src/catalog/catalog-writer.ts';
 import { type CatalogAction, decodeCommit, encodeCommit } from '../../../src/catalog/commit.ts';
+import { BackupError } from '../../../src/model/errors.ts';
 import type { SegmentSummary } from '../../../src/model/segment.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import type { ObjectStore } from '../../../src/storage/object-store.ts';
+import type { ByteRange, ObjectStore } from '../../../src/storage/object-store.ts';
 import {
   AnswerLosingStore,
   contentOf,
   copyWith,
   gap,
+  headOf,
   keysOf,
   LAYOUT,
   ORDERS,
@@ -27,7 +29,24 @@ import {
 const CORRUPT = { name: 'BackupError', code: 'CATALOG_CORRUPT' };
 const OTHER = partition('orders', 1);
 
-async function segmentsOf(store: ObjectStore, number = 0): Promise<SegmentSummary[]> {
+/** Fails the first read after the put of a certain object. */
+class ReadFailingStore extends MemoryObjectStore {
+  failsAfter = '';
+  #isFailing = false;
+
+  override async putIfAbsent(key: string, chunks: Iterable<Uint8Array>): Promise<'created' | 'exists'> {
+    this.#isFailing ||= key === this.failsAfter;
+    return super.putIfAbsent(key, chunks);
+  }
+
+  override async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    if (!this.#isFailing) return super.get(key, range, into);
+    [this.#isFailing, this.failsAfter] = [false, ''];
+    throw new BackupError('STORE_UNAVAILABLE', `get ${key}: connection reset`);
+  }
+}
+
+async function segmentsOf(store: ObjectStore, number = 0): Promise<readonly SegmentSummary[]> {
   const state = await readCatalog(store, LAYOUT, { ignoreCheckpoints: true });
   return state.incarnation(ORDERS.topic, ORDERS.topicId).partition(number).segments;
 }
@@ -40,7 +59,7 @@ describe('a catalog writer', () => {
     const result = await writer.commit(actions);
     assert.deepEqual(result, { version: 1, committed: actions, fenced: [] });
     const next = await openWriter(store);
-    assert.deepEqual(contentOf(next.state), contentOf(writer.state));
+    assert.deepEqual(headOf(next.state), headOf(writer.state));
     assert.deepEqual(next.state.historyOf(actions[2]!)?.resume, { nextOffset: 15n, leaderEpoch: 4, timeline: 0 });
     assert.equal((await next.commit([segment(ORDERS, 15n, 20n)])).version, 2);
   });
@@ -94,6 +113,17 @@ describe('two writers of one backup', () => {
     assert.equal((await b.commit([segment(ORDERS, 0n, 10n)])).fenced.length, 1);
     assert.deepEqual((await b.commit([segment(ORDERS, 10n, 20n)])).fenced, []);
     assert.equal((await a.commit([segment(ORDERS, 10n, 15n)])).fenced.length, 1);
+  });
+
+  test('of the same partition: the fate of each action stays the same when it could not be told at first', async () => {
+    const store = new ReadFailingStore();
+    const [a, b] = [await openWriter(store), await openWriter(store)];
+    await a.commit([segment(ORDERS, 0n, 10n)]);
+    const [lost, kept] = [segment(ORDERS, 0n, 5n), [gap(OTHER, 0n, 4n), segment(OTHER, 5n, 9n)]];
+    store.failsAfter = LAYOUT.commit(2);
+    await assert.rejects(b.commit([lost, ...kept]), { code: 'STORE_UNAVAILABLE' });
+    assert.deepEqual(await b.commit([lost, ...kept]), { version: 2, committed: kept, fenced: [lost] });
+    assert.equal((await segmentsOf(store, 1)).length, 1);
   });
 
   test('on different timelines: who has not seen the truncation is fenced', async () => {
@@ -199,7 +229,7 @@ describe('a commit whose answer was lost', () => {
     const state = await readCatalog(store, LAYOUT);
     const history = state.incarnation(ORDERS.topic, ORDERS.topicId).partition(0);
     assert.deepEqual([history.segments.length, history.gaps.length, history.truncations.length], [3, 1, 1]);
-    assert.deepEqual(contentOf(state), contentOf(writer.state));
+    assert.deepEqual(headOf(writer.state), headOf(state));
   });
 
   test('and that another writer has followed, is recognised too', async () => {

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
-import { readCheckpointIndex } from '../../../src/catalog/checkpoint.ts';
+import { resumeCheckpoint } from '../../../src/catalog/checkpoint.ts';
 import type { CatalogAction } from '../../../src/catalog/commit.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import {
   contentOf,
   copyWith,
   gap,
+  headOf,
   keysOf,
   LAYOUT,
   ORDERS,
@@ -90,18 +92,23 @@ describe('a checkpoint', () => {
         const store = new MemoryObjectStore();
         const author = new Author();
         let writer = await openWriter(store);
+        let checkpointVersion = 0;
         for (const { steps, isCheckpoint } of commits) {
           const { fenced } = await writer.commit(steps.map((step) => author.action(step)));
           assert.deepEqual(fenced, []);
           if (isCheckpoint) {
             await writer.checkpoint(true);
+            checkpointVersion = writer.state.version;
             if (steps.length === 1) writer = await openWriter(store);
           }
         }
         const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
-        assert.deepEqual(contentOf(await readCatalog(store, LAYOUT)), fromLog);
-        assert.deepEqual(contentOf(writer.state), fromLog);
-        assert.deepEqual(contentOf((await openWriter(store)).state), fromLog);
+        const state = await readCatalog(store, LAYOUT);
+        assert.deepEqual(contentOf(state), fromLog);
+        assert.equal(state.checkpointVersion, checkpointVersion, 'no fault was found with it');
+        const head = headOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+        assert.deepEqual(headOf(writer.state), head);
+        assert.deepEqual(headOf((await openWriter(store)).state), head);
       }),
       { seed: 20_261_120, numRuns: 120 },
     );
@@ -140,8 +147,9 @@ describe('a checkpoint', () => {
 
   test('has logarithmically many pieces of a topic, and none of a topic that did not change is written again', async () => {
     const store = await written(100, () => true);
-    const { topics } = await readCheckpointIndex(store, LAYOUT, 100);
-    const pieces = topics.get(`orders/${ORDERS.topicId}`)!.pieces;
+    const { index } = (await resumeCheckpoint(store, LAYOUT))!;
+    assert.equal(index.version, 100);
+    const { pieces } = index.topics.get(`orders/${ORDERS.topicId}`)!;
     assert.ok(pieces.length <= 8, `${pieces.length} pieces`);
     assert.equal(
       pieces.reduce((sum, piece) => sum + piece.actionCount, 0),
@@ -153,14 +161,15 @@ describe('a checkpoint', () => {
 
   test('that was deleted, whole or in part, is done without', async () => {
     const store = await written(9, (index) => index === 3 || index === 6);
-    const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+    const state = await readCatalog(store, LAYOUT, { ignoreCheckpoints: true });
+    const [fromLog, head] = [contentOf(state), headOf(state)];
     for (const key of await keysOf(store, LAYOUT.checkpointPrefix)) {
       const without = await copyWith(store, key, () => null);
       assert.deepEqual(contentOf(await readCatalog(without, LAYOUT)), fromLog, key);
-      assert.deepEqual(contentOf((await openWriter(without)).state), fromLog, key);
+      assert.deepEqual(headOf((await openWriter(without)).state), head, key);
     }
     for (const key of await keysOf(store, LAYOUT.checkpointPrefix)) await store.delete(key);
-    assert.deepEqual(contentOf((await openWriter(store)).state), fromLog);
+    assert.deepEqual(headOf((await openWriter(store)).state), head);
   });
 
   test('that was damaged at any byte, or cut, is done without', async () => {
@@ -191,6 +200,48 @@ describe('a checkpoint', () => {
     assert.equal(state.checkpointVersion, 3);
   });
 
+  test('with positions that its pieces do not lead to is done without', async () => {
+    const store = await written(8, (index) => index === 2 || index === 5);
+    const forged = await copyWith(store, LAYOUT.checkpoint(6), (bytes) => {
+      const text = zstdDecompressSync(bytes).toString();
+      assert.match(text, /"nextOffset":"6"/);
+      return zstdCompressSync(text.replace('"nextOffset":"6"', '"nextOffset":"7"'));
+    });
+    const state = await readCatalog(forged, LAYOUT);
+    assert.deepEqual(contentOf(state), contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true })));
+    assert.equal(state.checkpointVersion, 3);
+  });
+
+  test('has pieces of a bounded size, though their number grows with that', async () => {
+    const store = new MemoryObjectStore();
+    const writer = await openWriter(store);
+    const length = 900;
+    for (let round = 0; round < 8; round += 1) {
+      const first = round * length;
+      const offsets = Array.from({ length }, (_, index) => BigInt(first + index));
+      await writer.commit(offsets.map((offset) => segment(ORDERS, offset, offset + 1n)));
+      await writer.checkpoint(true);
+    }
+    const { index } = (await resumeCheckpoint(store, LAYOUT))!;
+    const counts = index.topics.get(`orders/${ORDERS.topicId}`)!.pieces.map(({ actionCount }) => actionCount);
+    assert.deepEqual(counts, [1800, 1800, 1800, 1800]);
+    const state = await readCatalog(store, LAYOUT);
+    assert.equal(state.checkpointVersion, 8);
+    assert.equal(state.incarnation('orders', ORDERS.topicId).partition(0).segments.length, 8 * length);
+  });
+
+  test('is written while a writer still reads, when there are too many commits to hold', async () => {
+    const store = new MemoryObjectStore();
+    const writer = await openWriter(store);
+    for (let round = 0; round < 3; round += 1) {
+      const offsets = Array.from({ length: 9000 }, (_, index) => BigInt(round * 9000 + index));
+      await writer.commit(offsets.map((offset) => segment(ORDERS, offset, offset + 1n)));
+    }
+    const next = await openWriter(store);
+    assert.deepEqual(headOf(next.state), headOf(writer.state));
+    assert.equal((await resumeCheckpoint(store, LAYOUT))?.index.version, 3);
+  });
+
   test('heals: after damage to a piece the next one is readable again', async () => {
     const whole = await written(9, (index) => index % 3 === 2);
     for (const key of await keysOf(whole, LAYOUT.checkpointPiecePrefix)) {
@@ -214,7 +265,8 @@ describe('a checkpoint', () => {
     await writer.checkpoint(true);
     const state = await readCatalog(store, LAYOUT);
     assert.equal(state.checkpointVersion, 2);
-    assert.deepEqual(contentOf(state), contentOf(writer.state));
+    assert.deepEqual(headOf(state), headOf(writer.state));
+    assert.equal(state.incarnation('orders', ORDERS.topicId).partition(0).segments.length, 2);
   });
 
   test('does not hide that a commit after it is missing', async () => {
@@ -222,10 +274,15 @@ describe('a checkpoint', () => {
     await assert.rejects(openWriter(await copyWith(store, LAYOUT.commit(7), () => null)), { code: 'CATALOG_CORRUPT' });
   });
 
-  test('reads only the topics asked for', async () => {
-    const store = await written(8, (index) => index === 7);
-    const state = await readCatalog(store, LAYOUT, { topics: (topic) => topic === 'other' });
-    assert.equal(state.incarnation('other', partition('other', 0, 'B').topicId).partition(0).segments.length, 2);
-    assert.equal(state.incarnation('orders', ORDERS.topicId).partitions.size, 0);
+  test('reads only the topics asked for, from the checkpoint and from the commits after it', async () => {
+    for (const checkpointAt of [[3], [7], []]) {
+      const store = await written(8, (index) => checkpointAt.includes(index));
+      const state = await readCatalog(store, LAYOUT, { topics: (topic) => topic === 'other' });
+      assert.equal(state.version, 8);
+      const held = state.incarnations.filter((life) => life.partitions.size > 0 || life.observations.length > 0);
+      assert.deepEqual([...new Set(held.map(({ topic }) => topic))], ['other']);
+      assert.ok(state.incarnations.some(({ topic }) => topic === 'orders'));
+      assert.equal(state.incarnation('other', partition('other', 0, 'B').topicId).partition(0).segments.length, 2);
+    }
   });
 });

@@ -16,6 +16,19 @@ describe('the layout of a backup', () => {
     assert.equal(new ObjectLayout('b').commit(1), 'b/catalog/00000000000000000001.json');
   });
 
+  test('gives each restore a folder of its own, and finds the restore in a key', () => {
+    const report = LAYOUT.restoreObject('rst_1', 'report');
+    assert.equal(report, 'team/a/nightly/restores/rst_1/report.json');
+    assert.equal(LAYOUT.restoreAttempt('rst_1', 2), 'team/a/nightly/restores/rst_1/attempt-2.json');
+    const offsets = LAYOUT.restoreOffsets('rst_1', { topic: '.orders', partition: 3 }, 0);
+    assert.equal(offsets, 'team/a/nightly/restores/rst_1/offsets/=.orders/3/0.json.zst');
+    assert.ok(isObjectKey(offsets));
+    for (const key of [report, offsets]) assert.equal(LAYOUT.restoreOf(key), 'rst_1');
+    for (const key of [LAYOUT.restorePlan('0123456789ab'), LAYOUT.identity, `${LAYOUT.restoresPrefix}.x/report.json`]) {
+      assert.equal(LAYOUT.restoreOf(key), undefined, key);
+    }
+  });
+
   test('reads versions back from its own keys only', () => {
     for (const version of [1, 64, 10 ** 15]) {
       assert.equal(LAYOUT.versionOfCommit(LAYOUT.commit(version)), version);
