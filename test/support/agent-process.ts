@@ -31,6 +31,8 @@ export interface AgentRun {
 export interface AgentOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another Node than the one that runs the tests. */
+  readonly node?: string;
   /** A command line that runs the agent as `"$@"`, e.g. `ulimit -f 100; exec "$@"`. */
   readonly shell?: string;
 }
@@ -43,8 +45,8 @@ export class AgentProcess {
   #stderr = '';
 
   /** `args` without the program. */
-  constructor(args: readonly string[], { cwd, env = {}, shell }: AgentOptions) {
-    const command = [process.execPath, MAIN, ...args];
+  constructor(args: readonly string[], { cwd, env = {}, node = process.execPath, shell }: AgentOptions) {
+    const command = [node, MAIN, ...args];
     const [program = '', ...rest] = shell === undefined ? command : ['bash', '-c', shell, 'bash', ...command];
     const startedAt = performance.now();
     const child = spawn(program, rest, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });

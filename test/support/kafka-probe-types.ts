@@ -67,6 +67,33 @@ export interface TransactionOptions {
   readonly timeoutMs?: number;
 }
 
+/** What many producers do to one topic, one step after the other. */
+export interface ProducerScript {
+  readonly partitions: number;
+  /** By name; a transactional producer's name is its transactional id. */
+  readonly producers: Readonly<Record<string, { readonly codec: Codec; readonly transactional: boolean }>>;
+  readonly steps: readonly ScriptStep[];
+}
+
+/** Records stay in their producer until it is flushed or its transaction ends: then they go out, one batch a partition. */
+export type ScriptStep =
+  | { readonly send: string; readonly partition: number; readonly records: readonly RecordToSend[] }
+  | { readonly flush: string }
+  | { readonly begin: string }
+  | { readonly commit: string }
+  | { readonly abort: string }
+  /** Waits until all log ends add up to this: the markers of a transaction come after its producer has ended it. */
+  | { readonly settle: number }
+  /** Waits until the clock shows it. */
+  | { readonly awaitMs: number };
+
+export interface PlayedScript {
+  /** Of the records, in the order of their sending. */
+  readonly offsets: readonly bigint[];
+  /** The clock after each `settle`. */
+  readonly settledMs: readonly number[];
+}
+
 export interface DigestOptions {
   readonly isolation?: Isolation;
   readonly partitions?: readonly number[];

@@ -9,6 +9,8 @@ import type {
   ListedRecord,
   LogSegmentDump,
   PartitionDigest,
+  PlayedScript,
+  ProducerScript,
   ProduceResult,
   ProduceSpec,
   RecordToSend,
@@ -84,6 +86,16 @@ export class KafkaProbe {
     return (await this.#process.call('describeTopic', { topic })) as TopicDescription;
   }
 
+  /** Gives a user a password for SCRAM-SHA-256 or SCRAM-SHA-512. */
+  async setScramPassword(user: string, password: string, mechanism: string): Promise<void> {
+    await this.#process.call('setScramPassword', { user, password, mechanism });
+  }
+
+  /** Lets a user do `operations` (Kafka's names, e.g. `READ`) on a topic, which need not exist; the broker must have an authorizer. */
+  async allow(user: string, topic: string, operations: readonly string[]): Promise<void> {
+    await this.#process.call('allow', { user, topic, operations });
+  }
+
   /** Log start offset of each partition. */
   beginningOffsets(topic: string): Promise<Map<number, bigint>> {
     return this.#offsets({ topic, at: 'earliest' });
@@ -103,7 +115,8 @@ export class KafkaProbe {
   }
 
   /**
-   * Writes exactly these records. They go out as one record batch unless `oneBatchPerRecord`.
+   * Writes exactly these records. They go out as one record batch unless `oneBatchPerRecord`. Partition -1 leaves it to
+   * Kafka's producer to choose.
    * With `transactionalId` they form a transaction of that handle, ended by `outcome` (default commit) or left open.
    * @returns the offset of each record
    */
@@ -145,6 +158,16 @@ export class KafkaProbe {
     return (await this.#process.call('closeOpen', options)) as number;
   }
 
+  /** Plays a script of many producers; they stay open, with their transactions, until the probe stops. */
+  async playScript(topic: string, script: ProducerScript): Promise<PlayedScript> {
+    const steps = script.steps.map((step) =>
+      'send' in step ? { ...step, records: step.records.map(encodeRecord) } : step,
+    );
+    type Wire = { readonly offsets: readonly string[]; readonly settledMs: readonly number[] };
+    const played = (await this.#process.call('playScript', { topic, ...script, steps })) as Wire;
+    return { offsets: played.offsets.map(BigInt), settledMs: played.settledMs };
+  }
+
   /** Judges what a consumer sees: hash and totals of each partition, by partition. */
   async digest(topic: string, options: DigestOptions = {}): Promise<Map<number, PartitionDigest>> {
     const { offsets, ...rest } = options;
@@ -166,6 +189,14 @@ export class KafkaProbe {
     const fromOffset = String(options.fromOffset ?? -1n);
     const listed = await this.#process.call('records', { topic, partition, limit, ...options, fromOffset });
     return (listed as WireListed[]).map(decodeListed);
+  }
+
+  /** Lists every record of every partition, by partition. */
+  async listTopic(topic: string, options: { isolation?: Isolation } = {}): Promise<Map<number, ListedRecord[]>> {
+    const listed = (await this.#process.call('listTopic', { topic, ...options })) as Record<string, WireListed[]>;
+    return new Map(
+      Object.entries(listed).map(([partition, records]) => [Number(partition), records.map(decodeListed)]),
+    );
   }
 
   /** The partition that the Java client's default partitioner chooses for each key. */

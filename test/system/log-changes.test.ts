@@ -83,12 +83,12 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
       history.gaps.map(({ baseOffset, lastOffset, reason }) => ({ baseOffset, lastOffset, reason })),
       [{ baseOffset: 800n, lastOffset: 1499n, reason: 'retention' }],
     );
-    assertExit(await restore('retained', 'retained', 'retained-restored'), 0);
+    assertExit(await restore('retained', 'retained', 'retained-restored'), 3);
     const tail = (await probe.digest('retained')).get(0)!;
     await assertHeadAndTail('retained-restored', head, tail);
   });
 
-  it('records as a gap exactly what was deleted while it stood still, and goes on behind it', async () => {
+  it('records as a gap exactly what was deleted while it stood still, goes on behind it, and says so when it restores', async () => {
     await probe.createTopic('purged', { config: { 'retention.ms': -1 } });
     await probe.produce('purged', { records: 500 });
     const agent = await system.workspace.startBackup({ backupId: 'purged', topics: ['purged'], backup: EAGER });
@@ -107,7 +107,7 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
       history.gaps.map(({ baseOffset, lastOffset, reason }) => ({ baseOffset, lastOffset, reason })),
       [{ baseOffset: 500n, lastOffset: 1099n, reason: 'delete-records' }],
     );
-    assertExit(await restore('purged', 'purged', 'purged-restored'), 0);
+    assertExit(await restore('purged', 'purged', 'purged-restored'), 3);
     await assertHeadAndTail('purged-restored', head, (await probe.digest('purged')).get(0)!);
   });
 

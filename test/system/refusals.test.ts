@@ -2,14 +2,15 @@
 // kinds are those of src/model/errors.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { cp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { readFooter } from '../../src/segment/segment-reader.ts';
 import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
-import type { AgentRun } from '../support/agent-process.ts';
+import { AgentProcess, type AgentRun } from '../support/agent-process.ts';
 import { assertExit, onlyIncarnation } from '../support/agent-workspace.ts';
 import { digestOf } from '../support/compare-topics.ts';
 import { freePort } from '../support/free-port.ts';
@@ -76,6 +77,44 @@ describe('the agent refuses', { timeout: 120_000 }, () => {
     assertRefused(run, 1, 'KAFKA_UNREACHABLE', new RegExp(address));
   });
 
+  it('a configuration with mistakes: all of them at once, each with its place, and nothing is started', async () => {
+    let connections = 0;
+    const server = createServer().on('connection', () => (connections += 1));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { directory } = system.workspace;
+    const store = join(directory, 'never-made');
+    const lines = [
+      'mode: backup',
+      'backup_id: mistaken',
+      'source:',
+      `  bootstrap_servers: ["127.0.0.1:${(server.address() as AddressInfo).port}"]`,
+      '  topics: {include: ["${NOWHERE_SET}"]}',
+      '  security: {security_protocol: SSL, ssl_ca_location: missing.pem}',
+      `storage: {backend: filesystem, path: ${store}}`,
+      'backup:',
+      '  continous: true',
+      '  segment_max_bytes: 12 parsecs',
+    ];
+    const file = join(directory, 'mistaken.yaml');
+    await writeFile(file, lines.join('\n'));
+    const run = await new AgentProcess(['backup', '--config', file, '--json'], { cwd: directory }).exit();
+    server.close();
+    assertRefused(run, 2, 'CONFIG_INVALID', /Did you mean "continuous"/);
+    const told = (run.failure?.message ?? '').split('\n');
+    for (const [line, what] of [
+      [5, 'NOWHERE_SET'],
+      [6, 'ssl_ca_location'],
+      [9, 'backup.continous'],
+      [10, '12 parsecs'],
+    ] as const) {
+      const isTold = told.some((one) => one.includes(`mistaken.yaml:${line}:`) && one.includes(what));
+      assert.ok(isTold, `${what} in line ${line}\n${told.join('\n')}`);
+    }
+    assert.equal(connections, 0);
+    assert.ok(!existsSync(store));
+  });
+
   it('a port that speaks another protocol', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -126,6 +165,24 @@ describe('the agent refuses', { timeout: 120_000 }, () => {
     await writeFile(path, text.replace('"writer":"', '"writer":"0'));
     assertRefused(await restore(store, 'changed'), 13, 'CATALOG_CORRUPT', /does not follow/);
     await assertNoTopic('changed');
+  });
+
+  it('a catalog that names objects outside its backup', async () => {
+    for (const key of ['../../outside.log', 'good/data/../../outside.log', '/outside.log', 'other/data/outside.log']) {
+      const store = await copyOfStore();
+      const folder = join(store, 'good', 'catalog');
+      const last = (await readdir(folder))
+        .filter((name) => name.endsWith('.json'))
+        .sort()
+        .at(-1)!;
+      const text = await readFile(join(folder, last), 'utf8');
+      await writeFile(join(folder, last), text.replace(/"key":"[^"]*"/, `"key":${JSON.stringify(key)}`));
+      await writeFile(join(store, '..', 'outside.log'), 'untouched');
+      assertRefused(await restore(store, 'outside'), 13, 'CATALOG_CORRUPT', /outside\.log/);
+      assertRefused(await backup(store), 13, 'CATALOG_CORRUPT', /outside\.log/);
+      assert.equal(await readFile(join(store, '..', 'outside.log'), 'utf8'), 'untouched');
+    }
+    await assertNoTopic('outside');
   });
 
   it('a restore whose objects are missing or cut short', async () => {

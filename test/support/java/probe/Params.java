@@ -34,13 +34,13 @@ final class Params {
         return bytes == null ? null : Base64.getEncoder().encodeToString(bytes);
     }
 
-    /** Reads {key, value, timestampMs, headers: [{key, value}]}; an absent timestamp is left to the producer. */
+    /** Reads {key, value, timestampMs, headers: [{key, value}]}; an absent timestamp and partition -1 are left to the producer. */
     static ProducerRecord<byte[], byte[]> record(String topic, int partition, JsonNode record) {
         Long timestamp = record.hasNonNull("timestampMs") ? record.get("timestampMs").asLong() : null;
         List<Header> headers = new ArrayList<>();
         for (JsonNode header : record.path("headers")) {
             headers.add(new RecordHeader(header.path("key").asText(), bytes(header.path("value"))));
         }
-        return new ProducerRecord<>(topic, partition, timestamp, bytes(record.path("key")), bytes(record.path("value")), headers);
+        return new ProducerRecord<>(topic, partition < 0 ? null : (Integer) partition, timestamp, bytes(record.path("key")), bytes(record.path("value")), headers);
     }
 }

@@ -12,9 +12,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Properties;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.apache.kafka.clients.admin.Admin;
 
 public final class ProbeMain {
     interface Command {
@@ -40,7 +42,8 @@ public final class ProbeMain {
     }
 
     private static void register(String bootstrap) {
-        Topics topics = new Topics(bootstrap);
+        Admin admin = admin(bootstrap);
+        Topics topics = new Topics(admin);
         COMMANDS.put("createTopic", topics::create);
         COMMANDS.put("deleteTopic", topics::delete);
         COMMANDS.put("deleteRecords", topics::deleteRecords);
@@ -48,6 +51,9 @@ public final class ProbeMain {
         COMMANDS.put("addPartitions", topics::addPartitions);
         COMMANDS.put("describeTopic", topics::describe);
         COMMANDS.put("offsets", topics::offsets);
+        Access access = new Access(admin);
+        COMMANDS.put("setScramPassword", access::setScramPassword);
+        COMMANDS.put("allow", access::allow);
         BulkProducer bulk = new BulkProducer(bootstrap);
         COMMANDS.put("produce", bulk::produce);
         ExplicitProducer explicit = new ExplicitProducer(bootstrap);
@@ -56,11 +62,20 @@ public final class ProbeMain {
         COMMANDS.put("txSend", explicit::send);
         COMMANDS.put("txEnd", explicit::end);
         COMMANDS.put("closeOpen", explicit::closeOpen);
+        COMMANDS.put("playScript", new Script(bootstrap)::play);
         Digest digest = new Digest(bootstrap);
         COMMANDS.put("digest", digest::run);
         COMMANDS.put("records", new RecordLister(bootstrap)::list);
+        COMMANDS.put("listTopic", new TopicLister(bootstrap)::list);
         COMMANDS.put("keyPartition", KeyPartition::choose);
         COMMANDS.put("dumpLogSegments", LogDump::run);
+    }
+
+    private static Admin admin(String bootstrap) {
+        Properties config = new Properties();
+        config.put("bootstrap.servers", bootstrap);
+        config.put("reconnect.backoff.max.ms", "500");
+        return Admin.create(config);
     }
 
     private static Map<String, Object> run(JsonNode request) {

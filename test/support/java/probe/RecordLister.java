@@ -31,7 +31,7 @@ final class RecordLister {
         return listed;
     }
 
-    private static Map<String, Object> describe(ConsumerRecord<byte[], byte[]> record) {
+    static Map<String, Object> describe(ConsumerRecord<byte[], byte[]> record) {
         List<Object> headers = new ArrayList<>();
         for (Header header : record.headers()) {
             Map<String, Object> entry = new LinkedHashMap<>();

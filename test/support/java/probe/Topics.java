@@ -7,7 +7,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Properties;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -24,11 +23,8 @@ import org.apache.kafka.common.config.ConfigResource;
 final class Topics {
     private final Admin admin;
 
-    Topics(String bootstrap) {
-        Properties config = new Properties();
-        config.put("bootstrap.servers", bootstrap);
-        config.put("reconnect.backoff.max.ms", "500");
-        admin = Admin.create(config);
+    Topics(Admin admin) {
+        this.admin = admin;
     }
 
     Object create(JsonNode params) throws Exception {
