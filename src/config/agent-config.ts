@@ -4,9 +4,12 @@
 import type { Assignment, StartOffset } from './formats/collection-formats.ts';
 import type { ListenAddress } from './formats/text-formats.ts';
 import type { ProducerCodec, SegmentCodec } from '../model/codec.ts';
-import type { Cut, Isolation } from '../model/recovery-target.ts';
+import type { RecordFilter } from '../model/record-filter.ts';
+import type { Isolation, RecoveryTarget } from '../model/recovery-target.ts';
+import type { MappingRule, PartitionOffsets, Repartitioning, TargetOverride } from '../model/restore-shape.ts';
+import type { StorageConfig } from './storage-config.ts';
 
-export type { Assignment, ListenAddress, StartOffset };
+export type { Assignment, ListenAddress, StartOffset, StorageConfig };
 
 export interface AgentConfig {
   readonly mode: 'backup' | 'restore';
@@ -60,8 +63,6 @@ export interface TopicSelection {
   readonly exclude: readonly string[];
 }
 
-export type StorageConfig = { readonly kind: 'filesystem'; readonly path: string } | { readonly kind: 'memory' };
-
 export interface BackupConfig {
   readonly continuous: boolean;
   readonly stopAtCurrentOffsets: boolean;
@@ -99,15 +100,29 @@ export interface RestoreConfig {
   readonly topics: TopicSelection;
   /** Null: all. */
   readonly sourcePartitions: readonly number[] | null;
-  /** Epoch milliseconds, inclusive; null: unbounded. */
-  readonly timeWindowStartMs: number | null;
-  /** Epoch milliseconds, inclusive; null: unbounded. */
-  readonly timeWindowEndMs: number | null;
-  readonly cut: Cut;
+  /** Resolved when the configuration was loaded. */
+  readonly recoveryTarget: RecoveryTarget;
+  /** By topic of the backup. */
+  readonly topicTargets: ReadonlyMap<string, TargetOverride>;
+  /** Of instants without a zone; null: there are none. */
+  readonly timeZone: string | null;
+  readonly offsets: readonly PartitionOffsets[];
+  /** Null: the newest. */
+  readonly catalogVersion: number | null;
+  readonly filter: RecordFilter | null;
   readonly isolation: Isolation;
   readonly dryRun: boolean;
-  /** From the topic's name in the backup to its name at the target; names not in it stay. */
+  /** From the topic's name in the backup to its name at the target; names not in it follow the rules, or stay. */
   readonly topicMapping: ReadonlyMap<string, string>;
+  /** The first one that fits counts. */
+  readonly mappingRules: readonly MappingRule[];
+  readonly partitionMapping: ReadonlyMap<number, number>;
+  /** By target topic. */
+  readonly repartitioning: ReadonlyMap<string, Repartitioning>;
+  /** By target topic, or `*`; null: the broker's default. */
+  readonly topicConfigs: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
+  readonly intoExisting: 'refuse' | 'append';
+  readonly includeOriginalOffsetHeader: boolean;
   readonly createTopics: boolean;
   /** -1: as it was at the source, as far as the target has brokers. */
   readonly defaultReplicationFactor: number;

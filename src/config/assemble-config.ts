@@ -1,6 +1,7 @@
 // From checked schema values to AgentConfig. The compiler holds the two together: the values are typed by the schema, the
 // result by agent-config.ts. Defaults that depend on other keys are settled here and nowhere else.
 
+import type { MappingRule } from '../model/restore-shape.ts';
 import type {
   AgentConfig,
   BackupConfig,
@@ -8,10 +9,12 @@ import type {
   KafkaConfig,
   RestoreConfig,
   SaslConfig,
-  StorageConfig,
   TlsConfig,
 } from './agent-config.ts';
+import { PREFIX } from './formats/restore-formats.ts';
+import { resolveTargets } from './restore-target.ts';
 import type { ClusterValues, SchemaValues } from './schema/schema.ts';
+import { storageConfig } from './storage-config.ts';
 
 export interface AssemblyInput {
   readonly values: SchemaValues;
@@ -19,13 +22,15 @@ export interface AssemblyInput {
   readonly targets: ReadonlyMap<string, ClusterValues>;
   /** Whether the key or section was given by anyone. */
   readonly has: (path: string) => boolean;
+  /** From when ages such as `-2h` count back. */
+  readonly nowMs: number;
 }
 
 /** Where the control port of a continuous backup listens when nothing else is said. */
 export const DEFAULT_CONTROL_ADDRESS = { host: '127.0.0.1', port: 8083 } as const;
 
 /** Builds the frozen result. Expects values that passed every rule. */
-export function assembleConfig({ values, targets, has }: AssemblyInput): AgentConfig {
+export function assembleConfig({ values, targets, has, nowMs }: AssemblyInput): AgentConfig {
   const clusters = new Map<string, KafkaConfig>();
   if (has('target')) clusters.set('default', kafkaConfig(values.target));
   for (const [name, cluster] of targets) clusters.set(name, kafkaConfig(cluster));
@@ -36,7 +41,7 @@ export function assembleConfig({ values, targets, has }: AssemblyInput): AgentCo
     targets: clusters,
     storage: storageConfig(values.storage),
     backup: backupConfig(values.backup, has),
-    restore: restoreConfig(values),
+    restore: restoreConfig(values, nowMs),
     control: controlConfig(values),
     metrics: { maxPartitionLabels: values.metrics.max_partition_labels },
     logging: { level: values.logging.level, format: values.logging.format },
@@ -77,20 +82,6 @@ function saslConfig(security: ClusterValues['security']): SaslConfig | null {
   };
 }
 
-function storageConfig(storage: SchemaValues['storage']): StorageConfig {
-  switch (storage.backend) {
-    case 'filesystem':
-      return { kind: 'filesystem', path: given(storage.path, 'storage.path') };
-    case 'memory':
-      return { kind: 'memory' };
-    case 's3':
-    case 'azure':
-    case 'gcs':
-    case null:
-      throw new Error(`invariant broken: backend ${String(storage.backend)} passed the rules`);
-  }
-}
-
 function backupConfig(backup: SchemaValues['backup'], has: AssemblyInput['has']): BackupConfig {
   const budget = has('backup.memory_budget_bytes')
     ? backup.memory_budget_bytes
@@ -122,18 +113,27 @@ function backupConfig(backup: SchemaValues['backup'], has: AssemblyInput['has'])
   };
 }
 
-function restoreConfig({ restore, target }: SchemaValues): RestoreConfig {
+function restoreConfig({ restore, target }: SchemaValues, nowMs: number): RestoreConfig {
   const own = restore.topics.include.length > 0 || restore.topics.exclude.length > 0;
   const { include, exclude } = own ? restore.topics : target.topics;
   return {
     topics: { include, exclude },
     sourcePartitions: restore.source_partitions,
-    timeWindowStartMs: restore.time_window_start,
-    timeWindowEndMs: restore.time_window_end,
-    cut: restore.cut,
+    ...resolveTargets(restore, nowMs, (key, message) => {
+      throw new Error(`invariant broken: restore.${key} passed the rules: ${message}`);
+    }),
+    timeZone: restore.time_zone,
+    offsets: offsetsOf(restore.offsets),
+    catalogVersion: restore.catalog_version,
+    filter: filterOf(restore.filter),
     isolation: restore.isolation,
     dryRun: restore.dry_run,
-    topicMapping: restore.topic_mapping,
+    ...mappingOf(restore.topic_mapping),
+    partitionMapping: restore.partition_mapping,
+    repartitioning: restore.repartitioning,
+    topicConfigs: restore.topic_configs,
+    intoExisting: restore.into_existing,
+    includeOriginalOffsetHeader: restore.include_original_offset_header,
     createTopics: restore.create_topics,
     defaultReplicationFactor: restore.default_replication_factor,
     compression: restore.compression,
@@ -144,6 +144,28 @@ function restoreConfig({ restore, target }: SchemaValues): RestoreConfig {
     batchSizeBytes: restore.batch_size_bytes,
     produceTimeoutMs: restore.produce_timeout_ms,
   };
+}
+
+function offsetsOf(offsets: SchemaValues['restore']['offsets']): RestoreConfig['offsets'] {
+  return [...offsets].flatMap(([topic, partitions]) =>
+    [...partitions].map(([partition, { from, to }]) => ({ topic, partition, fromOffset: from, toOffset: to })),
+  );
+}
+
+function filterOf({ key, header, header_value }: SchemaValues['restore']['filter']): RestoreConfig['filter'] {
+  if (key === null && header === null) return null;
+  return { keyRegex: key, header: header === null ? null : { name: header, valueRegex: header_value } };
+}
+
+function mappingOf(mapping: ReadonlyMap<string, string>): Pick<RestoreConfig, 'topicMapping' | 'mappingRules'> {
+  const exact = [...mapping].filter(([from]) => ruleOf(from, '') === undefined);
+  const mappingRules = [...mapping].flatMap(([from, to]) => ruleOf(from, to) ?? []);
+  return { topicMapping: new Map(exact), mappingRules };
+}
+
+function ruleOf(from: string, to: string): MappingRule | undefined {
+  if (from.startsWith('~')) return { kind: 'regex', pattern: from.slice(1), name: to };
+  return from.startsWith(PREFIX) ? { kind: 'prefix', from: from.slice(PREFIX.length), to } : undefined;
 }
 
 function controlConfig({ mode, backup, control }: SchemaValues): ControlConfig {

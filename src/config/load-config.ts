@@ -5,7 +5,7 @@ import type { AgentConfig } from './agent-config.ts';
 import { assembleConfig } from './assemble-config.ts';
 import { collectFile, GivenValues, parseValues } from './collect-values.ts';
 import { type EffectiveValue, effectiveValues } from './effective-config.ts';
-import { collectEnvironment, readPasswordFiles } from './input/environment.ts';
+import { collectEnvironment, readSecretFiles } from './input/environment.ts';
 import { type Environment, expandVariables } from './input/expand-variables.ts';
 import { readText } from './input/read-file.ts';
 import { readYaml } from './input/read-yaml.ts';
@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly env?: Environment;
   /** Values from flags by dotted key, such as `backup.continuous`; they win over everything else. */
   readonly overrides?: Readonly<Record<string, OverrideValue>>;
+  /** Instead of the clock: from when ages such as `-2h` count back. */
+  readonly nowMs?: number;
 }
 
 export type OverrideValue = string | number | boolean | readonly string[];
@@ -43,24 +45,24 @@ export interface InvalidConfig {
 
 /** Loads and checks the configuration. Reads the file and files that it names; opens no connection, writes nothing. */
 export function loadConfig(options: LoadOptions): LoadedConfig | InvalidConfig {
-  const env = options.env ?? process.env;
+  const { env = process.env, nowMs = Date.now() } = options;
   const given = new GivenValues();
   const file = options.file === null ? 'none' : collectConfigFile(options.file, env, given);
   if (file === 'not understood') return invalid(given);
   const literalSecret = file === 'world-readable' ? literalSecretOf(given) : null;
   collectEnvironment(env, given);
   collectOverrides(options.overrides ?? {}, given);
-  readPasswordFiles(given);
+  readSecretFiles(given);
   const parsed = parseValues(given);
   checkStatuses(given, parsed);
   const values = fillValues(SCHEMA, withoutTargets(parsed));
   const targets = new Map([...given.targetNames].map((name) => [name, clusterOf(name, parsed)]));
-  checkRules(values, targets, given);
+  checkRules({ values, targets, given, nowMs });
   if (given.problems.length > 0) return invalid(given);
   if (literalSecret !== null) given.notices.push(literalSecret);
   return {
     kind: 'ok',
-    config: assembleConfig({ values, targets, has: (path) => given.has(path) }),
+    config: assembleConfig({ values, targets, has: (path) => given.has(path), nowMs }),
     notices: given.notices.toSorted(byPlace),
     effective: effectiveValues(parsed, given),
   };
@@ -117,13 +119,20 @@ function clusterOf(name: string, parsed: ReadonlyMap<string, unknown>): ClusterV
   return fillValues(CLUSTER, new Map(own.map(([path, value]) => [path.slice(prefix.length), value])));
 }
 
-function checkRules(values: SchemaValues, targets: ReadonlyMap<string, ClusterValues>, given: GivenValues): void {
+interface RulesInput {
+  readonly values: SchemaValues;
+  readonly targets: ReadonlyMap<string, ClusterValues>;
+  readonly given: GivenValues;
+  readonly nowMs: number;
+}
+
+function checkRules({ values, targets, given, nowMs }: RulesInput): void {
   const clusters: NamedCluster[] = [
     ...(given.has('source') ? [{ path: 'source', values: values.source }] : []),
     ...(given.has('target') ? [{ path: 'target', values: values.target }] : []),
     ...[...targets].map(([name, cluster]) => ({ path: `${TARGETS}.${name}`, values: cluster })),
   ];
-  const subject = new RuleSubject(values, clusters, given);
+  const subject = new RuleSubject(values, clusters, given, nowMs);
   for (const rule of RULES) rule.check(subject);
 }
 

@@ -2,13 +2,13 @@
 // skips), syncs it, links it to its name, which fails if that exists, and syncs the directory: the object is there, whole and
 // durable, or not at all (open(2), link(2), fsync(2)).
 
-import { randomBytes } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { BackupError, type ErrorCode, errorOf, messageOf } from '../model/errors.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore } from './object-store.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
+import { findTemporaryFiles, isTemporaryName, newTemporaryName, stampedTimeMs } from './temporary-files.ts';
 
 /** Dirty bytes of one file before a sync is started. */
 const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
@@ -47,7 +47,7 @@ export class FilesystemObjectStore implements ObjectStore {
   ): Promise<'created' | 'exists'> {
     const path = this.#pathOf(key);
     const directory = dirname(path);
-    const temporary = join(directory, `.${randomBytes(8).toString('hex')}.tmp`);
+    const temporary = join(directory, newTemporaryName());
     await guard(`prepare ${directory}`, () => this.#ensureDirectory(directory));
     const handle = await guard(`create a file in ${directory}`, () => open(temporary, 'wx', 0o640));
     try {
@@ -101,6 +101,22 @@ export class FilesystemObjectStore implements ObjectStore {
       const removed = await unlink(path).then(() => true, absentAsUndefined);
       if (removed === true) await syncDirectory(dirname(path));
     });
+  }
+
+  async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    assertKeyPrefix(prefix);
+    yield* await guard(`look for temporary files in ${this.#root}`, () => findTemporaryFiles(this.#root, prefix));
+  }
+
+  async discard({ name }: UnfinishedUpload): Promise<void> {
+    assertKeyPrefix(name.slice(0, name.lastIndexOf('/') + 1));
+    const path = join(this.#root, name);
+    if (!isTemporaryName(basename(name))) throw new BackupError('STORE_REFUSED', `${path} is not a temporary file`);
+    await guard(`delete ${path}`, () => unlink(path).catch(absentAsUndefined));
+  }
+
+  clock(): Promise<number> {
+    return stampedTimeMs(this.#root);
   }
 
   async close(): Promise<void> {}

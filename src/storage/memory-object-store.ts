@@ -1,7 +1,7 @@
 // Objects in memory, for tests and `backend: memory`: gone when the process ends.
 
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore } from './object-store.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
 
 export class MemoryObjectStore implements ObjectStore {
   readonly description = 'memory';
@@ -54,6 +54,17 @@ export class MemoryObjectStore implements ObjectStore {
   async delete(key: string): Promise<void> {
     assertObjectKey(key);
     this.#objects.delete(key);
+  }
+
+  /** None: what a put has taken in so far goes with its promise. */
+  async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    assertKeyPrefix(prefix);
+  }
+
+  async discard(): Promise<void> {}
+
+  async clock(): Promise<number> {
+    return Date.now();
   }
 
   async close(): Promise<void> {}

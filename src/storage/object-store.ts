@@ -8,12 +8,25 @@ export interface ObjectInfo {
   readonly modifiedAtMs: number;
 }
 
+/** What is left of a put that began and has not ended: it takes room, and no reader can see it. */
+export interface UnfinishedUpload {
+  /** The key of the object that it was to become; on a filesystem that of its temporary file, which is no object's. */
+  readonly name: string;
+  /** Tells two of one name apart; empty where there can be only one. */
+  readonly id: string;
+  /** When it began or, where the store tells, when it last grew; null where the store says neither. */
+  readonly touchedAtMs: number | null;
+  /** Null where the store does not say. */
+  readonly sizeBytes: number | null;
+}
+
 /** Bytes `[position, position + sizeBytes)`, or the last `suffixBytes` of the object (all of it when it is shorter). */
 export type ByteRange = { readonly position: number; readonly sizeBytes: number } | { readonly suffixBytes: number };
 
 /**
- * Every method may throw STORE_UNAVAILABLE, STORE_REFUSED or STORE_FULL; STORE_UNAVAILABLE and STORE_FULL may pass. An absent
- * object is an answer, not an error.
+ * Every method may throw STORE_UNAVAILABLE, STORE_REFUSED or STORE_FULL; STORE_UNAVAILABLE and STORE_FULL may pass. Those over a
+ * network also throw STORE_AUTHENTICATION_FAILED, STORE_AUTHORIZATION_FAILED, STORE_UNSUITABLE and, for bytes that changed on the
+ * way, STORE_CHECKSUM_MISMATCH. An absent object is an answer, not an error.
  */
 export interface ObjectStore {
   /** Where it is, for messages; carries no secret. */
@@ -33,6 +46,15 @@ export interface ObjectStore {
   list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo>;
   /** Succeeds when there is no such object. */
   delete(key: string): Promise<void>;
+  /**
+   * Unfinished uploads whose name begins with `prefix`, those under way included: nothing but their age tells them from what a
+   * crash left. Nothing where the store neither shows them nor charges for them.
+   */
+  unfinished(prefix: string): AsyncIterable<UnfinishedUpload>;
+  /** Frees the room of an upload that {@link unfinished} named; whoever still works on it gets STORE_UNAVAILABLE. Never an object's. */
+  discard(upload: UnfinishedUpload): Promise<void>;
+  /** The time by the clock that stamps `modifiedAtMs`. */
+  clock(): Promise<number>;
   close(): Promise<void>;
 }
 

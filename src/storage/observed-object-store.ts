@@ -1,6 +1,6 @@
 // A store that reports how long each operation of another one took, and whether it failed.
 
-import type { ByteRange, ObjectInfo, ObjectStore, StoreObserver } from './object-store.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, StoreObserver, UnfinishedUpload } from './object-store.ts';
 
 type Operation = Parameters<StoreObserver>[0]['operation'];
 
@@ -35,6 +35,18 @@ export class ObservedObjectStore implements ObjectStore {
 
   delete(key: string): Promise<void> {
     return this.#timed('delete', () => this.#inner.delete(key));
+  }
+
+  unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    return this.#inner.unfinished(prefix);
+  }
+
+  discard(upload: UnfinishedUpload): Promise<void> {
+    return this.#inner.discard(upload);
+  }
+
+  clock(): Promise<number> {
+    return this.#inner.clock();
   }
 
   close(): Promise<void> {

@@ -116,7 +116,7 @@ export const METRICS = {
   storageOperationDuration: {
     name: 'kafka_backup_storage_operation_duration_seconds',
     type: 'histogram',
-    help: 'Duration of requests to the object store, retries counted one by one.',
+    help: 'Duration of requests to the object store, retries counted one by one; for a cloud store op is its own name of the request. Requests per stored GiB are the sum of its _count over kafka_backup_stored_bytes_total / 2^30.',
     labels: ['backend', 'op', 'outcome'],
     unit: 'seconds',
     buckets: [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
@@ -126,6 +126,20 @@ export const METRICS = {
     type: 'counter',
     help: 'Requests to the object store that failed; an expected absence or an object that already exists is no failure.',
     labels: ['backend', 'op'],
+    unit: 'count',
+  },
+  storageCircuitOpen: {
+    name: 'kafka_backup_storage_circuit_open',
+    type: 'gauge',
+    help: '1 while a cloud store has not answered several requests in a row; absent for other stores.',
+    labels: [],
+    unit: 'count',
+  },
+  storageConcurrencyLimit: {
+    name: 'kafka_backup_storage_concurrency_limit',
+    type: 'gauge',
+    help: 'Requests to a cloud store allowed at once now: halved when it asks for fewer, growing again up to max_concurrent_requests.',
+    labels: [],
     unit: 'count',
   },
   errors: {

@@ -41,7 +41,7 @@ export interface CommittedRecords {
 export interface AgentMetrics {
   /** The answer to GET /metrics. */
   readonly scrape: () => Promise<MetricsPage>;
-  /** One request to the store. Any outcome besides `ok`, `exists` and `absent` also counts as an error. */
+  /** One request to the store. Any outcome besides `ok`, `exists`, `absent` and `cancelled` also counts as an error. */
   readonly observeStorageOperation: (backend: string, op: string, outcome: string, seconds: number) => void;
   /** `reason` comes from the closed set of the seal policy. */
   readonly countSegmentClosed: (reason: string) => void;
@@ -63,7 +63,7 @@ type Handle<K extends MetricKey> = (typeof METRICS)[K]['type'] extends 'counter'
 type Handles = { readonly [K in MetricKey]: Handle<K> };
 
 const GAP_REASONS: readonly Gap['reason'][] = ['retention', 'delete-records', 'unknown'];
-const EXPECTED_OUTCOMES: readonly string[] = ['ok', 'exists', 'absent'];
+const EXPECTED_OUTCOMES: readonly string[] = ['ok', 'exists', 'absent', 'cancelled'];
 
 /** Makes a registry of its own, with the default metrics of the process; nothing global is touched. */
 export function createMetrics(options: MetricsOptions): AgentMetrics {
@@ -138,6 +138,13 @@ function setProcessGauges(handles: Handles, options: MetricsOptions): void {
   const { queued, utilization } = options.pool();
   handles.workerPoolQueue.set(queued);
   handles.workerPoolUtilization.set(utilization);
+  const traffic = options.status()?.store ?? null;
+  handles.storageCircuitOpen.remove();
+  handles.storageConcurrencyLimit.remove();
+  if (traffic !== null) {
+    handles.storageCircuitOpen.set(traffic.circuit === 'open' ? 1 : 0);
+    handles.storageConcurrencyLimit.set(traffic.concurrency);
+  }
   const newest = options.restores()[0];
   handles.restoreProgress.remove();
   if (newest !== undefined) handles.restoreProgress.set(restoreProgressRatio(newest));

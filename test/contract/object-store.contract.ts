@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { ByteRange, ObjectStore } from '../../src/storage/object-store.ts';
+import type { ByteRange, ObjectStore, UnfinishedUpload } from '../../src/storage/object-store.ts';
 
 const SEED = { seed: 20_261_120 };
 const MIB = 1024 * 1024;
@@ -49,6 +49,8 @@ export const ILLEGAL_KEYS: readonly string[] = [
 
 export interface OpenStore {
   readonly store: ObjectStore;
+  /** False for a store to whom uploads under way leave nothing. */
+  readonly showsUploads: boolean;
   /** Removes what the tests left behind. */
   close(): Promise<void>;
 }
@@ -92,7 +94,92 @@ export function describeObjectStore(name: string, open: () => Promise<OpenStore>
     describeReads(() => store);
     describeLists(() => store, open);
     describeKeys(() => store);
+    describeParts(() => store);
     describeLargeObjects(() => store);
+    describeLeftovers(
+      () => store,
+      () => opened.showsUploads,
+    );
+  });
+}
+
+async function unfinishedUnder(store: ObjectStore, prefix: string): Promise<UnfinishedUpload[]> {
+  const found: UnfinishedUpload[] = [];
+  for await (const upload of store.unfinished(prefix)) found.push(upload);
+  return found;
+}
+
+function describeLeftovers(store: () => ObjectStore, showsUploads: () => boolean): void {
+  test('leaves nothing unfinished behind puts that ended, whichever way', async () => {
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(2 * PART);
+      throw new Error('the body failed');
+    }
+    await put(store(), 'finished/small', 'x');
+    await store().putIfAbsent('finished/large', [Buffer.alloc(2 * PART)]);
+    await store().putIfAbsent('finished/large', [Buffer.alloc(2 * PART)]);
+    await assert.rejects(store().putIfAbsent('given-up', failing()));
+    assert.deepEqual(await unfinishedUnder(store(), 'finished/'), []);
+    // Azure gives up blocks only by a put of its own, or in a week.
+    const left = await unfinishedUnder(store(), 'given-up');
+    for (const upload of left) await store().discard(upload);
+    assert.deepEqual(await unfinishedUnder(store(), 'given-up'), []);
+    assert.equal(await store().head('given-up'), undefined);
+  });
+
+  test('shows a put under way where the store shows such, and discards it for good', async () => {
+    let release = (): void => {};
+    const waiting = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    async function* slow(): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(2 * PART + 1);
+      await waiting;
+      yield Buffer.from('the end');
+    }
+    await put(store(), 'under-way/other', 'x');
+    const startedAtMs = Date.now();
+    const pending = store()
+      .putIfAbsent('under-way/large', slow())
+      .then(
+        (outcome) => outcome,
+        (error: unknown) => error,
+      );
+    let found: UnfinishedUpload[] = [];
+    for (let turn = 0; turn < 40 && (found[0]?.sizeBytes ?? 0) < 2 * PART; turn += 1) {
+      await sleep(50);
+      found = await unfinishedUnder(store(), 'under-way/');
+    }
+    assert.deepEqual(await unfinishedUnder(store(), 'elsewhere/'), []);
+    if (showsUploads()) {
+      assert.equal(found.length, 1);
+      assert.match(found[0]!.name, /^under-way\//);
+      assert.ok(found[0]!.sizeBytes! >= 2 * PART, `${found[0]!.sizeBytes} bytes`);
+      assert.ok(Math.abs(found[0]!.touchedAtMs! - startedAtMs) < 60_000, `touched at ${found[0]!.touchedAtMs}`);
+      for (const upload of found) await store().discard(upload);
+      for (const upload of found) await store().discard(upload);
+      assert.deepEqual(await unfinishedUnder(store(), 'under-way/'), []);
+    }
+    release();
+    const outcome = await pending;
+    if (found.length > 0) {
+      assert.equal((outcome as { readonly code?: unknown }).code, 'STORE_UNAVAILABLE');
+      assert.deepEqual(await keysUnder(store(), 'under-way/'), ['under-way/other']);
+    } else {
+      assert.equal(outcome, 'created');
+    }
+  });
+
+  test('tells the time by which it stamps objects', async () => {
+    const beforeMs = await store().clock();
+    await put(store(), 'clock/a', 'x');
+    const { modifiedAtMs } = (await store().head('clock/a'))!;
+    const afterMs = await store().clock();
+    // Whole seconds, in the answers of most.
+    assert.ok(
+      beforeMs - 1000 <= modifiedAtMs && modifiedAtMs <= afterMs + 1000,
+      `${beforeMs} ${modifiedAtMs} ${afterMs}`,
+    );
   });
 }
 
@@ -185,6 +272,28 @@ function describePuts(store: () => ObjectStore): void {
     const bytes = await store().get('reused/a');
     const wanted = Buffer.concat([1, 2, 3, 4, 5, 6].map((round) => Buffer.alloc(70_000 - round, round)));
     assert.ok(wanted.equals(bytes!));
+  });
+
+  test('lets exactly one of several large bodies win, whole', async () => {
+    const bodies = [1, 2, 3].map((fill) => [Buffer.alloc(3 * PART, fill), Buffer.alloc(1000 + fill, fill)]);
+    const outcomes = await Promise.all(bodies.map((body) => store().putIfAbsent('contended/large', body)));
+    assert.deepEqual(outcomes.toSorted(), ['created', 'exists', 'exists']);
+    const winner = Buffer.concat(bodies[outcomes.indexOf('created')]!);
+    assert.ok(winner.equals((await store().get('contended/large'))!));
+    assert.equal(await store().putIfAbsent('contended/large', bodies[0]!), 'exists');
+    await store().delete('contended/large');
+  });
+
+  test('shows nothing of a large body that throws after its first parts', async () => {
+    const failure = new Error('the body failed');
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      for (let index = 0; index < 3; index += 1) yield Buffer.alloc(PART, index);
+      throw failure;
+    }
+    await assert.rejects(store().putIfAbsent('failing/large', failing()), (error) => error === failure);
+    assert.equal(await store().head('failing/large'), undefined);
+    assert.deepEqual(await keysUnder(store(), 'failing/large'), []);
+    assert.equal(await put(store(), 'failing/large', 'whole'), 'created');
   });
 
   test('ends the body early when it does not need the rest', async () => {
@@ -326,6 +435,23 @@ function describeLists(store: () => ObjectStore, open: () => Promise<OpenStore>)
 }
 
 function describeKeys(store: () => ObjectStore): void {
+  test('takes keys with every character of a topic, and the longest of them', async () => {
+    const characters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-';
+    const topics = [`t${characters}`, '__consumer_offsets', '-', '_', 'a..b', 't'.repeat(249)];
+    const keys = topics.map(
+      (topic) => `id-1.0_a/data/${topic}/AAAA_-BBBBBBBBBBBBBBBB==/0/00000000000000000000-x.log.zst`,
+    );
+    for (const key of keys) assert.equal(await put(store(), key, key), 'created', key);
+    for (const key of keys) {
+      assert.equal(await textOf(store(), key), key);
+      assert.equal((await store().head(key))?.sizeBytes, key.length);
+    }
+    const sorted = keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    assert.deepEqual(await keysUnder(store(), 'id-1.0_a/data/'), sorted);
+    for (const key of keys) await store().delete(key);
+    assert.deepEqual(await keysUnder(store(), 'id-1.0_a/'), []);
+  });
+
   for (const key of ILLEGAL_KEYS) {
     test(`refuses the key ${JSON.stringify(key.slice(0, 30))} for every operation`, async () => {
       const refused = { name: 'BackupError', code: 'OBJECT_CORRUPT' };
@@ -340,6 +466,42 @@ function describeKeys(store: () => ObjectStore): void {
     for (const prefix of ['../', '../../etc/', '/', '/etc/', 'a/../', './', 'a//', '..']) {
       await assert.rejects(keysUnder(store(), prefix), { code: 'OBJECT_CORRUPT' }, prefix);
     }
+  });
+}
+
+/** The smallest part that S3 takes, with which all cloud stores are opened here. */
+const PART = 5 * MIB;
+
+function describeParts(store: () => ObjectStore): void {
+  test('takes objects of any size around that of a part, and gives any range of them', async () => {
+    for (const sizeBytes of [PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 1]) {
+      const key = `parts/of-${sizeBytes}`;
+      const content = Buffer.alloc(sizeBytes);
+      for (let position = 0; position + 4 <= sizeBytes; position += 4096) content.writeUInt32LE(position, position);
+      // Pieces that fit into nothing.
+      const pieces = Array.from({ length: Math.ceil(sizeBytes / 777_777) }, (_, index) =>
+        content.subarray(index * 777_777, (index + 1) * 777_777),
+      );
+      assert.equal(await store().putIfAbsent(key, pieces), 'created');
+      assert.equal((await store().head(key))?.sizeBytes, sizeBytes);
+      assert.ok(content.equals((await store().get(key))!), key);
+      for (const position of [0, PART - 10, PART - 1, sizeBytes - 5]) {
+        const found = await store().get(key, { position, sizeBytes: 20 });
+        assert.ok(content.subarray(position, position + 20).equals(found!), `${key} from ${position}`);
+      }
+      assert.ok(content.subarray(-30).equals((await store().get(key, { suffixBytes: 30 }))!), key);
+      await store().delete(key);
+    }
+  });
+
+  test('lists more objects than fit into one answer, each once and in order', async () => {
+    const keys = Array.from({ length: 1100 }, (_, index) => `many/${String(index).padStart(5, '0')}`);
+    for (let from = 0; from < keys.length; from += 50) {
+      await Promise.all(keys.slice(from, from + 50).map((key) => put(store(), key, 'x')));
+    }
+    assert.deepEqual(await keysUnder(store(), 'many/'), keys);
+    assert.deepEqual(await keysUnder(store(), 'many/', keys[40]), keys.slice(41));
+    assert.deepEqual(await keysUnder(store(), 'many/0010'), keys.slice(100, 110));
   });
 }
 

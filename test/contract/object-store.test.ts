@@ -10,17 +10,18 @@ async function openFilesystem(): Promise<OpenStore> {
   const root = await mkdtemp(join(tmpdir(), 'kafka-backup-store-'));
   return {
     store: new FilesystemObjectStore(join(root, 'made', 'on', 'demand')),
+    showsUploads: true,
     close: () => rm(root, { recursive: true }),
   };
 }
 
 async function openMemory(): Promise<OpenStore> {
-  return { store: new MemoryObjectStore(), close: async () => {} };
+  return { store: new MemoryObjectStore(), showsUploads: false, close: async () => {} };
 }
 
 describeObjectStore('in memory', openMemory);
 describeObjectStore('on a filesystem', openFilesystem);
 describeObjectStore('behind an observer', async () => {
   const { store, close } = await openMemory();
-  return { store: new ObservedObjectStore(store, () => {}), close };
+  return { store: new ObservedObjectStore(store, () => {}), showsUploads: false, close };
 });

@@ -25,11 +25,11 @@ interface Stage {
 const STAGES: readonly Stage[] = [
   {
     name: 'unit',
-    folders: ['unit', 'contract'],
+    folders: ['unit'],
     concurrency: Math.max(2, availableParallelism()),
     fileTimeoutMs: 5 * MINUTE_MS,
   },
-  { name: 'integration', folders: ['integration'], concurrency: 1, fileTimeoutMs: 15 * MINUTE_MS },
+  { name: 'integration', folders: ['contract', 'integration'], concurrency: 1, fileTimeoutMs: 15 * MINUTE_MS },
   { name: 'system', folders: ['system'], concurrency: 1, fileTimeoutMs: 15 * MINUTE_MS },
 ];
 const NAMES = ['check', ...STAGES.map(({ name }) => name)];

@@ -2,7 +2,7 @@
 // splits plain objects at the dots of their keys, leaves them alone.
 
 import { called, isNull, type MapNode, type ScalarNode, type SourceNode } from '../input/source-node.ts';
-import { quoted } from '../problems.ts';
+import { type Origin, quoted } from '../problems.ts';
 import { type Format, type FormatFacts, type Report, VARIABLE_SCHEMA } from './format.ts';
 import { COUNT, wholeNumber } from './number-formats.ts';
 import { BROKER, TEXT, TOPIC_NAME, TOPIC_PATTERN } from './text-formats.ts';
@@ -16,24 +16,24 @@ export type StartOffset =
 /** Which partitions this agent backs up. */
 export type Assignment = { readonly kind: 'all' };
 
+const LARGEST_PARTITION = 2_147_483_647;
+
 export const BROKERS = listOf('brokers', BROKER);
 export const TOPIC_PATTERNS = listOf('topic_patterns', TOPIC_PATTERN);
 export const TEXTS = listOf('texts', TEXT);
 export const PARTITIONS = listOf('partitions', COUNT);
 
-/** Topic names to topic names. */
-export const TOPIC_MAP: Format<ReadonlyMap<string, string>> = {
-  name: 'topic_map',
-  describe: () => 'map of topic to topic',
-  parse(node, _facts, report) {
-    const map = mapOf(node, 'a map of topic names', report);
+/** Any text to any text, such as tags. */
+export const TEXT_MAP: Format<ReadonlyMap<string, string>> = {
+  name: 'text_map',
+  describe: () => 'map of text to text',
+  parse(node, facts, report) {
+    const map = mapOf(node, 'a map of text to text', report);
     if (map === undefined) return undefined;
     const result = new Map<string, string>();
-    const facts = {};
-    for (const entry of map.entries) {
-      const from = TOPIC_NAME.parse(keyNode(entry.key, entry.origin), facts, report);
-      const to = TOPIC_NAME.parse(entry.value, facts, report);
-      if (from !== undefined && to !== undefined) result.set(from, to);
+    for (const { key, value } of map.entries) {
+      const text = TEXT.parse(value, facts, report);
+      if (text !== undefined) result.set(key, text);
     }
     return result.size === map.entries.length ? result : undefined;
   },
@@ -151,16 +151,22 @@ function partitionOffsets(node: SourceNode, report: Report): ReadonlyMap<number,
   if (map === undefined) return undefined;
   const offsets = new Map<number, bigint>();
   for (const { key, origin, value } of map.entries) {
-    const partition = /^(0|[1-9]\d{0,9})$/.test(key) ? Number(key) : undefined;
-    if (partition === undefined) report(origin, `${quoted(key)} is not a partition number.`);
+    const partition = partitionOf(key, origin, report);
     const offset = offsetOf(value, report);
     if (partition !== undefined && offset !== undefined) offsets.set(partition, offset);
   }
   return offsets.size === map.entries.length ? offsets : undefined;
 }
 
+/** The partition that a key of a map names. */
+export function partitionOf(key: string, origin: Origin, report: Report): number | undefined {
+  if (/^(0|[1-9]\d{0,9})$/.test(key) && Number(key) <= LARGEST_PARTITION) return Number(key);
+  report(origin, `${quoted(key)} is not a partition number.`);
+  return undefined;
+}
+
 /** Offsets go to 2^63 - 1, beyond what a number holds, so the text is read. */
-function offsetOf(node: SourceNode, report: Report): bigint | undefined {
+export function offsetOf(node: SourceNode, report: Report): bigint | undefined {
   if (node.kind === 'scalar' && typeof node.value === 'number' && /^(0|[1-9]\d{0,18})$/.test(node.text)) {
     const offset = BigInt(node.text);
     if (offset < 2n ** 63n) return offset;
@@ -206,17 +212,17 @@ function splitText(node: ScalarNode): readonly SourceNode[] {
   return node.text.split(',').map((part) => ({ ...node, value: part.trim(), text: part.trim() }));
 }
 
-function mapOf(node: SourceNode, wanted: string, report: Report): MapNode | undefined {
+export function mapOf(node: SourceNode, wanted: string, report: Report): MapNode | undefined {
   if (node.kind === 'map') return node;
   report(node.origin, `this must be ${wanted}, not ${called(node)}.`);
   return undefined;
 }
 
-function keyNode(key: string, origin: ScalarNode['origin']): ScalarNode {
+export function keyNode(key: string, origin: ScalarNode['origin']): ScalarNode {
   return { kind: 'scalar', value: key, text: key, coercible: false, variables: [], origin };
 }
 
-function showMap(map: ReadonlyMap<unknown, unknown>): string {
+export function showMap(map: ReadonlyMap<unknown, unknown>): string {
   const entries = [...map].map(
     ([key, value]) => `${String(key)}: ${value instanceof Map ? showMap(value) : String(value)}`,
   );

@@ -1,9 +1,9 @@
 // Words and switches: free text, choices, booleans, identifiers, addresses, topic patterns, instants.
 
+import { INSTANT_FORMS, isTimeZone, readInstant, type WrittenInstant } from '../../model/instant.ts';
 import { isTopicName } from '../../model/topic-partition.ts';
 import { quoted } from '../problems.ts';
 import { type Format, type FormatFacts, nameOf, scalarOf, VARIABLE_SCHEMA } from './format.ts';
-import { wholeNumber } from './number-formats.ts';
 
 /** A TCP address to listen on; `null` from the word `false` means not to listen. */
 export interface ListenAddress {
@@ -39,6 +39,16 @@ export const TOPIC_PATTERN = checkedText('topic_pattern', 'name, glob or `~regex
 export const TOPIC_NAME = checkedText('topic_name', 'topic name', (text) =>
   isTopicName(text) ? null : 'is not a topic name. Use letters, digits, ".", "_" and "-", at most 249.',
 );
+
+/** The address of a server, such as `https://host:9000`. Who logs in there is not shown. */
+export const HTTP_URL: Format<string> = {
+  ...checkedText('http_url', '`http://` or `https://` URL', (text) => {
+    const url = /^https?:\/\//.test(text) ? URL.parse(text) : null;
+    const isAddress = url !== null && url.search === '' && url.hash === '';
+    return isAddress ? null : 'is not an address such as "https://host:9000".';
+  }),
+  show: (value) => value.replace(/\/\/[^/]*@/, '//[hidden]@'),
+};
 
 /** Part of a URL path, such as `/metrics`. */
 export const URL_PATH = checkedText('url_path', 'URL path', (text) =>
@@ -111,33 +121,36 @@ export const LISTEN: Format<ListenAddress | false> = {
   jsonSchema: () => ({ anyOf: [{ const: false }, { type: 'string' }] }),
 };
 
-/** An instant as epoch milliseconds: written so, or as RFC 3339 with a zone. */
-export const INSTANT: Format<number> = {
+/** An instant as people write it; which millisecond it is, is settled when the time zone is known. */
+export const INSTANT: Format<WrittenInstant> = {
   name: 'instant',
-  describe: () => 'RFC 3339 instant or epoch milliseconds',
+  describe: () => 'RFC 3339 instant, local time, epoch milliseconds or age',
   parse(node, facts, report) {
     const scalar = scalarOf(node, 'an instant', report);
-    if (scalar === undefined) return undefined;
-    const ms = RFC_3339.test(scalar.text) ? Date.parse(scalar.text) : Number.NaN;
-    if (Number.isFinite(ms)) return ms;
-    const remedy = 'Use 2026-11-20T03:00:00Z or epoch milliseconds.';
-    const value = wholeNumber(node, facts, report, 'an instant', remedy);
-    if (value === undefined || Math.abs(value) <= LAST_INSTANT_MS) return value;
-    report(node.origin, `${nameOf(node, facts)} is beyond any date.`, remedy);
-    return undefined;
+    const written = scalar && readInstant(scalar.text);
+    if (scalar !== undefined && written === undefined) {
+      report(node.origin, `${nameOf(node, facts)} is not an instant.`, `${capitalized(INSTANT_FORMS)}.`);
+    }
+    return written;
   },
-  holds: (value) => typeof value === 'number' && Number.isSafeInteger(value),
-  show: (value) => new Date(value).toISOString(),
+  holds: (value) => typeof value === 'object' && value !== null && 'kind' in value && 'text' in value,
+  show: ({ text }) => text,
   jsonSchema: () => ({ anyOf: [{ type: 'integer' }, { type: 'string' }] }),
 };
+
+/** A name of the IANA time zone database. */
+export const TIME_ZONE = checkedText('time_zone', 'IANA time zone', (text) =>
+  isTimeZone(text) ? null : 'is not a time zone. An example is Europe/Berlin.',
+);
+
+/** A regular expression, unanchored. */
+export const REGEX = checkedText('regex', 'regular expression', regexFault);
 
 /** `127.0.0.1:8083`, `[::1]:8083`. */
 export function addressText(address: ListenAddress): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
-const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
-const LAST_INSTANT_MS = 8_640_000_000_000_000;
 const MEANT_FLAGS: ReadonlyMap<string, string> = new Map([
   ...['true', 'yes', 'on', 'y', '1'].map((word) => [word, 'true'] as const),
   ...['false', 'no', 'off', 'n', '0'].map((word) => [word, 'false'] as const),
@@ -184,7 +197,8 @@ function splitAddress(text: string): ListenAddress {
   return { host: match?.[1] ?? match?.[2] ?? '', port: match?.[3] === undefined ? Number.NaN : Number(match[3]) };
 }
 
-function regexFault(pattern: string): string | null {
+/** Why the text is no regular expression; null when it is one. */
+export function regexFault(pattern: string): string | null {
   if (pattern.length > 1000) return 'is longer than 1000 characters.';
   try {
     new RegExp(pattern, 'u');
@@ -202,4 +216,8 @@ function choices(facts: FormatFacts): readonly string[] {
 
 function orList(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -15,21 +15,23 @@ export function collectEnvironment(env: Environment, given: GivenValues): void {
   if (names.length === 0) return;
   const paths = environmentPaths(given);
   for (const name of names.toSorted()) {
-    // `sasl_password_file` is a key too, but here its name means the same as the suffix on `sasl_password`.
+    // `sasl_password_file` is a key too, as those of other secrets are, but here it means the same as the suffix.
     const suffixed = name.endsWith(FILE_SUFFIX) ? paths.get(name.slice(0, -FILE_SUFFIX.length)) : undefined;
     if (suffixed !== undefined) overrideFromFile(name, suffixed, env, given);
     else overrideFromText(name, paths, env, given);
   }
 }
 
-/** Replaces `sasl_password_file` of every cluster by the password in that file. */
-export function readPasswordFiles(given: GivenValues): void {
+/** Lays the content of every file that a key such as `sasl_password_file` names over the secret that it holds. */
+export function readSecretFiles(given: GivenValues): void {
   for (const { path, node } of [...given.values.values()]) {
-    if (!path.endsWith('.sasl_password_file') || node.kind !== 'scalar' || typeof node.value !== 'string') continue;
-    const passwordPath = path.slice(0, -FILE_SUFFIX.length);
-    if (given.values.has(passwordPath)) {
-      given.report(node.origin, path, 'sasl_password and sasl_password_file are both given.', 'Keep one of them.');
-    } else if (node.text !== '') putFileContent(passwordPath, path, node.text, node.origin, given);
+    if (!path.endsWith('_file') || node.kind !== 'scalar' || typeof node.value !== 'string') continue;
+    const secretPath = path.slice(0, -FILE_SUFFIX.length);
+    if (given.leafAt(secretPath)?.sensitive !== true) continue;
+    if (given.values.has(secretPath)) {
+      const key = secretPath.slice(secretPath.lastIndexOf('.') + 1);
+      given.report(node.origin, path, `${key} and ${key}_file are both given.`, 'Keep one of them.');
+    } else if (node.text !== '') putFileContent(secretPath, path, node.text, node.origin, given);
   }
 }
 
@@ -63,18 +65,18 @@ function overrideFromText(
   if (env[`${name}${FILE_SUFFIX}`] !== undefined) {
     given.report(origin, path, `${name} and ${name}${FILE_SUFFIX} are both set.`, 'Unset one of them.');
   }
-  dropPasswordFile(path, given);
+  dropSecretFile(path, given);
   given.put(path, leaf, textNode(env[name] ?? '', origin));
 }
 
 function overrideFromFile(name: string, path: string, env: Environment, given: GivenValues): void {
-  dropPasswordFile(path, given);
+  dropSecretFile(path, given);
   putFileContent(path, path, env[name] ?? '', { kind: 'env', name }, given);
 }
 
-/** A password from the environment wins over a password file named in the configuration file. */
-function dropPasswordFile(path: string, given: GivenValues): void {
-  if (path.endsWith('.sasl_password')) given.values.delete(`${path}_file`);
+/** A secret from the environment wins over a file that the configuration file names for it. */
+function dropSecretFile(path: string, given: GivenValues): void {
+  if (given.leafAt(path)?.sensitive === true) given.values.delete(`${path}_file`);
 }
 
 /** Never names the file in a message: a secret put there by mistake would show. */

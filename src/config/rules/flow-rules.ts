@@ -1,11 +1,10 @@
-// Conditions between the keys of a backup, of a restore, of the store and of the listeners.
+// Conditions between the keys of a backup and of the listeners.
 
-import { isInternalTopic, isTopicName } from '../../model/topic-partition.ts';
+import { isTopicName } from '../../model/topic-partition.ts';
 import { DURATION_SECS } from '../formats/number-formats.ts';
 import { whyUnreadable } from '../input/read-file.ts';
 import { quoted } from '../problems.ts';
 import { leavesOf, SCHEMA } from '../schema/schema.ts';
-import { AVAILABLE_BACKENDS } from '../schema/storage-section.ts';
 import type { Rule, RuleSubject } from './rule.ts';
 
 export const FLOW_RULES: readonly Rule[] = [
@@ -21,10 +20,6 @@ export const FLOW_RULES: readonly Rule[] = [
       const suggestion = `Add ${needed}: with bootstrap_servers.`;
       subject.problem(needed, `mode: ${subject.values.mode} needs ${needed}.`, { suggestion, involves: ['mode'] });
     },
-  },
-  {
-    doc: 'Keys of `storage` must belong to the chosen backend, and the backend must be part of this version.',
-    check: checkStorage,
   },
   {
     doc: '`targets` must not hold `default` beside `target`, which has that name.',
@@ -53,39 +48,12 @@ export const FLOW_RULES: readonly Rule[] = [
   { doc: '`compression_level` belongs to zstd; with lz4 and none it does nothing.', check: checkBackupNotes },
   { doc: 'Internal topics are named literally.', check: checkInternalTopics },
   {
-    doc: 'A restore window must not end before it starts; topics must not be mapped onto each other.',
-    check: checkRestore,
-  },
-  {
     doc: '`control.listen` beyond loopback needs `control.token_file`, which must be readable; two listeners need two addresses.',
     check: checkControl,
   },
 ];
 
 const LEAVES = leavesOf(SCHEMA);
-
-function checkStorage(subject: RuleSubject): void {
-  const { storage } = subject.values;
-  const { backend } = storage;
-  if (backend === null) return;
-  if (!AVAILABLE_BACKENDS.includes(backend)) {
-    subject.problem('storage.backend', `backend ${backend} is not available in this version; use filesystem.`);
-    return;
-  }
-  for (const [path, leaf] of LEAVES) {
-    if (!path.startsWith('storage.') || leaf.backends === undefined || !subject.has(path)) continue;
-    if (leaf.backends.includes(backend)) continue;
-    subject.problem(path, `backend ${backend} has no such key.`, {
-      suggestion: `It belongs to ${leaf.backends.join(' and ')}. Remove it.`,
-      involves: ['storage.backend'],
-    });
-  }
-  if (backend === 'filesystem' && storage.path === null) {
-    subject.problem('storage.path', 'backend filesystem needs path.', { suggestion: 'Name a directory.' });
-  }
-  if (backend === 'memory')
-    subject.note('warning', 'storage.backend', 'the memory store forgets the backup when the process ends.');
-}
 
 function checkSizes(subject: RuleSubject): void {
   const { backup } = subject.values;
@@ -141,35 +109,6 @@ function checkInternalTopics(subject: RuleSubject): void {
       'backup.include_internal_topics',
       'internal_topics is empty, so no internal topic is added.',
     );
-  }
-}
-
-function checkRestore(subject: RuleSubject): void {
-  const { restore, target } = subject.values;
-  const { time_window_start: start, time_window_end: end } = restore;
-  if (start !== null && end !== null && start > end) {
-    subject.problem('restore.time_window_end', 'the window ends before it starts.', {
-      involves: ['restore.time_window_start'],
-    });
-  }
-  const own = [...restore.topics.include, ...restore.topics.exclude];
-  const targets = [...target.topics.include, ...target.topics.exclude];
-  if (own.length > 0 && targets.length > 0 && own.join() !== targets.join()) {
-    const message = 'restore.topics and target.topics select different topics.';
-    subject.problem('restore.topics', message, { suggestion: 'Keep restore.topics.', involves: ['target.topics'] });
-  }
-  const sources = new Map<string, string>();
-  for (const [from, to] of restore.topic_mapping) {
-    const other = sources.get(to);
-    if (other !== undefined) {
-      subject.problem('restore.topic_mapping', `${quoted(other)} and ${quoted(from)} would both become ${quoted(to)}.`);
-    }
-    if (isInternalTopic(to)) {
-      subject.problem('restore.topic_mapping', `${quoted(to)} is an internal topic of the brokers.`, {
-        suggestion: 'Use another name.',
-      });
-    }
-    sources.set(to, from);
   }
 }
 

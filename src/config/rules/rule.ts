@@ -20,10 +20,13 @@ export class RuleSubject {
   readonly values: SchemaValues;
   /** Every cluster that the file gives. */
   readonly clusters: readonly NamedCluster[];
+  /** From when ages such as `-2h` count back. */
+  readonly nowMs: number;
   private readonly given: GivenValues;
 
-  constructor(values: SchemaValues, clusters: readonly NamedCluster[], given: GivenValues) {
+  constructor(values: SchemaValues, clusters: readonly NamedCluster[], given: GivenValues, nowMs: number) {
     this.values = values;
+    this.nowMs = nowMs;
     this.clusters = clusters;
     this.given = given;
   }

@@ -9,13 +9,26 @@ import {
   PARTITION_MAP,
   PARTITIONS,
   START_OFFSET,
+  TEXT_MAP,
   TEXTS,
-  TOPIC_MAP,
   TOPIC_PATTERNS,
 } from '../formats/collection-formats.ts';
 import type { Format, FormatFacts } from '../formats/format.ts';
 import { BYTES, COUNT, DURATION_MS, DURATION_SECS } from '../formats/number-formats.ts';
-import { BACKUP_ID, CHOICE, FLAG, INSTANT, LISTEN, PATH, TEXT, URL_PATH } from '../formats/text-formats.ts';
+import { OFFSETS, REPARTITIONING, TOPIC_CONFIGS, TOPIC_MAP, TOPIC_TARGETS } from '../formats/restore-formats.ts';
+import {
+  BACKUP_ID,
+  CHOICE,
+  FLAG,
+  HTTP_URL,
+  INSTANT,
+  LISTEN,
+  PATH,
+  REGEX,
+  TEXT,
+  TIME_ZONE,
+  URL_PATH,
+} from '../formats/text-formats.ts';
 
 /** Accepted for compatibility: the text says what happens instead. Silent when the value is `quietWhen` anyway. */
 interface NoticeStatus {
@@ -76,6 +89,7 @@ export const durationSecs = builder(DURATION_SECS);
 export const flag = builder(FLAG);
 export const text = builder(TEXT);
 export const path = builder(PATH);
+export const httpUrl = builder(HTTP_URL);
 export const urlPath = builder(URL_PATH);
 export const backupId = builder(BACKUP_ID);
 export const listen = builder(LISTEN);
@@ -84,7 +98,14 @@ export const brokers = builder(BROKERS);
 export const topicPatterns = builder(TOPIC_PATTERNS);
 export const texts = builder(TEXTS);
 export const partitions = builder(PARTITIONS);
+export const timeZone = builder(TIME_ZONE);
+export const regex = builder(REGEX);
+export const textMap = builder(TEXT_MAP);
 export const topicMap = builder(TOPIC_MAP);
+export const topicTargets = builder(TOPIC_TARGETS);
+export const offsets = builder(OFFSETS);
+export const repartitioning = builder(REPARTITIONING);
+export const topicConfigs = builder(TOPIC_CONFIGS);
 export const partitionMap = builder(PARTITION_MAP);
 export const opaque = builder(OPAQUE);
 export const startOffset = builder(START_OFFSET);
@@ -102,8 +123,34 @@ export function choice<const V extends string, D extends V | null>(
 /** Every format by name, for convict and for those who read leaves. */
 export const FORMATS: ReadonlyMap<string, Format<unknown>> = new Map(
   [
-    ...[COUNT, BYTES, DURATION_MS, DURATION_SECS, FLAG, TEXT, PATH, URL_PATH, BACKUP_ID, LISTEN, INSTANT, CHOICE],
-    ...[BROKERS, TOPIC_PATTERNS, TEXTS, PARTITIONS, TOPIC_MAP, PARTITION_MAP, OPAQUE, START_OFFSET, ASSIGNMENT],
+    ...[
+      COUNT,
+      BYTES,
+      DURATION_MS,
+      DURATION_SECS,
+      FLAG,
+      TEXT,
+      PATH,
+      HTTP_URL,
+      URL_PATH,
+      BACKUP_ID,
+      LISTEN,
+      INSTANT,
+      CHOICE,
+    ],
+    ...[TIME_ZONE, REGEX, TOPIC_TARGETS, OFFSETS, REPARTITIONING, TOPIC_CONFIGS],
+    ...[
+      BROKERS,
+      TOPIC_PATTERNS,
+      TEXTS,
+      PARTITIONS,
+      TEXT_MAP,
+      TOPIC_MAP,
+      PARTITION_MAP,
+      OPAQUE,
+      START_OFFSET,
+      ASSIGNMENT,
+    ],
   ].map((format) => [format.name, format as Format<unknown>]),
 );
 

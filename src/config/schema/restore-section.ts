@@ -9,13 +9,20 @@ import {
   durationSecs,
   flag,
   instant,
+  offsets,
   opaque,
   partitionMap,
   partitions,
   path,
+  regex,
+  repartitioning,
+  text,
   texts,
+  timeZone,
+  topicConfigs,
   topicMap,
   topicPatterns,
+  topicTargets,
 } from './leaf.ts';
 
 const LARGEST_INT = 2_147_483_647;
@@ -52,6 +59,25 @@ function whatToRestore() {
       default: null,
       defaultText: 'to the last record',
     }),
+    time_zone: timeZone({
+      doc: 'Zone of instants that are written without one, such as `2026-11-20 03:00`. A time that its clocks skip or show twice is an error.',
+      default: null,
+      defaultText: 'such instants are errors',
+    }),
+    topic_targets: topicTargets({
+      doc: 'Another recovery target for single topics of the backup. What an entry leaves out is as for the others; `time_window_end: latest` is the last record.',
+      default: new Map(),
+    }),
+    offsets: offsets({
+      doc: 'Offsets of the backup to restore, per topic and partition: `from` inclusive, `to` exclusive, as the end of the log. Partitions that are not named are restored whole.',
+      default: new Map(),
+    }),
+    catalog_version: count({
+      doc: 'Restore what the backup held at this version of its catalog.',
+      default: null,
+      min: 1,
+      defaultText: 'the newest',
+    }),
     cut: choice(['timestamp', 'log'], {
       doc: '`timestamp` keeps exactly the records inside the window; `log` keeps the log up to the first record past its end.',
       default: 'timestamp',
@@ -60,14 +86,49 @@ function whatToRestore() {
       doc: 'Whether records of aborted and undecided transactions are dropped or kept.',
       default: 'read_committed',
     }),
+    filter: recordFilter(),
     dry_run: flag({ doc: 'Print the plan and the checks, write nothing.', default: false }),
+  };
+}
+
+function recordFilter() {
+  return {
+    key: regex({
+      doc: 'Restore only records whose key, read as UTF-8, this regular expression matches.',
+      default: null,
+      defaultText: 'every record',
+    }),
+    header: text({
+      doc: 'Restore only records with a header of this name.',
+      default: null,
+      defaultText: 'every record',
+    }),
+    header_value: regex({
+      doc: 'Of these only those where the value of that header, read as UTF-8, matches.',
+      default: null,
+      defaultText: 'any value',
+    }),
   };
 }
 
 function whereTo() {
   return {
     topic_mapping: topicMap({
-      doc: 'Topics that get another name: from the backup’s name to the target’s.',
+      doc: 'Topics that get another name, from the backup’s to the target’s: by exact name, else by the first rule that fits. `prefix:prod.: test.` exchanges the beginning (`prefix:` alone adds one); `~(.*)-v1: $1` takes names that the regular expression matches whole.',
+      default: new Map(),
+    }),
+    partition_mapping: partitionMap({
+      doc: 'Partitions that get another number, in every topic.',
+      default: new Map(),
+      min: 0,
+      max: LARGEST_INT,
+    }),
+    repartitioning: repartitioning({
+      doc: 'Target topics with another number of partitions. `murmur2` (or `automatic`) sends each record to the partition that the Java client chooses for its key; `preserve` keeps records in their partitions.',
+      default: new Map(),
+    }),
+    topic_configs: topicConfigs({
+      doc: 'Configuration entries of created topics, over those that they had; `*` is for all, null leaves an entry to the broker.',
       default: new Map(),
     }),
     create_topics: flag({ doc: 'Create missing topics as they were at the source.', default: true }),
@@ -81,15 +142,10 @@ function whereTo() {
     into_existing: choice(['refuse', 'append'], {
       doc: 'What to do with a target topic that holds records.',
       default: 'refuse',
-      status: { kind: 'unavailable', text: `append ${LATER} Restore into a new topic with topic_mapping.` },
     }),
     include_original_offset_header: flag({
       doc: 'Add headers with the original offset, partition and timestamp to every restored record.',
       default: false,
-      status: {
-        kind: 'unavailable',
-        text: `adding headers ${LATER} Restored records carry exactly their own headers.`,
-      },
     }),
     compression: choice(['producer', 'none', 'gzip', 'snappy', 'lz4', 'zstd'], {
       doc: 'Codec of the restored batches; `producer` is the one that the original producer used.',
@@ -158,18 +214,6 @@ function howFast() {
 function laterKeys() {
   const groups = { kind: 'unavailable', text: GROUPS_LATER } as const;
   return {
-    partition_mapping: partitionMap({
-      doc: 'Partitions that get another number.',
-      default: new Map(),
-      min: 0,
-      max: LARGEST_INT,
-      status: { kind: 'unavailable', text: `mapping partitions ${LATER} Partitions keep their number.` },
-    }),
-    repartitioning: opaque({
-      doc: 'Topics that get another number of partitions.',
-      default: new Map(),
-      status: { kind: 'unavailable', text: `repartitioning ${LATER} Topics keep their partitions.` },
-    }),
     consumer_group_strategy: choice(['skip', 'header-based', 'timestamp-based', 'cluster-scan', 'manual'], {
       doc: 'How consumer groups are moved to the restored offsets.',
       default: 'skip',

@@ -185,7 +185,7 @@ const VALUES: readonly BadCase[] = [
     'restore: {time_window_end: "2026-11-20 03:00"}\n',
     '8:28',
     'restore.time_window_end',
-    'Use 2026-11-20T03:00:00Z or epoch milliseconds',
+    'has no time zone; end it with Z or +01:00, or name one. Set restore.time_zone, such as Europe/Berlin.',
   ],
   [
     'a day that is not',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { BackupStatus, PartitionStatus } from '../../../src/backup/backup-status.ts';
-import type { RestoreJob } from '../../../src/restore/restore-job.ts';
+import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
 import { METRICS, type MetricDefinition } from '../../../src/telemetry/metric-table.ts';
 import { createMetrics, type MetricsOptions } from '../../../src/telemetry/metrics.ts';
 import { renderMetrics } from '../../../src/telemetry/render-metrics.ts';
@@ -41,16 +41,26 @@ function status(partitions: readonly PartitionStatus[]): BackupStatus {
     earliestRestorableMs: 1000,
     counters: { ...none, errors: 0, fencedSegments: 0 },
     trouble: null,
+    store: null,
   };
 }
 
+const TRAFFIC: NonNullable<BackupStatus['store']> = {
+  circuit: 'open',
+  concurrency: 8,
+  inFlight: 1,
+  waiting: 2,
+  failingForMs: 3000,
+  lastFailure: 'STORE_UNAVAILABLE',
+  requests: 9,
+};
+
 function job(change: Partial<RestoreJob>): RestoreJob {
-  const recoveryTarget = { cut: 'timestamp' } as const;
   return {
     id: 'rst_1',
     state: 'RUNNING',
     backupId: 'b',
-    request: { recoveryTarget, includeTopics: ['*'], excludeTopics: [], topicMapping: {}, target: 't', dryRun: false },
+    request: { ...RESTORE_ALL, target: 't' },
     createdAtMs: 0,
     startedAtMs: 0,
     finishedAtMs: null,
@@ -65,6 +75,7 @@ function job(change: Partial<RestoreJob>): RestoreJob {
     },
     partitions: [],
     plan: null,
+    report: null,
     failure: null,
     ...change,
   };
@@ -126,7 +137,10 @@ describe('the metric table', () => {
 
 describe('the metrics page', () => {
   test('is exposition format, and every family of ours has the type and labels of the table', async () => {
-    const { metrics, scrape } = make({ status: () => status([partition('a', 0)]), restores: () => [job({})] });
+    const { metrics, scrape } = make({
+      status: () => ({ ...status([partition('a', 0)]), store: TRAFFIC }),
+      restores: () => [job({})],
+    });
     metrics.countCommitted({ topic: 'a"\\\n', records: 1, rawBytes: 2, storedBytes: 3 });
     metrics.observeStorageOperation('filesystem', 'put', 'ok', 0.01);
     metrics.countSegmentClosed('size');
@@ -224,6 +238,14 @@ describe('the metrics page', () => {
     const [first, second] = await Promise.all([metrics.scrape(), metrics.scrape()]);
     assert.equal(ours(first.body), ours(second.body));
   });
+});
+
+test('the circuit and the limit of a cloud store are told, and are absent for other stores', async () => {
+  const { value } = make({ status: () => ({ ...status([]), store: TRAFFIC }) });
+  assert.equal(await value('kafka_backup_storage_circuit_open'), 1);
+  assert.equal(await value('kafka_backup_storage_concurrency_limit'), 8);
+  const { value: none } = make();
+  assert.equal(await none('kafka_backup_storage_circuit_open'), undefined);
 });
 
 test('lag above the label limit is summed per topic, its age the highest, unfetched partitions left out', () => {

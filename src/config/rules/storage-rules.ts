@@ -1,0 +1,156 @@
+// Conditions between the keys of the store.
+
+import { whyUnreadable } from '../input/read-file.ts';
+import { leavesOf, SCHEMA } from '../schema/schema.ts';
+import { ACCELERATE_HOST } from '../storage-config.ts';
+import type { Rule, RuleSubject } from './rule.ts';
+
+export const STORAGE_RULES: readonly Rule[] = [
+  {
+    doc: 'Keys of `storage` must belong to the chosen backend, which needs those that name the store.',
+    check: checkBackend,
+  },
+  { doc: '`storage.prefix` is made of the same characters as object keys.', check: checkPrefix },
+  {
+    doc: 'An endpoint carries no user, and without TLS is refused where `allow_http` is false; a proxy leads only to endpoints with TLS.',
+    check: checkTransport,
+  },
+  {
+    doc: 'S3: keys come in pairs (`access_key` and `secret_key`, `object_lock_mode` and `object_lock_days`), and belong to what they name.',
+    check: checkS3,
+  },
+  {
+    doc: 'Azure: one way to log in at most; `client_secret` needs `client_id` and `tenant_id`.',
+    check: checkAzure,
+  },
+  { doc: 'GCS: the key file can be read, and no credentials go to an endpoint without TLS.', check: checkGcs },
+];
+
+const LEAVES = leavesOf(SCHEMA);
+const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  filesystem: ['path'],
+  s3: ['bucket'],
+  azure: ['account_name', 'container'],
+  gcs: ['bucket'],
+};
+const PREFIX = /^\/*[A-Za-z0-9_=-][A-Za-z0-9._=-]*(\/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*\/*$/;
+const LONGEST_PREFIX = 500;
+const MOST_TAGS = 10;
+
+function checkBackend(subject: RuleSubject): void {
+  const { backend } = subject.values.storage;
+  if (backend === null) return;
+  for (const [path, leaf] of LEAVES) {
+    if (!path.startsWith('storage.') || leaf.backends === undefined || !subject.has(path)) continue;
+    if (leaf.backends.includes(backend)) continue;
+    subject.problem(path, `backend ${backend} has no such key.`, {
+      suggestion: `It belongs to ${leaf.backends.join(' and ')}. Remove it.`,
+      involves: ['storage.backend'],
+    });
+  }
+  for (const key of NEEDED[backend] ?? []) {
+    if (!subject.has(`storage.${key}`))
+      subject.problem(`storage.${key}`, `backend ${backend} needs ${key}.`, {
+        suggestion: key === 'path' ? 'Name a directory.' : (LEAVES.get(`storage.${key}`)?.doc ?? ''),
+      });
+  }
+  if (backend === 'memory')
+    subject.note('warning', 'storage.backend', 'the memory store forgets the backup when the process ends.');
+}
+
+function checkPrefix(subject: RuleSubject): void {
+  const { prefix } = subject.values.storage;
+  if (prefix === null || (PREFIX.test(prefix) && prefix.length <= LONGEST_PREFIX)) return;
+  subject.problem('storage.prefix', 'this cannot begin an object key.', {
+    suggestion: 'Use letters, digits, "_", "-", "=", "." (not first) and "/" between elements.',
+  });
+}
+
+function checkTransport(subject: RuleSubject): void {
+  const { endpoint, allow_http: allowHttp, proxy, ssl_ca_location: caPath } = subject.values.storage;
+  if (endpoint !== null && new URL(endpoint).username !== '')
+    subject.problem('storage.endpoint', 'an endpoint takes no user and password.', {
+      suggestion: 'Credentials have keys of their own.',
+    });
+  const isPlain = endpoint?.startsWith('http:') === true;
+  if (isPlain && allowHttp === false) {
+    subject.problem('storage.endpoint', 'this endpoint has no TLS.', {
+      suggestion: 'Use https, or set allow_http: true.',
+      involves: ['storage.allow_http'],
+    });
+  }
+  if (isPlain && allowHttp === null)
+    subject.note('warning', 'storage.endpoint', 'without TLS, everything that is backed up can be read on the way.');
+  if (isPlain && proxy !== null) {
+    subject.problem('storage.proxy', 'the proxy leads only to endpoints with TLS.', {
+      involves: ['storage.endpoint'],
+    });
+  }
+  if (proxy?.startsWith('https:') === true)
+    subject.problem('storage.proxy', 'the proxy itself is spoken to without TLS.', { suggestion: 'Write http://.' });
+  const fault = caPath === null ? null : whyUnreadable(caPath);
+  if (fault !== null) subject.problem('storage.ssl_ca_location', fault);
+}
+
+function checkS3(subject: RuleSubject): void {
+  const { storage } = subject.values;
+  if (storage.backend !== 's3') return;
+  pair(subject, 'access_key', 'secret_key');
+  pair(subject, 'object_lock_mode', 'object_lock_days');
+  if (storage.session_token !== null && storage.access_key === null)
+    subject.problem('storage.session_token', 'a session token belongs to temporary keys.', {
+      suggestion: 'Add access_key and secret_key.',
+    });
+  if (storage.kms_key_id !== null && storage.server_side_encryption?.startsWith('aws:kms') !== true)
+    subject.problem('storage.kms_key_id', 'no KMS encryption is chosen.', {
+      suggestion: 'Set server_side_encryption: "aws:kms".',
+      involves: ['storage.server_side_encryption'],
+    });
+  if (storage.tags.size > MOST_TAGS) subject.problem('storage.tags', `an object has at most ${MOST_TAGS} tags.`);
+  const { endpoint, path_style: pathStyle } = storage;
+  if (endpoint !== null && pathStyle === true && ACCELERATE_HOST.test(new URL(endpoint).hostname))
+    subject.problem('storage.path_style', 'Transfer Acceleration needs the bucket in the host name.', {
+      suggestion: 'Remove path_style.',
+      involves: ['storage.endpoint'],
+    });
+}
+
+function checkAzure(subject: RuleSubject): void {
+  const { storage } = subject.values;
+  if (storage.backend !== 'azure') return;
+  const ways = [
+    ...(storage.account_key === null ? [] : ['account_key']),
+    ...(storage.sas_token === null ? [] : ['sas_token']),
+    ...(storage.client_secret === null ? [] : ['client_secret']),
+    ...(storage.use_workload_identity ? ['use_workload_identity'] : []),
+  ];
+  const [first, second] = ways;
+  if (first !== undefined && second !== undefined)
+    subject.problem(`storage.${second}`, `${first} and ${second} are two ways to log in.`, {
+      suggestion: 'Keep one of them.',
+      involves: [`storage.${first}`],
+    });
+  for (const needed of ['client_id', 'tenant_id'] as const) {
+    if (storage.client_secret !== null && storage[needed] === null)
+      subject.problem('storage.client_secret', `client_secret needs ${needed}.`, { involves: [`storage.${needed}`] });
+  }
+}
+
+function checkGcs(subject: RuleSubject): void {
+  const { backend, endpoint, service_account_path: keyPath } = subject.values.storage;
+  if (backend !== 'gcs' || keyPath === null) return;
+  const fault = whyUnreadable(keyPath);
+  if (fault !== null) subject.problem('storage.service_account_path', fault);
+  if (endpoint?.startsWith('http:') === true)
+    subject.problem('storage.service_account_path', 'no credentials are sent to an endpoint without TLS.', {
+      suggestion: 'Use https, or remove service_account_path.',
+      involves: ['storage.endpoint'],
+    });
+}
+
+function pair(subject: RuleSubject, one: 'access_key' | 'object_lock_mode', other: 'secret_key' | 'object_lock_days') {
+  const { storage } = subject.values;
+  if ((storage[one] === null) === (storage[other] === null)) return;
+  const [there, missing] = storage[one] === null ? [other, one] : [one, other];
+  subject.problem(`storage.${there}`, `${there} needs ${missing}.`, { involves: [`storage.${missing}`] });
+}

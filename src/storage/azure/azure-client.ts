@@ -1,0 +1,127 @@
+// The Azure SDK as this project uses it: one attempt for each request (retries are the request policy's), our own connections, and
+// credentials from the configuration or from Microsoft's chain. What logs in by an identity (@azure/identity) is loaded when the
+// first token is wanted, so that keys and shared access signatures do not pay for it.
+
+import type { TokenCredential, TokenCredentialOptions } from '@azure/identity';
+import {
+  AnonymousCredential,
+  BlobServiceClient,
+  type ContainerClient,
+  newPipeline,
+  type StoragePipelineOptions,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';
+import { BackupError } from '../../model/errors.ts';
+import { createHttpsAgent } from '../https-agent.ts';
+
+/** How to reach one container. With neither key nor signature, an identity logs in. */
+export interface AzureSettings {
+  readonly accountName: string;
+  readonly container: string;
+  /** In front of every key, without a slash at either end; empty for none. */
+  readonly prefix: string;
+  /** Null: the account's own address at Microsoft. */
+  readonly endpoint: string | null;
+  readonly accountKey: string | null;
+  readonly sasToken: string | null;
+  /** Tenant and client from here, or else from the environment, where Kubernetes puts them. */
+  readonly useWorkloadIdentity: boolean;
+  /** Of a service principal; alone it names a managed identity where the host has several. */
+  readonly clientId: string | null;
+  readonly tenantId: string | null;
+  readonly clientSecret: string | null;
+  readonly requests: {
+    readonly partSizeBytes: number;
+    readonly maxPartsInFlight: number;
+    readonly maxConcurrentRequests: number;
+    readonly requestTimeoutMs: number;
+    readonly retryTimeoutMs: number;
+    readonly proxy: string | null;
+    readonly caPath: string | null;
+  };
+}
+
+type HttpsAgent = ReturnType<typeof createHttpsAgent>;
+
+/** Makes no request. @throws CONFIG_INVALID for an account key of no possible form */
+export function createContainerClient(settings: AzureSettings): ContainerClient {
+  const { accountName, container, sasToken } = settings;
+  const endpoint = settings.endpoint ?? `https://${accountName}.blob.core.windows.net`;
+  const agent = agentOf(settings);
+  const options: StoragePipelineOptions & { readonly agent?: HttpsAgent } = {
+    retryOptions: { maxTries: 1 },
+    userAgentOptions: { userAgentPrefix: 'kafka-backup-agent' },
+    // Passed on by the pipeline though its type does not say so. It cannot speak without TLS.
+    ...(agent === undefined || endpoint.startsWith('http:') ? {} : { agent }),
+  };
+  const signature = sasToken === null ? '' : `?${sasToken.replace(/^\?/, '')}`;
+  const pipeline = newPipeline(credentialOf(settings, agent), options);
+  return new BlobServiceClient(`${endpoint.replace(/\/+$/, '')}${signature}`, pipeline).getContainerClient(container);
+}
+
+/** Only where something is configured: what the environment says of proxies is left to the SDK. */
+function agentOf({ requests: { proxy, caPath, maxConcurrentRequests } }: AzureSettings): HttpsAgent | undefined {
+  if (proxy === null && caPath === null) return undefined;
+  return createHttpsAgent({ proxy, caPath, maxSockets: maxConcurrentRequests });
+}
+
+function credentialOf(
+  settings: AzureSettings,
+  agent: HttpsAgent | undefined,
+): StorageSharedKeyCredential | AnonymousCredential | TokenCredential {
+  const { accountName, accountKey, sasToken } = settings;
+  if (sasToken !== null) return new AnonymousCredential();
+  if (accountKey === null) return lazily(() => openIdentity(settings, agent));
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(accountKey)) {
+    throw new BackupError('CONFIG_INVALID', 'storage.account_key is not Base64, which every account key is');
+  }
+  return new StorageSharedKeyCredential(accountName, accountKey);
+}
+
+/** A failure to open is told to the request that wanted the token. */
+function lazily(open: () => Promise<TokenCredential>): TokenCredential {
+  let opened: Promise<TokenCredential> | undefined;
+  return {
+    async getToken(scopes, options) {
+      opened ??= open();
+      return (await opened).getToken(scopes, options);
+    },
+  };
+}
+
+/**
+ * A service principal, the workload identity, or what environment and host offer in the order of Microsoft's own chain:
+ * environment, workload identity, managed identity, Azure CLI.
+ */
+async function openIdentity(settings: AzureSettings, agent: HttpsAgent | undefined): Promise<TokenCredential> {
+  const { clientId, tenantId, clientSecret, useWorkloadIdentity } = settings;
+  const { ClientSecretCredential, DefaultAzureCredential, WorkloadIdentityCredential } = await import(
+    '@azure/identity'
+  );
+  const options: TokenCredentialOptions = {
+    retryOptions: { maxRetries: 0 },
+    ...(agent === undefined ? {} : { additionalPolicies: [{ policy: throughAgent(agent), position: 'perCall' }] }),
+  };
+  const tenant = tenantId === null ? {} : { tenantId };
+  if (clientId !== null && tenantId !== null && clientSecret !== null) {
+    return new ClientSecretCredential(tenantId, clientId, clientSecret, options);
+  }
+  if (useWorkloadIdentity) {
+    return new WorkloadIdentityCredential({ ...options, ...tenant, ...(clientId === null ? {} : { clientId }) });
+  }
+  const identity = clientId === null ? {} : { managedIdentityClientId: clientId, workloadIdentityClientId: clientId };
+  return new DefaultAzureCredential({ ...options, ...tenant, ...identity });
+}
+
+type Policy = NonNullable<TokenCredentialOptions['additionalPolicies']>[number]['policy'];
+
+/** The host's own token service is asked without TLS and without a proxy. */
+function throughAgent(agent: HttpsAgent): Policy {
+  return {
+    name: 'throughAgent',
+    sendRequest(request, next) {
+      if (request.url.startsWith('https:')) request.agent = agent;
+      return next(request);
+    },
+  };
+}

@@ -1,0 +1,207 @@
+// Objects as block blobs of one container. A put is one Put Blob, or staged blocks and the commit of their list, with
+// `If-None-Match: *` on the request that makes the blob visible; the blob's metadata carries a mark of its put, so that a put
+// whose first answer was lost knows its own work. Every request carries the MD5 of its bytes, in both directions.
+
+import { randomBytes } from 'node:crypto';
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
+import { BackupError } from '../../model/errors.ts';
+import { AdaptiveLimit } from '../adaptive-limit.ts';
+import { type BodyPart, cutParts, PartMemory } from '../body-parts.ts';
+import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import { RequestPolicy, type RequestPolicyOptions } from '../request-policy.ts';
+import { type AzureSettings, createContainerClient } from './azure-client.ts';
+import { azureErrorOf, translateAzure } from './azure-failures.ts';
+import { listBlobs } from './blob-listing.ts';
+import { readBlob } from './blob-reader.ts';
+import { BlockUpload, md5 } from './block-upload.ts';
+import { type AzureUploadPlace, discardBlocks, listUncommittedBlobs } from './uncommitted-blobs.ts';
+
+/** Metadata of every blob: which put made it. Names of metadata are identifiers of C#. */
+const NONCE = 'kafkabackupput';
+
+/** Codes that tell that there is a blob of this name already; the last is of a commit whose blocks another commit took away. */
+const EXISTS = new Set(['BlobAlreadyExists', 'ConditionNotMet', 'TargetConditionNotMet', 'InvalidBlockList']);
+
+const MOST_BLOBS_OF_A_PAGE = 5000;
+
+/** What the request policy reports to and lives by; real time where nothing is given. */
+export interface AzureSurroundings
+  extends Omit<RequestPolicyOptions, 'translate' | 'timeoutMs' | 'patienceMs' | 'maxConcurrency'> {
+  /** Blobs asked for by one request of a listing; the most that the service gives where it is not given. */
+  readonly pageSize?: number;
+}
+
+/** One put: the blob that it would make, and how that one is told from others of its name. */
+interface Put {
+  readonly blob: BlockBlobClient;
+  readonly key: string;
+  readonly nonce: string;
+}
+
+/** Of the request that makes a blob visible. */
+interface CreationOptions {
+  readonly conditions: { readonly ifNoneMatch: string };
+  readonly metadata: Record<string, string>;
+  readonly abortSignal: AbortSignal;
+}
+
+export class AzureObjectStore implements ObjectStore {
+  readonly description: string;
+  readonly policy: RequestPolicy;
+  readonly #container: ContainerClient;
+  /** In front of every key: empty, or ends with a slash. */
+  readonly #prefix: string;
+  readonly #memory: PartMemory;
+  readonly #partsInFlight: AdaptiveLimit;
+  readonly #pageSize: number;
+
+  /** @throws CONFIG_INVALID for an account key of no possible form */
+  constructor(settings: AzureSettings, surroundings: AzureSurroundings = {}) {
+    const { accountName, container, prefix, requests } = settings;
+    this.#container = createContainerClient(settings);
+    this.#prefix = prefix === '' ? '' : `${prefix}/`;
+    this.description = `azure://${accountName}/${container}/${this.#prefix}`;
+    this.#memory = new PartMemory(requests.partSizeBytes, requests.maxPartsInFlight);
+    this.#partsInFlight = new AdaptiveLimit(requests.maxPartsInFlight);
+    this.#pageSize = surroundings.pageSize ?? MOST_BLOBS_OF_A_PAGE;
+    this.policy = new RequestPolicy({
+      ...surroundings,
+      translate: (failure, operation, key) => translateAzure({ accountName, container }, failure, operation, key),
+      timeoutMs: requests.requestTimeoutMs,
+      patienceMs: requests.retryTimeoutMs,
+      maxConcurrency: requests.maxConcurrentRequests,
+    });
+  }
+
+  async putIfAbsent(
+    key: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
+    const put: Put = { blob: this.#blobOf(key), key, nonce: randomBytes(16).toString('hex') };
+    const upload = new BlockUpload({ ...put, policy: this.policy, partsInFlight: this.#partsInFlight });
+    try {
+      for await (const part of cutParts(chunks, this.#memory)) {
+        const outcome = part.isLast && upload.isEmpty ? await this.#putWhole(put, part) : 'absent';
+        if (outcome !== 'absent') return outcome;
+        await upload.add(part);
+      }
+      const blockIds = await upload.staged();
+      const outcome = await this.#create('PutBlockList', put, (options) =>
+        put.blob.commitBlockList([...blockIds], options),
+      );
+      if (outcome !== 'absent') return outcome;
+      const message = `put ${key} in ${this.description}: another put or delete of the same key came in between`;
+      throw new BackupError('STORE_UNAVAILABLE', message, { context: { key } });
+    } finally {
+      await upload.close();
+    }
+  }
+
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    return readBlob({ blob: this.#blobOf(key), key, policy: this.policy }, range, into);
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    const blob = this.#blobOf(key);
+    return this.policy.run('GetBlobProperties', key, async (abortSignal) => {
+      const found = await blob.getProperties({ abortSignal }).catch(absentAsUndefined);
+      if (found === undefined) return undefined;
+      return { key, sizeBytes: found.contentLength ?? 0, modifiedAtMs: found.lastModified?.getTime() ?? 0 };
+    });
+  }
+
+  async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
+    assertKeyPrefix(prefix);
+    const range = { prefix: this.#prefix + prefix, startAfter: startAfter === '' ? '' : this.#prefix + startAfter };
+    const pageSize = this.#pageSize;
+    for await (const { name, ...info } of listBlobs(this.#container, this.policy, { ...range, pageSize })) {
+      const key = name.slice(this.#prefix.length);
+      // Others may keep blobs here too.
+      if (isObjectKey(key)) yield { key, ...info };
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const blob = this.#blobOf(key);
+    await this.policy.run('DeleteBlob', key, async (abortSignal) => {
+      await blob.delete({ abortSignal }).catch(absentAsUndefined);
+    });
+  }
+
+  async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    assertKeyPrefix(prefix);
+    yield* listUncommittedBlobs(this.#place(), prefix);
+  }
+
+  async discard({ name }: UnfinishedUpload): Promise<void> {
+    assertObjectKey(name);
+    await discardBlocks(this.#place(), name);
+  }
+
+  /** As the answer to a listing is dated. */
+  async clock(): Promise<number> {
+    const { value } = await this.policy.run('ListBlobs', '', (abortSignal) =>
+      this.#container.listBlobsFlat({ prefix: this.#prefix, abortSignal }).byPage({ maxPageSize: 1 }).next(),
+    );
+    const timeMs = value?.date?.getTime();
+    if (timeMs === undefined) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);
+    return timeMs;
+  }
+
+  async close(): Promise<void> {
+    this.policy.close();
+  }
+
+  /** `absent`: the service says that there is a blob, and there is none. It may mean blocks of an upload that was given up. */
+  async #putWhole(put: Put, { bytes, release }: BodyPart): Promise<'created' | 'exists' | 'absent'> {
+    const transactionalContentMD5 = md5(bytes);
+    let attempts = 0;
+    const outcome = await this.#create('PutBlob', put, (options) => {
+      attempts += 1;
+      return put.blob.upload(bytes, bytes.byteLength, { ...options, transactionalContentMD5 });
+    });
+    // After a request that was cut off, its socket may still read from the memory.
+    if (attempts === 1 && outcome !== 'absent') release();
+    return outcome;
+  }
+
+  /** Sends the request that makes a blob visible. */
+  async #create(
+    operation: string,
+    { blob, key, nonce }: Put,
+    send: (options: CreationOptions) => Promise<unknown>,
+  ): Promise<'created' | 'exists' | 'absent'> {
+    const isCreated = await this.policy.run(operation, key, async (abortSignal) => {
+      try {
+        await send({ conditions: { ifNoneMatch: '*' }, metadata: { [NONCE]: nonce }, abortSignal });
+        return true;
+      } catch (error) {
+        if (EXISTS.has(azureErrorOf(error).code)) return false;
+        throw error;
+      }
+    });
+    if (isCreated) return 'created';
+    // Something has the name: the blob of this very put, whose first answer was lost, or another one.
+    const found = await this.policy.run('GetBlobProperties', key, (abortSignal) =>
+      blob.getProperties({ abortSignal }).catch(absentAsUndefined),
+    );
+    if (found === undefined) return 'absent';
+    return found.metadata?.[NONCE] === nonce ? 'created' : 'exists';
+  }
+
+  #place(): AzureUploadPlace {
+    return { container: this.#container, policy: this.policy, prefix: this.#prefix };
+  }
+
+  #blobOf(key: string): BlockBlobClient {
+    assertObjectKey(key);
+    return this.#container.getBlockBlobClient(this.#prefix + key);
+  }
+}
+
+/** Only of a blob: where the container is missing, nothing can be said of what it holds. */
+function absentAsUndefined(error: unknown): undefined {
+  if (azureErrorOf(error).code === 'BlobNotFound') return undefined;
+  throw error;
+}

@@ -1,0 +1,130 @@
+// The SDK of Google Cloud Storage as this project uses it: its credentials and its authenticated requests, over our own connections
+// and with one attempt for each (retries are the request policy's). Its methods for objects are not used: they go through a second
+// HTTP client, which cannot be given authorities, cannot be cut off, and destroys the connections of all downloads when one breaks.
+
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Agent, globalAgent } from 'node:http';
+import { Readable } from 'node:stream';
+import { Storage } from '@google-cloud/storage';
+import { type AuthClient, JWT, PassThroughClient } from 'google-auth-library';
+import { BackupError } from '../../model/errors.ts';
+import { createHttpsAgent } from '../https-agent.ts';
+
+/** How to reach one bucket. */
+export interface GcsSettings {
+  readonly bucket: string;
+  /** In front of every key, without a slash at either end; empty for none. */
+  readonly prefix: string;
+  /** Null: Google's own. Without TLS nothing is told of who we are: that is for emulators. */
+  readonly endpoint: string | null;
+  /** Key file of a service account; null: the application default credentials. */
+  readonly serviceAccountPath: string | null;
+  readonly requests: {
+    readonly partSizeBytes: number;
+    readonly maxPartsInFlight: number;
+    readonly maxConcurrentRequests: number;
+    readonly requestTimeoutMs: number;
+    readonly retryTimeoutMs: number;
+    readonly proxy: string | null;
+    readonly caPath: string | null;
+  };
+}
+
+export interface GcsRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Path below the endpoint, or a whole address that the store gave out. */
+  readonly url: string;
+  readonly params?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent one after the other, and not copied. */
+  readonly body?: readonly Buffer[];
+  readonly responseType: 'json' | 'stream';
+  /** Statuses that are answers, besides those of success. */
+  readonly answers?: readonly number[];
+  readonly signal: AbortSignal;
+}
+
+export interface GcsResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  /** A parsed document, or a stream. */
+  readonly data: unknown;
+}
+
+/** Sends one request once. Throws what the SDK throws. */
+export type SendGcsRequest = (request: GcsRequest) => Promise<GcsResponse>;
+
+/** No more than objects. */
+const SCOPE = 'https://www.googleapis.com/auth/devstorage.read_write';
+
+/** Makes no request. @throws CONFIG_INVALID for a key file that is none */
+export function createGcsClient(settings: GcsSettings): SendGcsRequest {
+  const { endpoint } = settings;
+  const connections = connectionsOf(settings);
+  const authClient = authClientOf(settings, connections);
+  const storage = new Storage({
+    ...(endpoint === null ? {} : { apiEndpoint: endpoint }),
+    ...(authClient === undefined ? {} : { authClient }),
+    clientOptions: { transporterOptions: connections },
+    retryOptions: { autoRetry: false, maxRetries: 0 },
+  });
+  return ({ url, headers = {}, body, answers = [], ...request }) =>
+    storage.authClient.request({
+      ...request,
+      url: url.startsWith('/') ? `${storage.apiEndpoint}${url}` : url,
+      headers: {
+        'user-agent': 'kafka-backup-agent',
+        ...headers,
+        ...(body === undefined ? {} : { 'content-length': String(sizeOf(body)) }),
+      },
+      // Of a body that is no stream, the HTTP client makes one whose errors nobody hears: a request that is given up just then
+      // would end the process (node-fetch 3.3, abort before send).
+      ...(body === undefined ? {} : { data: Readable.from(body, { objectMode: false }) }),
+      validateStatus: (status: number) => (status >= 200 && status < 300) || answers.includes(status),
+      retry: false,
+    });
+}
+
+function sizeOf(body: readonly Buffer[]): number {
+  return body.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+interface Connections {
+  agent?: (url: URL) => Agent;
+}
+
+/** Where nothing is configured, what the environment says of proxies is left to the SDK. */
+function connectionsOf({ requests: { proxy, caPath, maxConcurrentRequests } }: GcsSettings): Connections {
+  if (proxy === null && caPath === null) return {};
+  const agent = createHttpsAgent({ proxy, caPath, maxSockets: maxConcurrentRequests });
+  // The host's own token service is asked without TLS and without a proxy.
+  return { agent: ({ protocol }) => (protocol === 'https:' ? agent : globalAgent) };
+}
+
+/** Undefined: the SDK looks for the application default credentials. */
+function authClientOf(settings: GcsSettings, transporterOptions: Connections): AuthClient | undefined {
+  const { endpoint, serviceAccountPath } = settings;
+  if (endpoint?.startsWith('http:') === true) return new PassThroughClient();
+  if (serviceAccountPath === null) return undefined;
+  const { email, key } = readKeyFile(serviceAccountPath);
+  return new JWT({ email, key, scopes: [SCOPE], transporterOptions });
+}
+
+/** Other kinds of credentials can name any host to be sent to, so they are taken from the environment only. */
+function readKeyFile(path: string): { readonly email: string; readonly key: string } {
+  try {
+    const {
+      type,
+      client_email: email,
+      private_key: key,
+    }: Record<string, unknown> = JSON.parse(readFileSync(path, 'utf8'));
+    if (type !== 'service_account' || typeof email !== 'string' || typeof key !== 'string') throw new Error();
+    createPrivateKey(key);
+    return { email, key };
+  } catch {
+    // What the parsers say may show what they were given.
+    const message = `storage.service_account_path ${path} is not the key file of a service account`;
+    throw new BackupError('CONFIG_INVALID', message);
+  }
+}

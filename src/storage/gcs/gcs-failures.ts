@@ -1,0 +1,141 @@
+// What goes wrong at Google Cloud Storage, as a BackupError: by HTTP status and the reason in the answer's body
+// (cloud.google.com/storage/docs/json_api/v1/status-codes), or by what the connection or the login said. The SDK's error is not
+// kept as the cause: it holds the request with its token.
+
+import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
+import type { RequestFailure } from '../request-policy.ts';
+
+/** An answer of the store or of the token service, or the lack of one. */
+interface GcsError {
+  /** HTTP status; undefined when nothing was answered. */
+  readonly status: number | undefined;
+  /** Reason in the answer, such as `rateLimitExceeded`, or code of the connection, such as `ECONNREFUSED`. */
+  readonly reason: string;
+  readonly message: string;
+  readonly retryAfter: string | null;
+}
+
+type Meaning = readonly [kind: RequestFailure['kind'], code: ErrorCode, remedy: string];
+
+const CREDENTIALS = 'Check service_account_path, or the application default credentials.';
+const PERMISSIONS = 'Grant the role Storage Object User (roles/storage.objectUser) on the bucket.';
+const NO_BUCKET = 'Create the bucket, or mend storage.bucket.';
+
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  rateLimitExceeded: ['throttled', 'STORE_UNAVAILABLE', ''],
+  userRateLimitExceeded: ['throttled', 'STORE_UNAVAILABLE', ''],
+  invalid_grant: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  invalid_client: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  unauthorized_client: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  accountDisabled: ['refused', 'STORE_UNSUITABLE', 'The account or its billing is disabled.'],
+  userProjectMissing: ['refused', 'STORE_UNSUITABLE', 'Buckets where the requester pays are not supported.'],
+  retentionPolicyNotMet: ['refused', 'STORE_REFUSED', 'The retention policy of the bucket still protects it.'],
+  objectUnderActiveHold: ['refused', 'STORE_REFUSED', 'A hold on the object protects it.'],
+  quotaExceeded: ['throttled', 'STORE_FULL', 'A quota of the project is used up.'],
+  ENOENT: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  EACCES: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  ENOTFOUND: ['unavailable', 'STORE_UNAVAILABLE', 'There is no such host: check storage.endpoint.'],
+};
+
+const CERTIFICATE =
+  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
+const NO_SUCH_BUCKET = /bucket does not exist/i;
+const CHECKSUM = /crc32c|md5|checksum/i;
+const CLOCK = /reasonable timeframe|short-lived token|iat and exp/i;
+
+interface Answer {
+  readonly error?: string | { readonly message?: string; readonly errors?: readonly { readonly reason?: string }[] };
+  readonly error_description?: string;
+}
+
+/** The parts of an error that say what happened. */
+export function gcsErrorOf(failure: unknown): GcsError {
+  const error = (failure ?? {}) as {
+    readonly code?: unknown;
+    readonly cause?: { readonly code?: unknown };
+    readonly response?: {
+      readonly status?: number;
+      readonly headers?: { get(name: string): string | null };
+      readonly data?: unknown;
+    };
+  };
+  const { response } = error;
+  const answer = answerOf(response?.data);
+  const said = typeof answer.error === 'object' ? answer.error : undefined;
+  const codes = [said?.errors?.[0]?.reason, answer.error, error.cause?.code, error.code];
+  const message = said?.message ?? answer.error_description ?? (messageOf(failure) || 'no reason was given');
+  return {
+    status: response?.status,
+    reason: codes.find((code) => typeof code === 'string') ?? '',
+    message: (message.split('\n')[0] ?? '').trim().replace(/\.$/, '').slice(0, 300),
+    retryAfter: response?.headers?.get('retry-after') ?? null,
+  };
+}
+
+/** True for an object that is not there; where its bucket is missing, nothing can be said of what it holds. */
+export function isObjectAbsent(failure: unknown): boolean {
+  const { status, message } = gcsErrorOf(failure);
+  return status === 404 && !NO_SUCH_BUCKET.test(message);
+}
+
+/** @param key empty where the request is about the bucket */
+export function translateGcs(bucket: string, failure: unknown, operation: string, key: string): RequestFailure {
+  const found = gcsErrorOf(failure);
+  const [kind, code, remedy] = meaningOf(found, failure);
+  const said = [
+    found.status === undefined ? '' : `HTTP ${found.status}`,
+    found.message.includes(found.reason) ? '' : found.reason,
+    found.message,
+  ];
+  const target = key === '' ? `bucket ${bucket}` : `${key} in bucket ${bucket}`;
+  const parts = said.filter((part) => part !== '').join(' ');
+  const message = `${operation} ${target}: ${parts}${remedy === '' ? '' : `. ${remedy}`}`;
+  const retryAfterMs = Number(found.retryAfter ?? Number.NaN) * 1000;
+  return {
+    kind,
+    error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
+    ...(retryAfterMs >= 0 ? { retryAfterMs } : {}),
+  };
+}
+
+function meaningOf({ status, reason, message }: GcsError, failure: unknown): Meaning {
+  if (CLOCK.test(message)) return ['refused', 'STORE_AUTHENTICATION_FAILED', 'Set the clock of this host right.'];
+  if (Object.hasOwn(MEANINGS, reason)) return MEANINGS[reason] ?? ['refused', 'STORE_UNSUITABLE', ''];
+  if (CERTIFICATE.test(reason)) {
+    return [
+      'refused',
+      'STORE_UNSUITABLE',
+      'Name the authority that signed its certificate in storage.ssl_ca_location.',
+    ];
+  }
+  if (status === undefined) return unanswered(reason, failure);
+  // Where an object is not there, that is an answer and no failure.
+  if (status === 404) return ['refused', 'STORE_UNSUITABLE', NO_BUCKET];
+  if (status === 401) return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
+  if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', PERMISSIONS];
+  if (status === 400 && CHECKSUM.test(message)) {
+    return ['refused', 'STORE_CHECKSUM_MISMATCH', 'The bytes that arrived are not those that were sent.'];
+  }
+  if (status === 429) return ['throttled', 'STORE_UNAVAILABLE', ''];
+  if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
+  return ['refused', 'STORE_UNSUITABLE', ''];
+}
+
+/** What has a code came from the connection; what has none, from the library that logs in. */
+function unanswered(reason: string, failure: unknown): Meaning {
+  // A defect of ours is no weather.
+  if (failure instanceof TypeError || failure instanceof RangeError) return ['refused', 'STORE_UNSUITABLE', ''];
+  if (reason !== '') return ['unavailable', 'STORE_UNAVAILABLE', ''];
+  return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
+}
+
+/** An answer to a request for bytes comes as text. */
+function answerOf(data: unknown): Answer {
+  if (typeof data !== 'string') return data !== null && typeof data === 'object' ? (data as Answer) : {};
+  try {
+    const parsed: unknown = JSON.parse(data);
+    return parsed !== null && typeof parsed === 'object' ? (parsed as Answer) : { error: { message: data } };
+  } catch {
+    return { error: { message: data } };
+  }
+}

@@ -1,0 +1,256 @@
+// Objects in a bucket of Google Cloud Storage. Small objects go up in one request, larger ones in a resumable upload; either way
+// `ifGenerationMatch=0` lets an object appear only where there is none. Each put carries a nonce: when the answer to a request was
+// lost, the object itself tells whose it is. The store checks the CRC-32C of every object before it appears.
+
+import { randomBytes } from 'node:crypto';
+import { BackupError } from '../../model/errors.ts';
+import { crc32c } from '../../record/crc32c.ts';
+import { AdaptiveLimit } from '../adaptive-limit.ts';
+import { type BodyPart, cutParts, PartMemory } from '../body-parts.ts';
+import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import { RequestPolicy, type RequestPolicyOptions } from '../request-policy.ts';
+import { createGcsClient, type GcsResponse, type GcsSettings, type SendGcsRequest } from './gcs-client.ts';
+import { crc32cText, GcsDownload } from './gcs-download.ts';
+import { isObjectAbsent, translateGcs } from './gcs-failures.ts';
+import { type ObjectResource, ResumableUpload } from './resumable-upload.ts';
+
+/** Metadata of every object: which put made it. */
+const NONCE = 'kafka-backup-put';
+/** All chunks of a resumable upload but the last are multiples of it. */
+const CHUNK_UNIT_BYTES = 256 * 1024;
+const MOST_OBJECTS_OF_A_PAGE = 1000;
+
+/** What the request policy reports to and lives by; real time where nothing is given. */
+export interface GcsSurroundings
+  extends Omit<RequestPolicyOptions, 'translate' | 'timeoutMs' | 'patienceMs' | 'maxConcurrency'> {
+  /** Objects asked for by one request of a listing; the most that the store gives where it is not given. */
+  readonly pageSize?: number;
+}
+
+interface StoredObject extends ObjectResource {
+  readonly name: string;
+  readonly updated: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+interface Page {
+  readonly items?: readonly StoredObject[];
+  readonly nextPageToken?: string;
+}
+
+export class GcsObjectStore implements ObjectStore {
+  readonly description: string;
+  readonly policy: RequestPolicy;
+  readonly #send: SendGcsRequest;
+  readonly #objects: string;
+  /** In front of every key: empty, or ends with a slash. */
+  readonly #prefix: string;
+  readonly #memory: PartMemory;
+  readonly #partsInFlight: AdaptiveLimit;
+  readonly #pageSize: number;
+
+  /** @throws CONFIG_INVALID for a key file that is none */
+  constructor(settings: GcsSettings, surroundings: GcsSurroundings = {}) {
+    const { bucket, prefix, requests } = settings;
+    this.#send = createGcsClient(settings);
+    this.#objects = `/storage/v1/b/${encodeURIComponent(bucket)}/o`;
+    this.#prefix = prefix === '' ? '' : `${prefix}/`;
+    this.description = `gs://${bucket}/${this.#prefix}`;
+    const partBytes = Math.max(1, Math.floor(requests.partSizeBytes / CHUNK_UNIT_BYTES)) * CHUNK_UNIT_BYTES;
+    this.#memory = new PartMemory(partBytes, requests.maxPartsInFlight);
+    this.#partsInFlight = new AdaptiveLimit(requests.maxPartsInFlight);
+    this.#pageSize = surroundings.pageSize ?? MOST_OBJECTS_OF_A_PAGE;
+    this.policy = new RequestPolicy({
+      ...surroundings,
+      translate: (failure, operation, key) => translateGcs(bucket, failure, operation, key),
+      timeoutMs: requests.requestTimeoutMs,
+      patienceMs: requests.retryTimeoutMs,
+      maxConcurrency: requests.maxConcurrentRequests,
+    });
+  }
+
+  async putIfAbsent(
+    key: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
+    assertObjectKey(key);
+    const nonce = randomBytes(16).toString('hex');
+    let upload: ResumableUpload | undefined;
+    try {
+      for await (const part of cutParts(chunks, this.#memory)) {
+        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part);
+        upload ??= await this.#beginUpload(key, nonce);
+        if (upload === undefined) return await this.#whose(key, nonce);
+        if (!(await upload.add(part))) break;
+      }
+      if (upload === undefined) throw new Error('invariant broken: a body without a part');
+      const outcome = await upload.outcome();
+      if (outcome.kind === 'undecided') return await this.#whose(key, nonce);
+      await this.#verify(key, outcome.resource, upload);
+      return 'created';
+    } finally {
+      await upload?.close();
+    }
+  }
+
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    assertObjectKey(key);
+    if (range !== undefined && ('suffixBytes' in range ? range.suffixBytes : range.sizeBytes) === 0) {
+      const found = await this.head(key);
+      return found === undefined ? undefined : (into ?? new Uint8Array(0)).subarray(0, 0);
+    }
+    const download = new GcsDownload({ send: this.#send, url: this.#urlOf(key), name: key, range, into });
+    const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal));
+    return found === 'absent' ? undefined : download.bytes();
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    assertObjectKey(key);
+    const found = await this.#head(key);
+    return found && infoOf(key, found);
+  }
+
+  async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
+    assertKeyPrefix(prefix);
+    let token: string | undefined;
+    do {
+      const params = {
+        prefix: this.#prefix + prefix,
+        // The offset itself is part of what is listed.
+        ...(startAfter === '' ? {} : { startOffset: this.#prefix + startAfter }),
+        ...(token === undefined ? {} : { pageToken: token }),
+        maxResults: String(this.#pageSize),
+        fields: 'items(name,size,updated),nextPageToken',
+      };
+      const { data } = await this.policy.run('ListObjects', prefix, (signal) =>
+        this.#send({ method: 'GET', url: this.#objects, params, responseType: 'json', signal }),
+      );
+      const page = data as Page;
+      for (const object of page.items ?? []) {
+        const key = object.name.slice(this.#prefix.length);
+        // Others may keep objects here too, and some tools make empty ones for folders.
+        if (key > startAfter && isObjectKey(key)) yield infoOf(key, object);
+      }
+      token = page.nextPageToken;
+    } while (token !== undefined && token !== '');
+  }
+
+  async delete(key: string): Promise<void> {
+    assertObjectKey(key);
+    await this.#delete(key, {});
+  }
+
+  /** None: resumable uploads are neither shown nor charged for, and expire after a week. */
+  async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    assertKeyPrefix(prefix);
+  }
+
+  async discard(): Promise<void> {}
+
+  /** As the answer to a listing is dated. */
+  async clock(): Promise<number> {
+    const params = { prefix: this.#prefix, maxResults: '1', fields: 'items(name)' };
+    const { headers } = await this.policy.run('ListObjects', '', (signal) =>
+      this.#send({ method: 'GET', url: this.#objects, params, responseType: 'json', signal }),
+    );
+    const timeMs = Date.parse(headers.get('date') ?? '');
+    if (Number.isNaN(timeMs)) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);
+    return timeMs;
+  }
+
+  async close(): Promise<void> {
+    this.policy.close();
+  }
+
+  /** Description and bytes in one request (`uploadType=multipart`, RFC 2387). */
+  async #putWhole(key: string, nonce: string, { bytes, release }: BodyPart): Promise<'created' | 'exists'> {
+    const boundary = `part-${nonce}`;
+    const object = JSON.stringify({ ...this.#newObject(key, nonce), crc32c: crc32cText(crc32c(bytes)) });
+    const body = [
+      Buffer.from(`--${boundary}\r\ncontent-type: application/json\r\n\r\n${object}\r\n`),
+      Buffer.from(`--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`),
+      bytes,
+      Buffer.from(`\r\n--${boundary}--\r\n`),
+    ];
+    let attempts = 0;
+    const { status } = await this.policy.run('InsertObject', key, (signal) => {
+      attempts += 1;
+      return this.#send({
+        ...{ method: 'POST', url: `/upload${this.#objects}`, responseType: 'json', answers: [412], signal },
+        params: { uploadType: 'multipart', ifGenerationMatch: '0' },
+        headers: { 'content-type': `multipart/related; boundary=${boundary}` },
+        body,
+      });
+    });
+    // After a request that was cut off, its socket may still read from the memory.
+    if (attempts === 1) release();
+    return status === 412 ? await this.#whose(key, nonce) : 'created';
+  }
+
+  #beginUpload(key: string, nonce: string): Promise<ResumableUpload | undefined> {
+    return ResumableUpload.begin({
+      send: this.#send,
+      policy: this.policy,
+      partsInFlight: this.#partsInFlight,
+      key,
+      url: `/upload${this.#objects}`,
+      object: this.#newObject(key, nonce),
+      params: { name: this.#prefix + key, ifGenerationMatch: '0' },
+    });
+  }
+
+  /** Takes back what the store let appear although it is not what was sent. */
+  async #verify(
+    key: string,
+    { size, crc32c: found, generation }: ObjectResource,
+    upload: ResumableUpload,
+  ): Promise<void> {
+    const isWhole = size === undefined || Number(size) === upload.sizeBytes;
+    if (isWhole && (found ?? upload.crc32c) === upload.crc32c) return;
+    await this.#delete(key, generation === undefined ? {} : { ifGenerationMatch: generation });
+    const what = isWhole ? 'the store has other bytes than were sent' : 'the store ended the upload before its end';
+    const message = `put ${key} in ${this.description}: ${what}`;
+    throw new BackupError(isWhole ? 'STORE_CHECKSUM_MISMATCH' : 'STORE_UNAVAILABLE', message, { context: { key } });
+  }
+
+  /** Something has the key: the object of this very put whose answer was lost, or another one. */
+  async #whose(key: string, nonce: string): Promise<'created' | 'exists'> {
+    const found = await this.#head(key);
+    if (found !== undefined) return found.metadata?.[NONCE] === nonce ? 'created' : 'exists';
+    const message = `put ${key} in ${this.description}: another put or delete of the same key came in between, or the upload expired`;
+    throw new BackupError('STORE_UNAVAILABLE', message, { context: { key } });
+  }
+
+  async #head(key: string): Promise<StoredObject | undefined> {
+    const answer = await this.policy.run('GetObjectMetadata', key, (signal) =>
+      this.#send({ method: 'GET', url: this.#urlOf(key), responseType: 'json', signal }).catch(absentAsUndefined),
+    );
+    return answer?.data as StoredObject | undefined;
+  }
+
+  async #delete(key: string, params: Readonly<Record<string, string>>): Promise<void> {
+    await this.policy.run('DeleteObject', key, (signal) =>
+      this.#send({ method: 'DELETE', url: this.#urlOf(key), params, responseType: 'json', signal }).catch(
+        absentAsUndefined,
+      ),
+    );
+  }
+
+  #newObject(key: string, nonce: string) {
+    return { name: this.#prefix + key, contentType: 'application/octet-stream', metadata: { [NONCE]: nonce } };
+  }
+
+  #urlOf(key: string): string {
+    return `${this.#objects}/${encodeURIComponent(this.#prefix + key)}`;
+  }
+}
+
+function infoOf(key: string, { size, updated }: StoredObject): ObjectInfo {
+  return { key, sizeBytes: Number(size ?? 0), modifiedAtMs: Date.parse(updated) };
+}
+
+function absentAsUndefined(error: unknown): GcsResponse | undefined {
+  if (isObjectAbsent(error)) return undefined;
+  throw error;
+}

@@ -1,0 +1,103 @@
+// A store that is tried out before it is used: whether it is there, lets us list, create and read, and honours put-if-absent, on
+// which everything rests. One small object stays behind, since whoever may only create cannot delete; where it is found again,
+// the trial is one refused put and one read.
+
+import { BackupError } from '../model/errors.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
+
+const CONTENT = Buffer.from('Written once, to find out whether this store honours put-if-absent.\n');
+
+export class ProbedObjectStore implements ObjectStore {
+  readonly #inner: ObjectStore;
+  readonly #probeKey: string;
+  #probe: Promise<void> | undefined;
+
+  constructor(inner: ObjectStore, probeKey: string) {
+    this.#inner = inner;
+    this.#probeKey = probeKey;
+  }
+
+  get description(): string {
+    return this.#inner.description;
+  }
+
+  async putIfAbsent(
+    key: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
+    await this.#probed();
+    return this.#inner.putIfAbsent(key, chunks);
+  }
+
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    await this.#probed();
+    return this.#inner.get(key, range, into);
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    await this.#probed();
+    return this.#inner.head(key);
+  }
+
+  async *list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo> {
+    await this.#probed();
+    yield* this.#inner.list(prefix, startAfter);
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#probed();
+    await this.#inner.delete(key);
+  }
+
+  async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    await this.#probed();
+    yield* this.#inner.unfinished(prefix);
+  }
+
+  async discard(upload: UnfinishedUpload): Promise<void> {
+    await this.#probed();
+    await this.#inner.discard(upload);
+  }
+
+  async clock(): Promise<number> {
+    await this.#probed();
+    return this.#inner.clock();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /** Once for all; after a failure the next call tries again. */
+  #probed(): Promise<void> {
+    this.#probe ??= this.#tryOut().catch((error: unknown) => {
+      this.#probe = undefined;
+      throw error;
+    });
+    return this.#probe;
+  }
+
+  async #tryOut(): Promise<void> {
+    const store = this.#inner;
+    const key = this.#probeKey;
+    for await (const _ of store.list(key)) break;
+    const first = await store.putIfAbsent(key, [CONTENT]);
+    if (first === 'created' && (await store.putIfAbsent(key, [CONTENT])) === 'created') {
+      const message = `${store.description} overwrites objects where it was told not to (If-None-Match: * on ${key})`;
+      throw new BackupError('STORE_UNSUITABLE', `${message}. Use a store with conditional writes.`, {
+        context: { key },
+      });
+    }
+    const bytes = await store.get(key);
+    if (bytes === undefined || !CONTENT.equals(bytes)) {
+      const found = bytes === undefined ? 'nothing' : 'something else';
+      throw new BackupError(
+        'STORE_UNSUITABLE',
+        `${key} was put into ${store.description}, and ${found} was read back`,
+        {
+          context: { key },
+        },
+      );
+    }
+  }
+}

@@ -1,0 +1,275 @@
+// The one retry layer of the cloud stores: every request of an adapter goes through `run`, and the SDKs' own retries are off.
+// A request has a time-out, is tried again only while that can help, never for longer than the patience, and waits its turn
+// under a limit that follows what the store can take. What a request failed with is translated once, by the adapter.
+
+import { BackOff, pause } from '../model/back-off.ts';
+import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import { AdaptiveLimit } from './adaptive-limit.ts';
+
+/** What an adapter makes of an error of its SDK. */
+export interface RequestFailure {
+  /** Names operation, key and what the store said; thrown when nothing more is tried. */
+  readonly error: BackupError;
+  /** `refused` is an answer that no repetition changes; `throttled` asks for fewer requests; `unavailable` may pass. */
+  readonly kind: 'refused' | 'throttled' | 'unavailable';
+  /** What the store said about when to come back (Retry-After). */
+  readonly retryAfterMs?: number;
+}
+
+/** @param operation the store's own name of the request, such as `UploadPart`; one of a closed set, since metrics carry it */
+export type TranslateFailure = (failure: unknown, operation: string, key: string) => RequestFailure;
+
+export type RequestOutcome = 'ok' | RequestFailure['kind'] | 'timed-out' | 'cancelled';
+
+/** Told once for every request that went out, repetitions counted one by one. */
+export type RequestObserver = (request: {
+  readonly operation: string;
+  readonly outcome: RequestOutcome;
+  readonly seconds: number;
+}) => void;
+
+/** How the requests to one store fare now. */
+export interface RequestTraffic {
+  /** `open`: the last requests all failed without an answer, and nothing has gone well since. */
+  readonly circuit: 'closed' | 'open';
+  /** Requests allowed at once now. */
+  readonly concurrency: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** How long nothing has been answered; 0 while the store answers. */
+  readonly failingForMs: number;
+  readonly lastFailure: ErrorCode | null;
+  /** So far, repetitions counted one by one. */
+  readonly requests: number;
+}
+
+export interface RequestPolicyOptions {
+  readonly translate: TranslateFailure;
+  /** Longest time for one request, its body included. */
+  readonly timeoutMs: number;
+  /** A request is given up so long after its first failure began, and at once when the store has been away for so long. */
+  readonly patienceMs: number;
+  /** Requests at once, at most. */
+  readonly maxConcurrency: number;
+  readonly observe?: RequestObserver;
+  readonly logger?: Logger;
+  /** Real time and chance where they are not given; tests own theirs. */
+  readonly monotonicMs?: () => number;
+  /** Resolves after so long, or at once when the signal aborts. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** From 0 to 1. */
+  readonly random?: () => number;
+}
+
+/** What is configured alike for every cloud store. */
+export interface RequestSettings {
+  /** Of one request, its body included. */
+  readonly requestTimeoutMs: number;
+  /** Longest time for which one request is tried again. */
+  readonly retryTimeoutMs: number;
+  readonly maxConcurrentRequests: number;
+  readonly partSizeBytes: number;
+  /** Over all objects; each holds its part in memory. */
+  readonly maxPartsInFlight: number;
+  /** `http://host:port`, with user and password where it needs them. */
+  readonly proxy: string | null;
+  /** PEM file with the authorities to trust. */
+  readonly caPath: string | null;
+}
+
+/** Unanswered requests in a row after which the circuit counts as open. */
+const CIRCUIT_OPENS_AFTER = 5;
+
+class TimedOut extends Error {}
+
+interface Request {
+  readonly operation: string;
+  readonly key: string;
+  /** Under the limit. */
+  readonly turn: number;
+}
+
+type Attempt<T> = (signal: AbortSignal) => Promise<T>;
+type Attempted<T> = { readonly kind: 'ok'; readonly value: T } | RequestFailure;
+
+export class RequestPolicy {
+  readonly #options: RequestPolicyOptions;
+  readonly #monotonicMs: () => number;
+  readonly #wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly #limit: AdaptiveLimit;
+  readonly #closing = new AbortController();
+  #unanswered = 0;
+  #failingSinceMs: number | undefined;
+  #lastFailure: ErrorCode | null = null;
+  #requests = 0;
+
+  constructor(options: RequestPolicyOptions) {
+    this.#options = options;
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
+    this.#wait = options.wait ?? pause;
+    this.#limit = new AdaptiveLimit(options.maxConcurrency);
+  }
+
+  /**
+   * Makes one request, again and again while that can help. Expected answers (absent, exists) are values of `attempt`; what it
+   * throws goes to the adapter's translation, except a BackupError, which is passed on as it is.
+   * @param attempt sends the request once; it must end soon after its signal aborts, and touch no memory after that
+   * @param signal gives the request up; then `run` throws the signal's reason
+   * @throws what the translation made of the last failure; STORE_UNAVAILABLE when the policy is closed
+   */
+  async run<T>(operation: string, key: string, attempt: Attempt<T>, signal?: AbortSignal): Promise<T> {
+    const { patienceMs, random } = this.#options;
+    const backOff = new BackOff(random);
+    let troubleSinceMs: number | undefined;
+    const ended = this.#endOf(signal);
+    try {
+      for (;;) {
+        const turn = await this.#limit.acquire(ended.signal);
+        const startedAtMs = this.#monotonicMs();
+        const attempted = await this.#once({ operation, key, turn }, attempt, ended.signal);
+        if (attempted.kind === 'ok') return attempted.value;
+        if (attempted.kind === 'refused') throw attempted.error;
+        troubleSinceMs ??= startedAtMs;
+        const delayMs = Math.max(backOff.nextDelayMs(), attempted.retryAfterMs ?? 0);
+        const nowMs = this.#monotonicMs();
+        const isOver = nowMs + delayMs - troubleSinceMs > patienceMs || this.#failingForMs(nowMs) > patienceMs;
+        if (isOver) throw this.#givenUp(attempted.error, backOff.attempts, nowMs - troubleSinceMs);
+        this.#options.logger?.debug('a request to the store is tried again', {
+          operation,
+          key,
+          attempt: backOff.attempts,
+          delayMs: Math.round(delayMs),
+          error: attempted.error,
+        });
+        await this.#wait(delayMs, ended.signal);
+      }
+    } finally {
+      ended.release();
+    }
+  }
+
+  traffic(): RequestTraffic {
+    return {
+      circuit: this.#unanswered >= CIRCUIT_OPENS_AFTER ? 'open' : 'closed',
+      concurrency: this.#limit.current,
+      inFlight: this.#limit.inFlight,
+      waiting: this.#limit.waiting,
+      failingForMs: this.#failingForMs(this.#monotonicMs()),
+      lastFailure: this.#lastFailure,
+      requests: this.#requests,
+    };
+  }
+
+  /** Ends every request under way and takes no new one. */
+  close(): void {
+    this.#closing.abort(new BackupError('STORE_UNAVAILABLE', 'the store was closed'));
+  }
+
+  async #once<T>({ operation, key, turn }: Request, attempt: Attempt<T>, ended: AbortSignal): Promise<Attempted<T>> {
+    const startedAtMs = this.#monotonicMs();
+    this.#requests += 1;
+    const told = (outcome: RequestOutcome): void => {
+      this.#options.observe?.({ operation, outcome, seconds: (this.#monotonicMs() - startedAtMs) / 1000 });
+    };
+    try {
+      const value = await this.#timed(attempt, ended);
+      this.#answered();
+      this.#limit.release(turn, 'more');
+      told('ok');
+      return { kind: 'ok', value };
+    } catch (error) {
+      if (ended.aborted) {
+        this.#limit.release(turn, 'same');
+        told('cancelled');
+        throw ended.reason;
+      }
+      const failure = this.#failureOf(error, operation, key);
+      if (failure.kind === 'unavailable') this.#failed(failure.error, startedAtMs);
+      else this.#answered();
+      // What timed out on a slow link fares better with fewer neighbours.
+      const isTooMuch = failure.kind === 'throttled' || error instanceof TimedOut;
+      this.#limit.release(turn, isTooMuch ? 'less' : 'same');
+      told(error instanceof TimedOut ? 'timed-out' : failure.kind);
+      return failure;
+    }
+  }
+
+  /** Ends when the attempt ends, the time is over or `ended` aborts, whichever is first. */
+  async #timed<T>(attempt: Attempt<T>, ended: AbortSignal): Promise<T> {
+    const { timeoutMs } = this.#options;
+    const cancel = new AbortController();
+    const timer = new AbortController();
+    const stop = (): void => cancel.abort(ended.reason);
+    ended.addEventListener('abort', stop, { once: true });
+    const cancelled = new Promise<never>((_resolve, reject) => {
+      cancel.signal.addEventListener('abort', () => reject(cancel.signal.reason), { once: true });
+    });
+    void this.#wait(timeoutMs, timer.signal).then(() => {
+      if (!timer.signal.aborted) cancel.abort(new TimedOut(`no answer within ${timeoutMs / 1000} s`));
+    });
+    try {
+      return await Promise.race([attempt(cancel.signal), cancelled]);
+    } finally {
+      timer.abort();
+      ended.removeEventListener('abort', stop);
+    }
+  }
+
+  #failureOf(error: unknown, operation: string, key: string): RequestFailure {
+    if (error instanceof BackupError) return { kind: 'refused', error };
+    if (!(error instanceof TimedOut)) return this.#options.translate(error, operation, key);
+    const message = `${operation} ${key}: ${error.message}`;
+    return {
+      kind: 'unavailable',
+      error: new BackupError('STORE_UNAVAILABLE', message, { context: { key }, cause: error }),
+    };
+  }
+
+  #answered(): void {
+    if (this.#unanswered >= CIRCUIT_OPENS_AFTER) this.#options.logger?.info('the store answers again');
+    this.#unanswered = 0;
+    this.#failingSinceMs = undefined;
+    this.#lastFailure = null;
+  }
+
+  #failed(error: BackupError, startedAtMs: number): void {
+    this.#unanswered += 1;
+    this.#failingSinceMs ??= startedAtMs;
+    this.#lastFailure = error.code;
+    if (this.#unanswered === CIRCUIT_OPENS_AFTER) this.#options.logger?.warn('the store does not answer', { error });
+    // Whoever waits behind requests that cannot succeed should hear of it as soon as those do.
+    const nowMs = this.#monotonicMs();
+    if (this.#failingForMs(nowMs) > this.#options.patienceMs) this.#limit.rejectWaiting(error);
+  }
+
+  #failingForMs(nowMs: number): number {
+    return this.#failingSinceMs === undefined ? 0 : nowMs - this.#failingSinceMs;
+  }
+
+  #givenUp(error: BackupError, attempts: number, elapsedMs: number): BackupError {
+    const tried = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in ${(elapsedMs / 1000).toFixed(1)} s`;
+    return new BackupError(error.code, `${messageOf(error)} (${tried})`, {
+      context: error.context,
+      cause: error.cause,
+    });
+  }
+
+  /** One signal for the end of a request, whoever ends it; to be released, since the policy outlives its requests. */
+  #endOf(signal: AbortSignal | undefined): { readonly signal: AbortSignal; readonly release: () => void } {
+    const ended = new AbortController();
+    const sources = [this.#closing.signal, ...(signal === undefined ? [] : [signal])];
+    const listeners = sources.map((source) => {
+      const stop = (): void => ended.abort(source.reason);
+      if (source.aborted) stop();
+      else source.addEventListener('abort', stop, { once: true });
+      return () => source.removeEventListener('abort', stop);
+    });
+    return {
+      signal: ended.signal,
+      release: () => {
+        for (const remove of listeners) remove();
+      },
+    };
+  }
+}

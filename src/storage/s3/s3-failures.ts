@@ -1,0 +1,210 @@
+// What goes wrong at S3, as a BackupError: by the service's own error code, then by HTTP status, then by what the connection said
+// (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; codes of MinIO and versitygw where they have their own).
+// The SDK's error is not kept as the cause: it holds the request with its signature.
+
+import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
+import type { RequestFailure } from '../request-policy.ts';
+
+/** An answer of the store, or the lack of one. */
+interface S3Error {
+  /** The store's code, such as `NoSuchBucket`, or that of the connection, such as `ECONNREFUSED`. */
+  readonly code: string;
+  /** HTTP status; undefined when nothing was answered. */
+  readonly status: number | undefined;
+  readonly message: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Where the requests go, for messages. */
+export interface S3Place {
+  readonly bucket: string;
+  /** As configured; null where the environment says it. */
+  readonly region: string | null;
+}
+
+type Meaning = readonly [kind: RequestFailure['kind'], code: ErrorCode, remedy: string];
+
+const CREDENTIALS = 'Check access_key, secret_key and session_token, or those of the environment.';
+const EXPIRED = 'The token has expired: get a new one, or leave the keys to the default chain, which renews them.';
+const NO_CHECKSUMS = 'If this store knows no checksums, set storage.checksum: when_required.';
+const DAMAGED: Meaning = ['refused', 'STORE_CHECKSUM_MISMATCH', 'The bytes that arrived are not those that were sent.'];
+
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  InvalidAccessKeyId: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  SignatureDoesNotMatch: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  CredentialsProviderError: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  InvalidToken: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  XAdminUserNotFound: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  ExpiredToken: ['refused', 'STORE_AUTHENTICATION_FAILED', EXPIRED],
+  ExpiredTokenException: ['refused', 'STORE_AUTHENTICATION_FAILED', EXPIRED],
+  TokenRefreshRequired: ['refused', 'STORE_AUTHENTICATION_FAILED', EXPIRED],
+  NoSuchBucket: ['refused', 'STORE_UNSUITABLE', 'Create the bucket, or mend storage.bucket.'],
+  InvalidBucketName: ['refused', 'STORE_UNSUITABLE', 'Mend storage.bucket: no bucket can have this name.'],
+  NotImplemented: ['refused', 'STORE_UNSUITABLE', `The store lacks something that is needed. ${NO_CHECKSUMS}`],
+  InvalidTag: ['refused', 'STORE_UNSUITABLE', 'Mend storage.tags.'],
+  InvalidStorageClass: ['refused', 'STORE_UNSUITABLE', 'Mend storage.storage_class.'],
+  ObjectLockConfigurationNotFoundError: ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'],
+  InvalidBucketObjectLockConfiguration: ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'],
+  'KMS.NotFoundException': ['refused', 'STORE_UNSUITABLE', 'Mend storage.kms_key_id: there is no such key.'],
+  'KMS.DisabledException': ['refused', 'STORE_UNSUITABLE', 'Enable the KMS key of the bucket or of kms_key_id.'],
+  InvalidObjectState: ['refused', 'STORE_REFUSED', 'The object was moved to an archive: restore it there first.'],
+  BadDigest: DAMAGED,
+  InvalidDigest: DAMAGED,
+  XAmzContentSHA256Mismatch: DAMAGED,
+  XAmzContentChecksumMismatch: DAMAGED,
+  QuotaExceeded: ['unavailable', 'STORE_FULL', 'The quota of the bucket is used up.'],
+  XMinioStorageFull: ['unavailable', 'STORE_FULL', ''],
+  SlowDown: ['throttled', 'STORE_UNAVAILABLE', ''],
+  TooManyRequests: ['throttled', 'STORE_UNAVAILABLE', ''],
+  RequestLimitExceeded: ['throttled', 'STORE_UNAVAILABLE', ''],
+  BandwidthLimitExceeded: ['throttled', 'STORE_UNAVAILABLE', ''],
+  Throttling: ['throttled', 'STORE_UNAVAILABLE', ''],
+  ThrottlingException: ['throttled', 'STORE_UNAVAILABLE', ''],
+  NoSuchUpload: [
+    'refused',
+    'STORE_UNAVAILABLE',
+    'The upload was aborted: by prune, or by a lifecycle rule of the bucket.',
+  ],
+  // A 400, but the store only did not get the body in time.
+  RequestTimeout: ['unavailable', 'STORE_UNAVAILABLE', ''],
+  // Someone else writes or deletes the same key at this moment.
+  ConditionalRequestConflict: ['unavailable', 'STORE_UNAVAILABLE', ''],
+  OperationAborted: ['unavailable', 'STORE_UNAVAILABLE', ''],
+};
+
+/** The answer to a HEAD has no body, so it names no more than the status. */
+const ABSENT: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound']);
+const WRONG_REGION = new Set([
+  'PermanentRedirect',
+  'AuthorizationHeaderMalformed',
+  'IllegalLocationConstraintException',
+  'TemporaryRedirect',
+]);
+const CERTIFICATE =
+  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
+/** How the SDK ends a body that does not have the checksum that came with it. */
+const BODY_MISMATCH = /^Checksum mismatch/;
+const NO_REGION = /^Region is missing/;
+
+/** The parts of an error of the SDK that say what happened. */
+export function s3ErrorOf(failure: unknown): S3Error {
+  const error = (failure ?? {}) as {
+    readonly name?: unknown;
+    readonly code?: unknown;
+    readonly Code?: unknown;
+    readonly $metadata?: { readonly httpStatusCode?: number };
+    readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
+  };
+  const code = [error.Code, error.code, error.name].find((each) => typeof each === 'string' && each !== 'Error');
+  return {
+    code: typeof code === 'string' ? code : '',
+    status: error.$metadata?.httpStatusCode,
+    message: (messageOf(failure).split('\n')[0] ?? '').trim().slice(0, 300),
+    headers: error.$response?.headers ?? {},
+  };
+}
+
+/** True when the store says that there is no such object; a bucket or a user that is not there is something else. */
+export function isAbsent(failure: unknown): boolean {
+  return ABSENT.has(s3ErrorOf(failure).code);
+}
+
+/** @param key empty where the request is about the bucket */
+export function translateS3(place: S3Place, failure: unknown, operation: string, key: string): RequestFailure {
+  const found = s3ErrorOf(failure);
+  const [kind, code, remedy] = meaningOf(found, place, operation);
+  const said = [found.status === undefined ? '' : `HTTP ${found.status}`, found.code, found.message];
+  const target = key === '' ? `bucket ${place.bucket}` : `${key} in bucket ${place.bucket}`;
+  const parts = said.filter((part, index) => part !== '' && said.indexOf(part) === index);
+  const message = `${operation} ${target}: ${parts.join(' ')}${remedy === '' ? '' : `. ${remedy}`}`;
+  const retryAfterMs = retryAfter(found.headers['retry-after']);
+  return {
+    kind,
+    error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+}
+
+function meaningOf(found: S3Error, place: S3Place, operation: string): Meaning {
+  const { code, status, message, headers } = found;
+  if (BODY_MISMATCH.test(message)) return DAMAGED;
+  if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
+  if (code === 'RequestTimeTooSkewed') return skewed(headers['date']);
+  if (WRONG_REGION.has(code) || status === 301 || status === 307) return wrongRegion(found, place);
+  if (NO_REGION.test(message)) return ['refused', 'STORE_UNSUITABLE', 'Set storage.region.'];
+  if (CERTIFICATE.test(code)) {
+    return [
+      'refused',
+      'STORE_UNSUITABLE',
+      'Name the authority that signed its certificate in storage.ssl_ca_location.',
+    ];
+  }
+  if (status === undefined) return unanswered(found);
+  if (status === 401) return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
+  if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', permissionFor(operation)];
+  if (status === 404 && operation === 'ListObjectsV2') {
+    return ['refused', 'STORE_UNSUITABLE', 'Check storage.bucket and storage.endpoint.'];
+  }
+  if (status === 429 || status === 503) return ['throttled', 'STORE_UNAVAILABLE', ''];
+  if (status === 507) return ['unavailable', 'STORE_FULL', ''];
+  if (status === 501)
+    return ['refused', 'STORE_UNSUITABLE', `The store lacks something that is needed. ${NO_CHECKSUMS}`];
+  if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
+  if (/object ?lock/i.test(message)) return ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'];
+  if (/checksum/i.test(message)) return ['refused', 'STORE_UNSUITABLE', NO_CHECKSUMS];
+  return ['refused', 'STORE_UNSUITABLE', ''];
+}
+
+function unanswered({ code }: S3Error): Meaning {
+  // A defect of ours is no weather.
+  if (code === 'TypeError' || code === 'RangeError') return ['refused', 'STORE_UNSUITABLE', ''];
+  const remedy =
+    code === 'ENOTFOUND' ? 'There is no such host: check storage.endpoint, storage.region and storage.bucket.' : '';
+  return ['unavailable', 'STORE_UNAVAILABLE', remedy];
+}
+
+/** The SDK corrects its own clock by the answer, so the next attempt may well be let in. */
+function skewed(date: string | undefined): Meaning {
+  const seconds = Math.round((Date.now() - Date.parse(date ?? '')) / 1000);
+  const by = Number.isNaN(seconds) ? '' : `: it is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead' : 'behind'}`;
+  return [
+    'unavailable',
+    'STORE_UNAVAILABLE',
+    `The clock of this host differs from that of the store${by}. Set it right.`,
+  ];
+}
+
+function wrongRegion({ headers, message }: S3Error, { region }: S3Place): Meaning {
+  const right = headers['x-amz-bucket-region'] ?? /expecting ['"]([a-z0-9-]+)['"]/.exec(message)?.[1];
+  const configured = region === null ? 'the region of the environment' : `storage.region ${region}`;
+  const remedy =
+    right === undefined
+      ? `The bucket is not in ${configured}: set storage.region, or mend storage.endpoint.`
+      : `The bucket is not in ${configured}: set storage.region: ${right}.`;
+  return ['refused', 'STORE_UNSUITABLE', remedy];
+}
+
+const PERMISSIONS: Readonly<Record<string, string>> = {
+  PutObject: 's3:PutObject',
+  CreateMultipartUpload: 's3:PutObject',
+  UploadPart: 's3:PutObject',
+  CompleteMultipartUpload: 's3:PutObject',
+  AbortMultipartUpload: 's3:AbortMultipartUpload',
+  ListMultipartUploads: 's3:ListBucketMultipartUploads',
+  ListParts: 's3:ListMultipartUploadParts',
+  GetObject: 's3:GetObject, and s3:ListBucket so that absent objects can be told from hidden ones',
+  HeadObject: 's3:GetObject, and s3:ListBucket so that absent objects can be told from hidden ones',
+  ListObjectsV2: 's3:ListBucket',
+  DeleteObject: 's3:DeleteObject',
+};
+
+function permissionFor(operation: string): string {
+  return `The credentials need ${PERMISSIONS[operation] ?? 'this permission'}; encryption with KMS also needs kms:GenerateDataKey and kms:Decrypt.`;
+}
+
+/** Seconds or a date (RFC 9110 10.2.3), in milliseconds from now. */
+function retryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

@@ -1,0 +1,138 @@
+// One object on its way up in parts. Parts go up in parallel, bounded over all objects together, and each waits for its turn before
+// the next one is cut, so that slow storage slows whoever writes. The object appears with the last request, or not at all.
+
+import { crc32 } from 'node:zlib';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  type CompletedPart,
+  CreateMultipartUploadCommand,
+  type CreateMultipartUploadCommandInput,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { BackupError, errorOf } from '../../model/errors.ts';
+import type { AdaptiveLimit } from '../adaptive-limit.ts';
+import type { BodyPart } from '../body-parts.ts';
+import type { RequestPolicy } from '../request-policy.ts';
+import { crc32Header } from './crc32-header.ts';
+import { s3ErrorOf } from './s3-failures.ts';
+
+export interface S3UploadOptions {
+  readonly client: S3Client;
+  readonly policy: RequestPolicy;
+  /** Shared by all uploads to one store; each turn is a part in memory. */
+  readonly partsInFlight: AdaptiveLimit;
+  /** For messages; the whole key is in `object`. */
+  readonly key: string;
+  /** What the object is created with. */
+  readonly object: CreateMultipartUploadCommandInput;
+  readonly sendsChecksums: boolean;
+}
+
+/** Answers to the last request that leave open whose object has the key. */
+const UNDECIDED: ReadonlySet<string> = new Set(['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchUpload']);
+
+export class S3MultipartUpload {
+  readonly #options: S3UploadOptions;
+  readonly #target: {
+    readonly Bucket: string | undefined;
+    readonly Key: string | undefined;
+    readonly UploadId: string;
+  };
+  readonly #cancel = new AbortController();
+  readonly #uploads: Promise<void>[] = [];
+  readonly #parts: CompletedPart[] = [];
+  #failure: Error | undefined;
+  #isOver = false;
+
+  private constructor(options: S3UploadOptions, uploadId: string) {
+    this.#options = options;
+    this.#target = { Bucket: options.object.Bucket, Key: options.object.Key, UploadId: uploadId };
+  }
+
+  static async begin(options: S3UploadOptions): Promise<S3MultipartUpload> {
+    const { client, policy, key, object, sendsChecksums } = options;
+    // One checksum over the whole object, whatever its parts: the last request names what all the bytes must give together.
+    const checksum = sendsChecksums ? ({ ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const) : {};
+    const command = new CreateMultipartUploadCommand({ ...object, ...checksum });
+    const { UploadId } = await policy.run('CreateMultipartUpload', key, (signal) =>
+      client.send(command, { abortSignal: signal }),
+    );
+    if (UploadId === undefined) throw new BackupError('STORE_UNSUITABLE', `CreateMultipartUpload ${key}: no upload id`);
+    return new S3MultipartUpload(options, UploadId);
+  }
+
+  /** Starts a part once it may go; it gives its memory back when it is up. @throws what an earlier part failed with */
+  async add(part: BodyPart): Promise<void> {
+    const turn = await this.#options.partsInFlight.acquire(this.#cancel.signal);
+    if (this.#failure !== undefined) {
+      this.#options.partsInFlight.release(turn, 'same');
+      throw this.#failure;
+    }
+    const number = this.#uploads.length + 1;
+    const upload = this.#send(number, part)
+      .catch((error: unknown) => {
+        this.#failure ??= errorOf(error);
+      })
+      .finally(() => this.#options.partsInFlight.release(turn, 'same'));
+    this.#uploads.push(upload);
+  }
+
+  /** Waits for the parts and makes the object appear. `undecided`: something has the key, perhaps this very object. */
+  async complete(crc: number): Promise<'created' | 'undecided'> {
+    const { client, policy, key, sendsChecksums } = this.#options;
+    await Promise.all(this.#uploads);
+    if (this.#failure !== undefined) throw this.#failure;
+    const command = new CompleteMultipartUploadCommand({
+      ...this.#target,
+      MultipartUpload: { Parts: this.#parts },
+      IfNoneMatch: '*',
+      ...(sendsChecksums ? { ChecksumCRC32: crc32Header(crc), ChecksumType: 'FULL_OBJECT' } : {}),
+    });
+    return policy.run('CompleteMultipartUpload', key, async (signal) => {
+      try {
+        await client.send(command, { abortSignal: signal });
+        this.#isOver = true;
+        return 'created';
+      } catch (error) {
+        const { status, code } = s3ErrorOf(error);
+        if (status === 412 || UNDECIDED.has(code)) return 'undecided';
+        throw error;
+      }
+    });
+  }
+
+  /** Gives the parts back, as far as the store answers. Never throws. */
+  async abort(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { client, policy, key } = this.#options;
+    this.#cancel.abort(new BackupError('INTERRUPTED', `the upload of ${key} was given up`));
+    await Promise.all(this.#uploads);
+    if (policy.traffic().circuit === 'open') return;
+    const command = new AbortMultipartUploadCommand(this.#target);
+    await policy
+      .run('AbortMultipartUpload', key, (signal) => client.send(command, { abortSignal: signal }))
+      .catch(() => {});
+  }
+
+  async #send(number: number, part: BodyPart): Promise<void> {
+    const { client, policy, key, sendsChecksums } = this.#options;
+    const checksum = sendsChecksums ? { ChecksumCRC32: crc32Header(crc32(part.bytes)) } : {};
+    const command = new UploadPartCommand({ ...this.#target, PartNumber: number, Body: part.bytes, ...checksum });
+    let attempts = 0;
+    const { ETag } = await policy.run(
+      'UploadPart',
+      key,
+      (signal) => {
+        attempts += 1;
+        return client.send(command, { abortSignal: signal });
+      },
+      this.#cancel.signal,
+    );
+    this.#parts[number - 1] = { PartNumber: number, ...(ETag === undefined ? {} : { ETag }), ...checksum };
+    // After a request that was cut off, its socket may still read from the memory.
+    if (attempts === 1) part.release();
+  }
+}

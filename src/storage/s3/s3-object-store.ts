@@ -1,0 +1,277 @@
+// Objects in a bucket of S3 or of a store that speaks its protocol. Small objects go up in one request, larger ones in parts; either
+// way the last request carries `If-None-Match: *`, so an object appears once, whole, or not at all. Each put carries a nonce: when
+// the answer to a request was lost, the object itself tells whose it is.
+
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import {
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { BackupError } from '../../model/errors.ts';
+import { AdaptiveLimit } from '../adaptive-limit.ts';
+import { type BodyPart, cutParts, PartMemory } from '../body-parts.ts';
+import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import { RequestPolicy, type RequestPolicyOptions } from '../request-policy.ts';
+import { crc32Header } from './crc32-header.ts';
+import { createS3Client, type S3Settings } from './s3-client.ts';
+import { S3Download } from './s3-download.ts';
+import { isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
+import { S3MultipartUpload } from './s3-multipart-upload.ts';
+import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unfinished-uploads.ts';
+
+/** Metadata of every object: which put made it. */
+const NONCE = 'kafka-backup-put';
+const DAY_MS = 86_400_000;
+
+/** What the request policy reports to and lives by; real time where nothing is given. */
+export type S3Surroundings = Omit<RequestPolicyOptions, 'translate' | 'timeoutMs' | 'patienceMs' | 'maxConcurrency'>;
+
+export class S3ObjectStore implements ObjectStore {
+  readonly description: string;
+  readonly policy: RequestPolicy;
+  readonly #client: S3Client;
+  readonly #settings: S3Settings;
+  /** In front of every key: empty, or ends with a slash. */
+  readonly #prefix: string;
+  readonly #memory: PartMemory;
+  readonly #partsInFlight: AdaptiveLimit;
+
+  constructor(settings: S3Settings, surroundings: S3Surroundings = {}) {
+    const { bucket, prefix, region, requests } = settings;
+    this.#settings = settings;
+    this.#client = createS3Client(settings);
+    this.#prefix = prefix === '' ? '' : `${prefix}/`;
+    this.description = `s3://${bucket}/${this.#prefix}`;
+    this.#memory = new PartMemory(requests.partSizeBytes, requests.maxPartsInFlight);
+    this.#partsInFlight = new AdaptiveLimit(requests.maxPartsInFlight);
+    this.policy = new RequestPolicy({
+      ...surroundings,
+      translate: (failure, operation, key) => translateS3({ bucket, region }, failure, operation, key),
+      timeoutMs: requests.requestTimeoutMs,
+      patienceMs: requests.retryTimeoutMs,
+      maxConcurrency: requests.maxConcurrentRequests,
+    });
+  }
+
+  async putIfAbsent(
+    key: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
+    assertObjectKey(key);
+    const nonce = randomBytes(16).toString('hex');
+    const body = { crc32: 0 };
+    let upload: S3MultipartUpload | undefined;
+    try {
+      for await (const part of cutParts(checksummed(chunks, body), this.#memory)) {
+        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, body.crc32);
+        upload ??= await this.#beginUpload(key, nonce);
+        await upload.add(part);
+      }
+      if (upload === undefined) throw new Error('invariant broken: a body without a part');
+      const outcome = await upload.complete(body.crc32);
+      return outcome === 'created' ? outcome : await this.#whose(key, nonce, upload);
+    } catch (error) {
+      // Of an upload that stays behind nothing is visible; where the store is away, it is left to a lifecycle rule of the bucket.
+      await upload?.abort();
+      throw error;
+    }
+  }
+
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    assertObjectKey(key);
+    if (range !== undefined && ('suffixBytes' in range ? range.suffixBytes : range.sizeBytes) === 0) {
+      const found = await this.head(key);
+      return found === undefined ? undefined : (into ?? new Uint8Array(0)).subarray(0, 0);
+    }
+    const { bucket, checksum } = this.#settings;
+    const download = new S3Download({
+      client: this.#client,
+      bucket,
+      objectKey: this.#prefix + key,
+      verifies: checksum === 'when_supported',
+      range,
+      into,
+    });
+    const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal));
+    return found === 'absent' ? undefined : download.bytes();
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    assertObjectKey(key);
+    const found = await this.#head(key);
+    return found && { key, sizeBytes: found.ContentLength ?? 0, modifiedAtMs: wholeSeconds(found.LastModified) };
+  }
+
+  async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
+    assertKeyPrefix(prefix);
+    let token: string | undefined;
+    do {
+      const after = startAfter === '' ? {} : { StartAfter: this.#prefix + startAfter };
+      const command = new ListObjectsV2Command({
+        Bucket: this.#settings.bucket,
+        Prefix: this.#prefix + prefix,
+        ...(token === undefined ? after : { ContinuationToken: token }),
+      });
+      const page = await this.policy.run('ListObjectsV2', prefix, (signal) =>
+        this.#client.send(command, { abortSignal: signal }),
+      );
+      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
+        const key = Key.slice(this.#prefix.length);
+        // Others may keep objects here too, and some tools make empty ones for folders.
+        if (isObjectKey(key)) yield { key, sizeBytes: Size, modifiedAtMs: wholeSeconds(LastModified) };
+      }
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  async delete(key: string): Promise<void> {
+    assertObjectKey(key);
+    const command = new DeleteObjectCommand({ Bucket: this.#settings.bucket, Key: this.#prefix + key });
+    await this.policy.run('DeleteObject', key, (signal) =>
+      this.#client.send(command, { abortSignal: signal }).catch(absentAsUndefined),
+    );
+  }
+
+  async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    assertKeyPrefix(prefix);
+    yield* listUnfinishedUploads(this.#place(), prefix);
+  }
+
+  async discard(upload: UnfinishedUpload): Promise<void> {
+    assertObjectKey(upload.name);
+    await abortUpload(this.#place(), upload);
+  }
+
+  /** As the answer to a listing is dated. */
+  async clock(): Promise<number> {
+    const command = new ListObjectsV2Command({ Bucket: this.#settings.bucket, Prefix: this.#prefix, MaxKeys: 1 });
+    let date: string | undefined;
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        const answer = await next(args);
+        const { headers } = answer.response as { readonly headers?: Readonly<Record<string, string>> };
+        date = headers?.['date'];
+        return answer;
+      },
+      { step: 'deserialize', name: 'readDate' },
+    );
+    await this.policy.run('ListObjectsV2', '', (signal) => this.#client.send(command, { abortSignal: signal }));
+    const timeMs = Date.parse(date ?? '');
+    if (Number.isNaN(timeMs)) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);
+    return timeMs;
+  }
+
+  async close(): Promise<void> {
+    this.policy.close();
+    this.#client.destroy();
+  }
+
+  async #putWhole(key: string, nonce: string, part: BodyPart, crc: number): Promise<'created' | 'exists'> {
+    const command = new PutObjectCommand({
+      ...this.#newObject(key, nonce),
+      Body: part.bytes,
+      IfNoneMatch: '*',
+      ...(this.#sendsChecksums() ? { ChecksumCRC32: crc32Header(crc) } : {}),
+    });
+    let attempts = 0;
+    const outcome = await this.policy.run('PutObject', key, async (signal) => {
+      attempts += 1;
+      try {
+        await this.#client.send(command, { abortSignal: signal });
+        return 'created';
+      } catch (error) {
+        if (s3ErrorOf(error).status === 412) return 'exists';
+        throw error;
+      }
+    });
+    // After a request that was cut off, its socket may still read from the memory.
+    if (attempts === 1) part.release();
+    return outcome === 'created' ? outcome : await this.#whose(key, nonce);
+  }
+
+  #place(): S3UploadPlace {
+    return { client: this.#client, policy: this.policy, bucket: this.#settings.bucket, prefix: this.#prefix };
+  }
+
+  #beginUpload(key: string, nonce: string): Promise<S3MultipartUpload> {
+    return S3MultipartUpload.begin({
+      client: this.#client,
+      policy: this.policy,
+      partsInFlight: this.#partsInFlight,
+      key,
+      object: this.#newObject(key, nonce),
+      sendsChecksums: this.#sendsChecksums(),
+    });
+  }
+
+  /** Something has the key: the object of this very put whose answer was lost, or another one. */
+  async #whose(key: string, nonce: string, upload?: S3MultipartUpload): Promise<'created' | 'exists'> {
+    const found = await this.#head(key);
+    if (found?.Metadata?.[NONCE] === nonce) return 'created';
+    if (found === undefined) {
+      const message = `put ${key} in ${this.description}: another put or delete of the same key came in between`;
+      throw new BackupError('STORE_UNAVAILABLE', message, { context: { key } });
+    }
+    await upload?.abort();
+    return 'exists';
+  }
+
+  #head(key: string): Promise<HeadObjectCommandOutput | undefined> {
+    const command = new HeadObjectCommand({ Bucket: this.#settings.bucket, Key: this.#prefix + key });
+    return this.policy.run('HeadObject', key, (signal) =>
+      this.#client.send(command, { abortSignal: signal }).catch(absentAsUndefined),
+    );
+  }
+
+  /** Object lock is refused without a checksum. */
+  #sendsChecksums(): boolean {
+    return this.#settings.checksum === 'when_supported' || this.#settings.objectLock !== null;
+  }
+
+  #newObject(key: string, nonce: string) {
+    const { bucket, serverSideEncryption, kmsKeyId, storageClass, tags, objectLock } = this.#settings;
+    return {
+      Bucket: bucket,
+      Key: this.#prefix + key,
+      Metadata: { [NONCE]: nonce },
+      ContentType: 'application/octet-stream',
+      ...(serverSideEncryption === null ? {} : { ServerSideEncryption: serverSideEncryption }),
+      ...(kmsKeyId === null ? {} : { SSEKMSKeyId: kmsKeyId }),
+      ...(storageClass === null ? {} : { StorageClass: storageClass }),
+      ...(tags.size === 0 ? {} : { Tagging: new URLSearchParams([...tags]).toString() }),
+      ...(objectLock === null
+        ? {}
+        : {
+            ObjectLockMode: objectLock.mode,
+            ObjectLockRetainUntilDate: new Date(Date.now() + objectLock.days * DAY_MS),
+          }),
+    };
+  }
+}
+
+/** The same chunks; `of.crc32` is the checksum of what has gone by. */
+async function* checksummed(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  of: { crc32: number },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    of.crc32 = crc32(chunk, of.crc32);
+    yield chunk;
+  }
+}
+
+/** A listing tells milliseconds where the store has them, a head never does. */
+function wholeSeconds(instant: Date | undefined): number {
+  return Math.floor((instant?.getTime() ?? 0) / 1000) * 1000;
+}
+
+/** An object that is not there is an answer. */
+function absentAsUndefined(error: unknown): undefined {
+  if (!isAbsent(error)) throw error;
+}

@@ -1,0 +1,229 @@
+// Azure Blob in trouble: answers that are lost, bytes that change on their way, requests that the service refuses. The service is
+// Azurite; what spoils the requests stands in front of it.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import {
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';
+import { ERROR_KINDS } from '../../src/model/errors.ts';
+import type { AzureSettings } from '../../src/storage/azure/azure-client.ts';
+import { AzureObjectStore } from '../../src/storage/azure/azure-object-store.ts';
+import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../support/stores/azurite.ts';
+import { FaultProxy, type SeenRequest } from '../support/stores/fault-proxy.ts';
+import { QUICK_REQUESTS } from '../support/stores/store-server.ts';
+
+const MIB = 1024 * 1024;
+const CONTAINER = 'backups';
+/** More than one part, of different bytes. */
+const LARGE = Buffer.from(Uint8Array.from({ length: 3 * MIB + 5 }, (_, index) => (index >>> 8) ^ index));
+
+const isBlock = ({ method, url }: SeenRequest): boolean => method === 'PUT' && /comp=block(&|$)/.test(url);
+const isCommit = ({ method, url }: SeenRequest): boolean => method === 'PUT' && url.includes('comp=blocklist');
+const isWhole = ({ method, url }: SeenRequest): boolean => method === 'PUT' && !url.includes('comp=');
+const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('comp=list');
+
+describe('the store on Azure', { timeout: 120_000 }, () => {
+  let azurite: Azurite;
+  let proxy: FaultProxy;
+  let store: AzureObjectStore;
+  let keys = 0;
+
+  before(async () => {
+    azurite = await startAzurite();
+    await azurite.createContainer(CONTAINER);
+    proxy = await FaultProxy.start(`http://${azurite.server.address}`);
+    store = new AzureObjectStore(settings());
+  });
+
+  after(async () => {
+    await store?.close();
+    await proxy?.stop();
+    await azurite?.server.stop();
+  });
+
+  function settings(changes: Partial<AzureSettings> = {}): AzureSettings {
+    const endpoint = `http://${proxy.address}/${AZURITE_ACCOUNT.name}`;
+    return azurite.settings({ container: CONTAINER, endpoint, ...changes });
+  }
+
+  function newKey(): string {
+    keys += 1;
+    return `trouble/${keys}`;
+  }
+
+  for (const { what, fits, body } of [
+    { what: 'a blob of one request', fits: isWhole, body: LARGE.subarray(0, 1000) },
+    { what: 'a list of blocks', fits: isCommit, body: LARGE },
+  ]) {
+    it(`knows its own work where the answer to ${what} was lost`, async () => {
+      const key = newKey();
+      proxy.once(fits, { kind: 'lose-answer' });
+      assert.equal(await store.putIfAbsent(key, [body]), 'created');
+      assert.ok(body.equals((await store.get(key))!));
+      assert.equal(await store.putIfAbsent(key, [body]), 'exists');
+    });
+  }
+
+  it('stages a block again whose answer was lost', async () => {
+    const key = newKey();
+    proxy.once(isBlock, { kind: 'lose-answer' });
+    assert.equal(await store.putIfAbsent(key, [LARGE]), 'created');
+    assert.ok(LARGE.equals((await store.get(key))!));
+  });
+
+  for (const { what, fits, body } of [
+    { what: 'a blob of one request', fits: isWhole, body: LARGE.subarray(0, 1000) },
+    { what: 'a block', fits: isBlock, body: LARGE },
+  ]) {
+    it(`lets nothing appear of ${what} that changed on its way up`, async () => {
+      const key = newKey();
+      proxy.once(fits, { kind: 'damage-request' });
+      await assert.rejects(store.putIfAbsent(key, [body]), {
+        code: 'STORE_CHECKSUM_MISMATCH',
+        message: new RegExp(`${key} in container ${CONTAINER} .*Md5Mismatch`),
+      });
+      assert.equal(await store.head(key), undefined);
+      assert.equal(await store.putIfAbsent(key, [body]), 'created');
+    });
+  }
+
+  it('tells bytes that changed on their way down', async () => {
+    const key = newKey();
+    await store.putIfAbsent(key, [LARGE]);
+    for (const range of [undefined, { position: 10, sizeBytes: 100 }, { suffixBytes: 100 }]) {
+      proxy.once(isGet, { kind: 'damage-answer' });
+      await assert.rejects(store.get(key, range), { code: 'STORE_CHECKSUM_MISMATCH' });
+    }
+  });
+
+  it('reads on where a download broke off', async () => {
+    const key = newKey();
+    const body = Buffer.concat([LARGE, LARGE, LARGE]);
+    await store.putIfAbsent(key, [body]);
+    const before = proxy.seen.filter(isGet).length;
+    proxy.once(isGet, { kind: 'cut-answer', afterBytes: 100_000 });
+    assert.ok(body.equals((await store.get(key))!));
+    // Three pieces of at most 4 MiB, one of them twice.
+    assert.equal(proxy.seen.filter(isGet).length - before, 4);
+  });
+
+  it('waits as long as a busy store asks for', async () => {
+    const headers = { 'x-ms-error-code': 'ServerBusy', 'retry-after': '1' };
+    proxy.once(isWhole, { kind: 'answer', status: 503, headers });
+    const startedAt = performance.now();
+    assert.equal(await store.putIfAbsent(newKey(), [Buffer.from('x')]), 'created');
+    assert.ok(performance.now() - startedAt >= 1000);
+  });
+
+  it('asks again after a request that is never answered', async () => {
+    const impatient = new AzureObjectStore(settings({ requests: { ...QUICK_REQUESTS, requestTimeoutMs: 300 } }));
+    proxy.once(isWhole, { kind: 'hang' });
+    assert.equal(await impatient.putIfAbsent(newKey(), [Buffer.from('x')]), 'created');
+    await impatient.close();
+  });
+
+  it('lets exactly one of several large puts win, whole', async () => {
+    proxy.decide = () => undefined;
+    const key = newKey();
+    const bodies = [1, 2, 3, 4].map((fill) => Buffer.alloc(2 * MIB + fill, fill));
+    const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent(key, [body])));
+    const winner = outcomes.indexOf('created');
+    assert.equal(outcomes.filter((outcome) => outcome === 'created').length, 1, String(outcomes));
+    assert.ok(bodies[winner]!.equals((await store.get(key))!));
+  });
+
+  it('leaves nothing that anybody sees of a large put that was given up', async () => {
+    const key = newKey();
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield LARGE;
+      throw new Error('the body failed');
+    }
+    await assert.rejects(store.putIfAbsent(key, failing()), { message: 'the body failed' });
+    assert.equal(await store.head(key), undefined);
+    for await (const { key: found } of store.list('trouble/')) assert.notEqual(found, key);
+  });
+
+  it('lists in order over many pages, from any key', async () => {
+    const paging = new AzureObjectStore(settings(), { pageSize: 3 });
+    const names = ['a/1', 'a/2', 'a/b/1', 'a/b/2', 'a-b/1', 'a.b', 'b', 'c/1', 'c/2', 'c/3', 'c/4', 'd/e/f/g'];
+    for (const name of names) await store.putIfAbsent(`pages/${name}`, []);
+    const sorted = names.map((name) => `pages/${name}`).sort();
+    for (const startAfter of ['', 'pages/', 'pages/a', 'pages/a/b', 'pages/a0', 'pages/c/', 'pages/zz', ...sorted]) {
+      const found: string[] = [];
+      for await (const { key } of paging.list('pages/', startAfter)) found.push(key);
+      assert.deepEqual(
+        found,
+        sorted.filter((key) => key > startAfter),
+        `after ${startAfter}`,
+      );
+    }
+    await paging.close();
+  });
+
+  describe('refuses', () => {
+    async function assertRefused(changes: Partial<AzureSettings>, code: string, message: RegExp): Promise<string> {
+      const refused = new AzureObjectStore(settings(changes));
+      const error = await refused.putIfAbsent(newKey(), [Buffer.from('x')]).then(
+        () => assert.fail('it was let in'),
+        (failure: Error) => failure,
+      );
+      await refused.close();
+      assert.equal((error as { code?: unknown }).code, code);
+      assert.match(error.message, message);
+      assert.match(error.message, /^PutBlob trouble\/\d+ in container /);
+      return error.message;
+    }
+
+    function signature(permissions: string, expiresOn: Date): string {
+      const credential = new StorageSharedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key);
+      const of = { containerName: CONTAINER, expiresOn, permissions: ContainerSASPermissions.parse(permissions) };
+      return generateBlobSASQueryParameters(of, credential).toString();
+    }
+
+    const soon = new Date(Date.now() + 3_600_000);
+    const past = new Date(Date.now() - 3_600_000);
+
+    it('a container that is not there', async () => {
+      await assertRefused(
+        { container: 'no-such' },
+        'STORE_UNSUITABLE',
+        /no-such.*ContainerNotFound.*storage\.container/,
+      );
+    });
+
+    it('a wrong account key, with exit code 12', async () => {
+      const accountKey = Buffer.from('not the key').toString('base64');
+      await assertRefused({ accountKey }, 'STORE_AUTHENTICATION_FAILED', /403.*account_key/);
+      assert.equal(ERROR_KINDS.STORE_AUTHENTICATION_FAILED.exitCode, 12);
+      assert.throws(() => new AzureObjectStore(settings({ accountKey: 'n o' })), { code: 'CONFIG_INVALID' });
+    });
+
+    it('a shared access signature that has expired or lacks a permission, and never shows it', async () => {
+      const expired = { accountKey: null, sasToken: signature('racwdl', past) };
+      const said = await assertRefused(expired, 'STORE_AUTHENTICATION_FAILED', /sas_token|shared access signature/);
+      assert.ok(!said.includes('sig='));
+      const readOnly = { accountKey: null, sasToken: `?${signature('rl', soon)}` };
+      await assertRefused(readOnly, 'STORE_AUTHORIZATION_FAILED', /permission/i);
+    });
+
+    it('a host that nobody answers on, after its patience', async () => {
+      const requests = { ...QUICK_REQUESTS, retryTimeoutMs: 300 };
+      const endpoint = 'http://127.0.0.1:9/account';
+      await assertRefused({ endpoint, requests }, 'STORE_UNAVAILABLE', /ECONNREFUSED.*attempts? in/);
+    });
+
+    it('no shared access signature that has what it takes', async () => {
+      const sasToken = signature('racwdl', soon);
+      const signed = new AzureObjectStore(settings({ accountKey: null, sasToken }));
+      const key = newKey();
+      assert.equal(await signed.putIfAbsent(key, [LARGE]), 'created');
+      assert.equal(await signed.putIfAbsent(key, [LARGE]), 'exists');
+      assert.ok(LARGE.equals((await signed.get(key))!));
+      await signed.delete(key);
+      assert.equal(await signed.head(key), undefined);
+      await signed.close();
+    });
+  });
+});

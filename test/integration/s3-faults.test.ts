@@ -1,0 +1,358 @@
+// The S3 store where things go wrong on the way: a real server behind a proxy that spoils single requests. Nothing is lost,
+// doubled or damaged in silence, and every refusal names its remedy.
+
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import {
+  GetObjectRetentionCommand,
+  GetObjectTaggingCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+} from '@aws-sdk/client-s3';
+import { BackupError } from '../../src/model/errors.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import type { S3Settings } from '../../src/storage/s3/s3-client.ts';
+import { S3ObjectStore } from '../../src/storage/s3/s3-object-store.ts';
+import { type Fault, FaultProxy, type SeenRequest } from '../support/stores/fault-proxy.ts';
+import { s3Client, startVersitygw, type Versitygw } from '../support/stores/versitygw.ts';
+
+const MIB = 1024 * 1024;
+const BUCKET = 'faults';
+const LOCKED_BUCKET = 'locked';
+
+let gateway: Versitygw;
+let proxy: FaultProxy;
+let keys = 0;
+
+before(async () => {
+  gateway = await startVersitygw();
+  await gateway.createBucket(BUCKET);
+  await gateway.createBucket(LOCKED_BUCKET, { objectLock: true });
+  proxy = await FaultProxy.start(gateway.endpoint, { keepHost: true });
+});
+
+after(async () => {
+  await proxy?.stop();
+  await gateway?.server.stop();
+});
+
+beforeEach(() => {
+  proxy.decide = () => undefined;
+  proxy.seen.length = 0;
+  keys += 1;
+});
+
+function open(change: Partial<S3Settings> = {}, requests: Partial<S3Settings['requests']> = {}): S3ObjectStore {
+  const settings = gateway.settings({ bucket: BUCKET, endpoint: `http://${proxy.address}`, ...change });
+  return new S3ObjectStore({ ...settings, requests: { ...settings.requests, ...requests } });
+}
+
+/** A key of this test's own. */
+function key(): string {
+  return `test-${keys}/object`;
+}
+
+function content(sizeBytes: number): Buffer {
+  const bytes = Buffer.alloc(sizeBytes);
+  for (let position = 0; position + 4 <= sizeBytes; position += 64) bytes.writeUInt32LE(position * 7, position);
+  return bytes;
+}
+
+/** An answer of S3 in the server's stead. */
+function answer(status: number, code: string, headers: Record<string, string> = {}): Fault {
+  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>said the test</Message></Error>`;
+  return { kind: 'answer', status, headers: { 'content-type': 'application/xml', ...headers }, body };
+}
+
+const isPart = ({ url }: SeenRequest): boolean => url.includes('partNumber=');
+const isEnd = ({ method, url }: SeenRequest): boolean => method === 'POST' && url.includes('uploadId=');
+const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
+const isGet = ({ method }: SeenRequest): boolean => method === 'GET';
+
+async function assertHolds(store: ObjectStore, name: string, wanted: Buffer): Promise<void> {
+  const found = await store.get(name);
+  assert.ok(found !== undefined && wanted.equals(found), `${name} is what was put`);
+}
+
+describe('requests to S3', () => {
+  it('are one for a small object, and two more than its parts for a large one', async () => {
+    const store = open();
+    await store.putIfAbsent(key(), [content(5 * MIB)]);
+    assert.deepEqual(
+      proxy.seen.map(({ method }) => method),
+      ['PUT'],
+    );
+    proxy.seen.length = 0;
+    await store.putIfAbsent(`${key()}-large`, [content(11 * MIB)]);
+    assert.deepEqual(proxy.seen.map(({ method }) => method).toSorted(), ['POST', 'POST', 'PUT', 'PUT', 'PUT']);
+  });
+
+  it('carry no checksum headers where the store knows none', async () => {
+    const store = open({ checksum: 'when_required' });
+    for (const sizeBytes of [10, 6 * MIB]) {
+      const bytes = content(sizeBytes);
+      assert.equal(await store.putIfAbsent(`${key()}-${sizeBytes}`, [bytes]), 'created');
+      await assertHolds(store, `${key()}-${sizeBytes}`, bytes);
+    }
+    const names = proxy.seen.flatMap(({ headers }) => Object.keys(headers));
+    assert.deepEqual(
+      names.filter((name) => /^x-amz-(checksum|sdk-checksum|trailer)/.test(name)),
+      [],
+    );
+  });
+
+  it('carry what new objects are to be: tags, metadata and a lock until its day', async () => {
+    const days = 3;
+    const store = open({
+      bucket: LOCKED_BUCKET,
+      tags: new Map([
+        ['team', 'data + co'],
+        ['cost:center', '4/2'],
+      ]),
+      objectLock: { mode: 'GOVERNANCE', days },
+    });
+    const client = s3Client(gateway.endpoint);
+    for (const sizeBytes of [10, 6 * MIB]) {
+      const of = { Bucket: LOCKED_BUCKET, Key: `${key()}-${sizeBytes}` };
+      assert.equal(await store.putIfAbsent(of.Key, [content(sizeBytes)]), 'created');
+      const { TagSet } = await client.send(new GetObjectTaggingCommand(of));
+      assert.deepEqual(
+        new Map(TagSet?.map(({ Key, Value }) => [Key, Value])),
+        new Map([
+          ['team', 'data + co'],
+          ['cost:center', '4/2'],
+        ]),
+      );
+      const { Retention } = await client.send(new GetObjectRetentionCommand(of));
+      assert.equal(Retention?.Mode, 'GOVERNANCE');
+      const until = Retention.RetainUntilDate!.getTime() - Date.now();
+      assert.ok(Math.abs(until - days * 86_400_000) < 60_000);
+      assert.equal((await client.send(new HeadObjectCommand(of))).ContentLength, sizeBytes);
+    }
+    client.destroy();
+  });
+});
+
+describe('a lost answer', () => {
+  it('to the put of a small object leaves one object, known as our own', async () => {
+    const store = open();
+    proxy.once(isPut, { kind: 'lose-answer' });
+    assert.equal(await store.putIfAbsent(key(), [content(1000)]), 'created');
+    assert.deepEqual(
+      proxy.seen.map(({ method }) => method),
+      ['PUT', 'PUT', 'HEAD'],
+    );
+    await assertHolds(store, key(), content(1000));
+    assert.equal(await store.putIfAbsent(key(), [content(1000)]), 'exists');
+  });
+
+  it('to the last request of a large object leaves one object, known as our own', async () => {
+    const store = open();
+    proxy.once(isEnd, { kind: 'lose-answer' });
+    assert.equal(await store.putIfAbsent(key(), [content(11 * MIB)]), 'created');
+    await assertHolds(store, key(), content(11 * MIB));
+    assert.equal(await store.putIfAbsent(key(), [content(11 * MIB)]), 'exists');
+    assert.deepEqual(await unfinished(), []);
+  });
+
+  it('to a part repeats the part', async () => {
+    const store = open();
+    proxy.once(isPart, { kind: 'lose-answer' });
+    assert.equal(await store.putIfAbsent(key(), [content(16 * MIB)]), 'created');
+    assert.equal(proxy.seen.filter(isPart).length, 5);
+    await assertHolds(store, key(), content(16 * MIB));
+  });
+});
+
+describe('a store in trouble', () => {
+  it('is waited for, however it says so', async () => {
+    const troubles: Fault[] = [
+      answer(503, 'SlowDown', { 'retry-after': '0' }),
+      answer(429, 'TooManyRequests'),
+      answer(500, 'InternalError'),
+      answer(400, 'RequestTimeout'),
+      answer(409, 'OperationAborted'),
+      { kind: 'drop' },
+    ];
+    for (const [index, trouble] of troubles.entries()) {
+      const store = open();
+      let spoilt = 0;
+      proxy.decide = () => ((spoilt += 1) <= 3 ? trouble : undefined);
+      const bytes = content(6 * MIB);
+      assert.equal(await store.putIfAbsent(`${key()}-${index}`, [bytes]), 'created', JSON.stringify(trouble));
+      spoilt = 0;
+      await assertHolds(store, `${key()}-${index}`, bytes);
+    }
+  });
+
+  it('gets fewer requests at once when it asks for that', async () => {
+    const store = open();
+    proxy.once(isPut, answer(503, 'SlowDown'));
+    await store.putIfAbsent(key(), [content(10)]);
+    assert.ok(store.policy.traffic().concurrency < 16);
+  });
+
+  it('that does not answer is asked again after the time-out', async () => {
+    const store = open({}, { requestTimeoutMs: 300 });
+    proxy.once(isPut, { kind: 'hang' });
+    assert.equal(await store.putIfAbsent(key(), [content(10)]), 'created');
+    await assertHolds(store, key(), content(10));
+  });
+
+  it('is given up after the patience, and named', async () => {
+    const store = open({}, { retryTimeoutMs: 500 });
+    proxy.decide = () => ({ kind: 'drop' });
+    await assert.rejects(store.putIfAbsent(key(), [content(10)]), (error: BackupError) => {
+      assert.equal(error.code, 'STORE_UNAVAILABLE');
+      assert.match(error.message, new RegExp(`^PutObject ${key()} in bucket ${BUCKET}: .*\\(\\d+ attempts in`));
+      return true;
+    });
+  });
+
+  it('leaves no unfinished upload of a large object that failed', async () => {
+    const store = open();
+    proxy.decide = (request) => (isPart(request) ? answer(403, 'AccessDenied') : undefined);
+    await assert.rejects(store.putIfAbsent(key(), [content(20 * MIB)]), { code: 'STORE_AUTHORIZATION_FAILED' });
+    proxy.decide = () => undefined;
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield content(12 * MIB);
+      throw new Error('the body failed');
+    }
+    await assert.rejects(store.putIfAbsent(key(), failing()), /the body failed/);
+    assert.deepEqual(await unfinished(), []);
+    assert.equal(await store.head(key()), undefined);
+  });
+});
+
+describe('a broken download', () => {
+  it('goes on where it broke off, on the same object', async () => {
+    const store = open();
+    const bytes = content(3 * MIB);
+    await store.putIfAbsent(key(), [bytes]);
+    for (const [range, from] of [
+      [undefined, 0],
+      [{ position: 1000, sizeBytes: 2 * MIB }, 1000],
+      [{ suffixBytes: 2 * MIB }, MIB],
+    ] as const) {
+      proxy.seen.length = 0;
+      let cuts = 0;
+      proxy.decide = (request) =>
+        isGet(request) && (cuts += 1) <= 2 ? { kind: 'cut-answer', afterBytes: 500_000 } : undefined;
+      const into = new Uint8Array(new SharedArrayBuffer(3 * MIB));
+      const found = await store.get(key(), range, into);
+      const end = range === undefined || 'suffixBytes' in range ? bytes.byteLength : from + range.sizeBytes;
+      assert.ok(bytes.subarray(from, end).equals(Buffer.from(found!)), JSON.stringify(range));
+      const [, second, third] = proxy.seen;
+      assert.equal(second?.headers.range, `bytes=${from + 500_000}-${end - 1}`);
+      assert.equal(third?.headers.range, `bytes=${from + 1_000_000}-${end - 1}`);
+      assert.match(third?.headers['if-match'] ?? '', /\w+/);
+    }
+  });
+});
+
+describe('bytes that change on the way', () => {
+  it('to the store are refused by it, and nothing is kept', async () => {
+    const store = open();
+    for (const [fits, sizeBytes] of [
+      [isPut, 1000],
+      [isPart, 11 * MIB],
+    ] as const) {
+      proxy.once(fits, { kind: 'damage-request' });
+      await assert.rejects(store.putIfAbsent(key(), [content(sizeBytes)]), { code: 'STORE_CHECKSUM_MISMATCH' });
+      assert.equal(await store.head(key()), undefined);
+    }
+    assert.deepEqual(await unfinished(), []);
+  });
+
+  it('from the store are an error, and are not asked for again', async () => {
+    const store = open();
+    for (const sizeBytes of [1000, 6 * MIB]) {
+      const name = `${key()}-${sizeBytes}`;
+      await store.putIfAbsent(name, [content(sizeBytes)]);
+      proxy.seen.length = 0;
+      proxy.once(isGet, { kind: 'damage-answer' });
+      await assert.rejects(store.get(name), { code: 'STORE_CHECKSUM_MISMATCH' });
+      assert.equal(proxy.seen.length, 1);
+    }
+  });
+});
+
+describe('a refusal', () => {
+  const put = (store: ObjectStore) => store.putIfAbsent(key(), [content(10)]);
+  const list = async (store: ObjectStore) => {
+    for await (const _ of store.list('a')) break;
+  };
+
+  async function assertRefused(run: () => Promise<unknown>, code: string, ...says: readonly RegExp[]): Promise<void> {
+    await assert.rejects(run, (error) => {
+      assert.ok(error instanceof BackupError, String(error));
+      assert.equal(error.code, code, error.message);
+      for (const pattern of says) assert.match(error.message, pattern);
+      assert.doesNotMatch(`${error.message}${String(error.cause)}`, /secret-key|CANARY/);
+      return true;
+    });
+  }
+
+  it('of the credentials names them', async () => {
+    const wrong = { accessKey: 'test-access-key', secretKey: 'CANARY', sessionToken: null };
+    await assertRefused(
+      () => put(open({ credentials: wrong })),
+      'STORE_AUTHENTICATION_FAILED',
+      /SignatureDoesNotMatch/,
+    );
+    const unknown = { accessKey: 'nobody', secretKey: 'CANARY', sessionToken: null };
+    await assertRefused(() => put(open({ credentials: unknown })), 'STORE_AUTHENTICATION_FAILED', /Check access_key/);
+    proxy.decide = () => answer(400, 'ExpiredToken');
+    await assertRefused(() => put(open()), 'STORE_AUTHENTICATION_FAILED', /The token has expired/);
+  });
+
+  it('of a bucket that is not there names it', async () => {
+    const store = open({ bucket: 'nowhere' });
+    for (const run of [() => put(store), () => list(store), () => store.get('a')]) {
+      await assertRefused(run, 'STORE_UNSUITABLE', /in bucket nowhere|bucket nowhere/, /Create the bucket/);
+    }
+  });
+
+  it('of a permission names the request, the key and the permission', async () => {
+    const store = open();
+    await put(store);
+    proxy.decide = () => answer(403, 'AccessDenied');
+    const cases: readonly [() => Promise<unknown>, RegExp][] = [
+      [() => put(store), /^PutObject test-\d+\/object in bucket faults: HTTP 403 AccessDenied .*s3:PutObject/],
+      [() => store.get(key()), /^GetObject .*s3:GetObject/],
+      [() => store.head(key()), /^HeadObject .*s3:GetObject/],
+      [() => list(store), /^ListObjectsV2 a .*s3:ListBucket/],
+      [() => store.delete(key()), /^DeleteObject .*s3:DeleteObject/],
+      [() => store.putIfAbsent(key(), [content(6 * MIB)]), /^CreateMultipartUpload .*s3:PutObject/],
+    ];
+    for (const [run, says] of cases) await assertRefused(run, 'STORE_AUTHORIZATION_FAILED', says);
+  });
+
+  it('of another region names the right one', async () => {
+    proxy.decide = () => answer(301, 'PermanentRedirect', { 'x-amz-bucket-region': 'eu-central-1' });
+    await assertRefused(
+      () => list(open()),
+      'STORE_UNSUITABLE',
+      /storage\.region us-east-1: set storage\.region: eu-central-1/,
+    );
+  });
+
+  it('for the clock names by how much it is wrong', async () => {
+    const store = open({}, { retryTimeoutMs: 300 });
+    proxy.decide = () => answer(403, 'RequestTimeTooSkewed', { date: new Date(Date.now() - 3_600_000).toUTCString() });
+    await assertRefused(() => list(store), 'STORE_UNAVAILABLE', /3600 s ahead|3601 s ahead/, /Set it right/);
+  });
+
+  it('of object lock in a bucket without it says so', async () => {
+    const store = open({ objectLock: { mode: 'COMPLIANCE', days: 1 } });
+    await assertRefused(() => put(store), 'STORE_UNSUITABLE', /Enable object lock/);
+  });
+});
+
+/** Keys of uploads that were begun and neither ended nor given up. */
+async function unfinished(): Promise<(string | undefined)[]> {
+  const client = s3Client(gateway.endpoint);
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
+  client.destroy();
+  return Uploads.map(({ Key }) => Key);
+}

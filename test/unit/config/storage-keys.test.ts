@@ -1,0 +1,225 @@
+// The keys of the store: what they become, and what contradicts what; and the store as --path names it.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { storageFromUrl } from '../../../src/config/storage-url.ts';
+import { checkOne, configFile, configOf, ENOUGH, loaded, problemsOf } from './config-files.ts';
+
+/** Six lines; what a test adds begins in line 7. */
+const BASE = ENOUGH.replace(/ {2}backend: filesystem\n {2}path: .*\n/, '  backend: s3\n');
+const S3 = `${BASE}  bucket: b\n`;
+const AZURE = `${BASE.replace('s3', 'azure')}  account_name: a\n  container: c\n`;
+const GCS = `${BASE.replace('s3', 'gcs')}  bucket: b\n`;
+
+function storage(lines: string, base = S3) {
+  return configOf(base + lines).storage;
+}
+
+describe('the keys of S3', () => {
+  it('need no more than a bucket', () => {
+    assert.deepEqual(storage(''), {
+      kind: 's3',
+      bucket: 'b',
+      prefix: '',
+      region: null,
+      endpoint: null,
+      pathStyle: false,
+      credentials: null,
+      checksum: 'when_supported',
+      serverSideEncryption: null,
+      kmsKeyId: null,
+      storageClass: null,
+      tags: new Map(),
+      objectLock: null,
+      requests: {
+        partSizeBytes: 8_388_608,
+        maxPartsInFlight: 4,
+        maxConcurrentRequests: 32,
+        requestTimeoutMs: 60_000,
+        retryTimeoutMs: 120_000,
+        proxy: null,
+        caPath: null,
+      },
+    });
+  });
+
+  it('say all that a bucket can be told', () => {
+    const lines = `  prefix: /prod/eu/
+  region: eu-central-1
+  access_key: AK
+  secret_key: SK
+  session_token: ST
+  checksum: when_required
+  server_side_encryption: aws:kms
+  kms_key_id: alias/backup
+  storage_class: STANDARD_IA
+  tags: {team: data, "cost:center": "42"}
+  object_lock_mode: COMPLIANCE
+  object_lock_days: 30
+  part_size_bytes: 16MiB
+`;
+    const found = storage(lines);
+    assert.ok(found.kind === 's3');
+    const { prefix, credentials, tags, objectLock, storageClass, kmsKeyId, requests } = found;
+    assert.equal(prefix, 'prod/eu');
+    assert.deepEqual(credentials, { accessKey: 'AK', secretKey: 'SK', sessionToken: 'ST' });
+    assert.deepEqual(
+      [...tags],
+      [
+        ['team', 'data'],
+        ['cost:center', '42'],
+      ],
+    );
+    assert.deepEqual(objectLock, { mode: 'COMPLIANCE', days: 30 });
+    assert.deepEqual([storageClass, kmsKeyId, requests.partSizeBytes], ['STANDARD_IA', 'alias/backup', 16 << 20]);
+  });
+
+  it('take the bucket into the path at an endpoint of one’s own, unless told otherwise', () => {
+    for (const [lines, pathStyle, region] of [
+      ['  endpoint: https://minio:9000\n', true, 'us-east-1'],
+      ['  endpoint: https://minio:9000\n  path_style: false\n', false, 'us-east-1'],
+      ['  endpoint: https://x.r2.cloudflarestorage.com\n  region: auto\n', true, 'auto'],
+      ['  endpoint: https://s3-accelerate.amazonaws.com\n', false, null],
+    ] as const) {
+      const found = storage(lines);
+      assert.ok(found.kind === 's3');
+      assert.deepEqual([found.pathStyle, found.region], [pathStyle, region], lines);
+    }
+  });
+
+  it('take secrets from files', () => {
+    const [key, secret] = [configFile('AK\n'), configFile('S=K\r\n')];
+    const found = storage(`  access_key_file: ${key}\n  secret_key_file: ${secret}\n`);
+    assert.ok(found.kind === 's3');
+    assert.deepEqual(found.credentials, { accessKey: 'AK', secretKey: 'S=K', sessionToken: null });
+  });
+
+  it('warn of an endpoint without TLS unless it was allowed, and refuse it where that is forbidden', () => {
+    const plain = '  endpoint: http://minio:9000\n';
+    assert.match(
+      loaded(S3 + plain)
+        .notices.map(({ message }) => message)
+        .join(),
+      /without TLS/,
+    );
+    assert.deepEqual(loaded(`${S3}${plain}  allow_http: true\n`).notices, []);
+    checkOne(`${S3}${plain}  allow_http: false\n`, '8:13', 'storage.endpoint', 'this endpoint has no TLS. Use https');
+  });
+
+  it('are refused where they contradict each other', () => {
+    checkOne(BASE, '5:1', 'storage.bucket', 'backend s3 needs bucket');
+    checkOne(`${S3}  access_key: a\n`, '8:15', 'storage.access_key', 'access_key needs secret_key');
+    checkOne(`${S3}  object_lock_days: 1\n`, '8:21', 'storage.object_lock_days', 'needs object_lock_mode');
+    checkOne(`${S3}  session_token: a\n`, '8:18', 'storage.session_token', 'belongs to temporary keys');
+    checkOne(`${S3}  kms_key_id: a\n`, '8:15', 'storage.kms_key_id', 'no KMS encryption is chosen');
+    checkOne(`${S3}  prefix: ../a\n`, '8:11', 'storage.prefix', 'cannot begin an object key');
+    checkOne(`${S3}  storage_class: GLACIER\n`, '8:18', 'storage.storage_class', 'cannot be read at once');
+    checkOne(`${S3}  endpoint: minio:9000\n`, '8:13', 'storage.endpoint', 'is not an address such as');
+    checkOne(`${S3}  endpoint: https://u:p@minio\n`, '8:13', 'storage.endpoint', 'takes no user and password');
+    checkOne(
+      `${S3}  endpoint: http://minio\n  proxy: http://p\n`,
+      '9:10',
+      'storage.proxy',
+      'only to endpoints with TLS',
+    );
+    checkOne(`${S3}  proxy: https://p\n`, '8:10', 'storage.proxy', 'Write http://');
+    checkOne(`${S3}  part_size_bytes: 1MiB\n`, '8:20', 'storage.part_size_bytes', 'Use 5MiB to 1GiB');
+    checkOne(`${S3}  container: c\n`, '8:14', 'storage.container', 'It belongs to azure');
+    checkOne(`${S3}  ssl_ca_location: /nowhere/ca.pem\n`, '8:20', 'storage.ssl_ca_location', 'there is no such file');
+    const tags = Array.from({ length: 11 }, (_, index) => `t${index}: x`).join(', ');
+    checkOne(`${S3}  tags: {${tags}}\n`, '8:9', 'storage.tags', 'at most 10 tags');
+  });
+
+  it('never show a secret in a problem', () => {
+    const problems = problemsOf(`${S3}  secret_key: [CANARY]\n  session_token: {CANARY: 1}\n`);
+    assert.ok(problems.length > 0);
+    assert.doesNotMatch(JSON.stringify(problems), /CANARY/);
+    const { effective } = loaded(
+      `${S3}  proxy: http://us%40r:CANARY@proxy:3128\n  secret_key: CANARY\n  access_key: A\n`,
+    );
+    const shown = effective.find(({ key }) => key === 'storage.proxy');
+    assert.equal(shown?.value, 'http://[hidden]@proxy:3128');
+    assert.doesNotMatch(JSON.stringify(effective), /CANARY/);
+  });
+});
+
+describe('the keys of Azure', () => {
+  it('allow one way to log in', () => {
+    checkOne(`${AZURE}  account_key: a\n  sas_token: b\n`, '10:14', 'storage.sas_token', 'two ways to log in');
+    checkOne(`${AZURE}  client_secret: a\n  client_id: b\n`, '9:18', 'storage.client_secret', 'needs tenant_id');
+  });
+});
+
+describe('the keys of Google Cloud Storage', () => {
+  const key = import.meta.filename;
+
+  it('need no more than a bucket; what logs in comes from the environment then', () => {
+    const found = storage('', GCS);
+    assert.ok(found.kind === 'gcs');
+    assert.deepEqual([found.bucket, found.endpoint, found.serviceAccountPath], ['b', null, null]);
+    const withKey = storage(`  service_account_path: ${key}\n`, GCS);
+    assert.ok(withKey.kind === 'gcs' && withKey.serviceAccountPath === key);
+  });
+
+  it('are refused where a key file cannot be read, or would not be used', () => {
+    checkOne(`${GCS}  service_account_path: /nowhere.json\n`, '8:25', 'storage.service_account_path', 'no such file');
+    const plain = `${GCS}  endpoint: http://emulator\n  allow_http: true\n`;
+    checkOne(`${plain}  service_account_path: ${key}\n`, '10:25', 'storage.service_account_path', 'without TLS');
+  });
+});
+
+describe('a store named by --path', () => {
+  const from = (url: string, env = {}) => storageFromUrl(url, env);
+
+  it('is a directory, written plainly or as file:', () => {
+    assert.deepEqual(from('/data/my backups'), { kind: 'filesystem', path: '/data/my backups' });
+    assert.deepEqual(from('file:///data/my%20backups'), { kind: 'filesystem', path: '/data/my backups' });
+    assert.deepEqual(from('./C:/x'), { kind: 'filesystem', path: './C:/x' });
+  });
+
+  it('is a bucket with a prefix and further keys', () => {
+    const found = from('s3://b/prod/eu?region=eu-west-1&endpoint=https%3A%2F%2Fminio%3A9000&path_style=false');
+    assert.ok(found.kind === 's3');
+    const { bucket, prefix, region, endpoint, pathStyle } = found;
+    assert.deepEqual(
+      [bucket, prefix, region, endpoint, pathStyle],
+      ['b', 'prod/eu', 'eu-west-1', 'https://minio:9000', false],
+    );
+  });
+
+  it('is a container, by the account’s name or its whole host name', () => {
+    for (const url of ['azure://acc/c/p/q', 'azure://acc.blob.core.windows.net/c/p/q']) {
+      const found = from(url);
+      assert.ok(found.kind === 'azure');
+      assert.deepEqual([found.accountName, found.container, found.prefix], ['acc', 'c', 'p/q']);
+    }
+    for (const url of ['gs://b/p', 'gcs://b/p']) {
+      const found = from(url);
+      assert.ok(found.kind === 'gcs');
+      assert.deepEqual([found.bucket, found.prefix], ['b', 'p']);
+    }
+  });
+
+  it('takes secrets from the environment, never from the URL', () => {
+    const env = { KAFKA_BACKUP__STORAGE__ACCESS_KEY: 'AK', KAFKA_BACKUP__STORAGE__SECRET_KEY: 'SK' };
+    const found = from('s3://b', env);
+    assert.ok(found.kind === 's3');
+    assert.deepEqual(found.credentials, { accessKey: 'AK', secretKey: 'SK', sessionToken: null });
+    assert.throws(
+      () => from('s3://b?secret_key=CANARY'),
+      (error: Error) => {
+        assert.match(error.message, /KAFKA_BACKUP__STORAGE__SECRET_KEY/);
+        assert.doesNotMatch(error.message, /CANARY/);
+        return true;
+      },
+    );
+  });
+
+  it('is refused by its name', () => {
+    assert.throws(() => from('ftp://b'), { code: 'USAGE_INVALID', message: /ftp: is not a store\. Use a directory/ });
+    assert.throws(() => from('s3://b?regio=x'), { code: 'CONFIG_INVALID', message: /there is no such key/ });
+    assert.throws(() => from('s3://b?account_name=x'), { code: 'CONFIG_INVALID', message: /belongs to azure/ });
+    assert.throws(() => from('azure://a'), { code: 'CONFIG_INVALID', message: /needs container/ });
+    assert.throws(() => from('s3://b/../c?path_style=maybe'), { code: 'CONFIG_INVALID' });
+  });
+});

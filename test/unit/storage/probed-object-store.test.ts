@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { BackupError } from '../../../src/model/errors.ts';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
+import { ProbedObjectStore } from '../../../src/storage/probed-object-store.ts';
+
+const PROBE = 'b/probe.txt';
+
+/** A store in memory whose operations can be counted and spoilt. */
+class TestStore extends MemoryObjectStore {
+  readonly calls: string[] = [];
+  puts: (key: string) => Promise<'created' | 'exists'> | undefined = () => undefined;
+  gets: (key: string) => Promise<Uint8Array> | undefined = () => undefined;
+
+  override putIfAbsent(key: string, chunks: Iterable<Uint8Array>): Promise<'created' | 'exists'> {
+    this.calls.push(`put ${key}`);
+    return this.puts(key) ?? super.putIfAbsent(key, chunks);
+  }
+
+  override get(key: string): Promise<Uint8Array | undefined> {
+    this.calls.push(`get ${key}`);
+    return this.gets(key) ?? super.get(key);
+  }
+}
+
+const OPERATIONS: Readonly<Record<string, (store: ObjectStore) => Promise<unknown>>> = {
+  put: (store) => store.putIfAbsent('a', []),
+  get: (store) => store.get('a'),
+  head: (store) => store.head('a'),
+  list: async (store) => {
+    for await (const { key } of store.list('a')) return key;
+    return undefined;
+  },
+  delete: (store) => store.delete('a'),
+};
+
+describe('a store that is tried out', () => {
+  for (const [name, operation] of Object.entries(OPERATIONS)) {
+    test(`is tried out before its first ${name}, and only then`, async () => {
+      const inner = new TestStore();
+      const store = new ProbedObjectStore(inner, PROBE);
+      await operation(store);
+      assert.deepEqual(inner.calls.slice(0, 3), [`put ${PROBE}`, `put ${PROBE}`, `get ${PROBE}`]);
+      inner.calls.length = 0;
+      await operation(store);
+      assert.equal(inner.calls.filter((call) => call.endsWith(PROBE)).length, 0);
+    });
+  }
+
+  test('is tried out once by operations that begin together', async () => {
+    const inner = new TestStore();
+    const store = new ProbedObjectStore(inner, PROBE);
+    await Promise.all(Object.values(OPERATIONS).map((operation) => operation(store)));
+    assert.equal(inner.calls.filter((call) => call === `get ${PROBE}`).length, 1);
+  });
+
+  test('is tried out by one put where an earlier trial has left its object', async () => {
+    const inner = new TestStore();
+    await new ProbedObjectStore(inner, PROBE).head('a');
+    inner.calls.length = 0;
+    await new ProbedObjectStore(inner, PROBE).head('a');
+    assert.deepEqual(inner.calls, [`put ${PROBE}`, `get ${PROBE}`]);
+  });
+
+  test('is refused when it overwrites what it was told not to', async () => {
+    const inner = new TestStore();
+    inner.puts = () => Promise.resolve('created');
+    const refused = { code: 'STORE_UNSUITABLE', message: /memory overwrites objects .*b\/probe\.txt/ };
+    for (const operation of Object.values(OPERATIONS)) {
+      await assert.rejects(operation(new ProbedObjectStore(inner, PROBE)), refused);
+    }
+    assert.equal(inner.calls.includes('put a'), false);
+  });
+
+  test('is refused when it does not give back what was put', async () => {
+    const inner = new TestStore();
+    inner.gets = () => Promise.resolve(Buffer.from('x'));
+    await assert.rejects(new ProbedObjectStore(inner, PROBE).head('a'), {
+      code: 'STORE_UNSUITABLE',
+      message: /something else was read back/,
+    });
+  });
+
+  test('is tried out again after a failure', async () => {
+    const inner = new TestStore();
+    const store = new ProbedObjectStore(inner, PROBE);
+    const away = new BackupError('STORE_UNAVAILABLE', 'away');
+    inner.puts = () => Promise.reject(away);
+    await assert.rejects(store.head('a'), (error) => error === away);
+    inner.puts = () => undefined;
+    assert.equal(await store.putIfAbsent('a', []), 'created');
+  });
+});

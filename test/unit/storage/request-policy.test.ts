@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { BackupError } from '../../../src/model/errors.ts';
+import {
+  type RequestFailure,
+  type RequestOutcome,
+  RequestPolicy,
+  type RequestPolicyOptions,
+} from '../../../src/storage/request-policy.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+/** What a store of these tests fails with. */
+class Failure extends Error {
+  readonly kind: RequestFailure['kind'];
+  readonly retryAfterMs: number | undefined;
+
+  constructor(kind: RequestFailure['kind'], retryAfterMs?: number) {
+    super(kind);
+    this.kind = kind;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+function translate(failure: unknown, operation: string, key: string): RequestFailure {
+  const { kind, retryAfterMs, message } = failure as Failure;
+  const code = kind === 'refused' ? 'STORE_REFUSED' : 'STORE_UNAVAILABLE';
+  const error = new BackupError(code, `${operation} ${key}: ${message}`, { context: { key } });
+  return { kind, error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}
+
+function make(options: Partial<RequestPolicyOptions> = {}) {
+  const time = new VirtualTime();
+  const outcomes: RequestOutcome[] = [];
+  const policy = new RequestPolicy({
+    translate,
+    timeoutMs: 10_000,
+    patienceMs: 60_000,
+    maxConcurrency: 8,
+    observe: ({ outcome }) => outcomes.push(outcome),
+    random: () => 1,
+    monotonicMs: time.monotonicMs,
+    wait: time.wait,
+    ...options,
+  });
+  return { time, policy, outcomes };
+}
+
+/** Fails with these one after the other, then answers. */
+function failing(...failures: readonly Failure[]) {
+  const left = [...failures];
+  return async (): Promise<string> => {
+    const failure = left.shift();
+    if (failure !== undefined) throw failure;
+    return 'answer';
+  };
+}
+
+const forever = (failure: Failure) => async (): Promise<never> => {
+  throw failure;
+};
+const never = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+
+function reasonOf(outcome: PromiseSettledResult<unknown>): BackupError {
+  assert.equal(outcome.status, 'rejected');
+  return outcome.reason as BackupError;
+}
+
+describe('one request', () => {
+  test('is answered at once, and told once', async () => {
+    const { policy, outcomes } = make();
+    assert.equal(await policy.run('Get', 'a', failing()), 'answer');
+    assert.deepEqual(outcomes, ['ok']);
+  });
+
+  test('is tried again after what may pass, each time after twice the pause', async () => {
+    const { policy, time, outcomes } = make();
+    const away = new Failure('unavailable');
+    const outcome = await time.until(policy.run('Get', 'a', failing(away, away, away)));
+    assert.deepEqual(outcome, { status: 'fulfilled', value: 'answer' });
+    assert.deepEqual(outcomes, ['unavailable', 'unavailable', 'unavailable', 'ok']);
+    assert.equal(time.monotonicMs(), 100 + 200 + 400);
+  });
+
+  test('pauses at random, at least half as long', async () => {
+    const { policy, time } = make({ random: () => 0 });
+    await time.until(policy.run('Get', 'a', failing(new Failure('unavailable'))));
+    assert.equal(time.monotonicMs(), 50);
+  });
+
+  test('is not tried again when it was refused', async () => {
+    const { policy, time, outcomes } = make();
+    const error = reasonOf(await time.until(policy.run('Put', 'k', forever(new Failure('refused')))));
+    assert.deepEqual([error.code, error.message], ['STORE_REFUSED', 'Put k: refused']);
+    assert.deepEqual(outcomes, ['refused']);
+  });
+
+  test('passes on a BackupError of the adapter as it is', async () => {
+    const { policy, time } = make();
+    const damaged = new BackupError('STORE_CHECKSUM_MISMATCH', 'damaged');
+    const outcome = await time.until(policy.run('Get', 'a', () => Promise.reject(damaged)));
+    assert.equal(reasonOf(outcome), damaged);
+  });
+
+  test('comes back no earlier than the store said', async () => {
+    const { policy, time } = make();
+    await time.until(policy.run('Get', 'a', failing(new Failure('throttled', 7000))));
+    assert.equal(time.monotonicMs(), 7000);
+  });
+
+  test('is given up at once when the store says to come back after the patience', async () => {
+    const { policy, time, outcomes } = make();
+    const outcome = await time.until(policy.run('Get', 'a', forever(new Failure('throttled', 61_000))));
+    assert.equal(reasonOf(outcome).code, 'STORE_UNAVAILABLE');
+    assert.deepEqual([time.monotonicMs(), outcomes.length], [0, 1]);
+  });
+
+  test('is given up within the patience, and says how often it was tried', async () => {
+    const { policy, time, outcomes } = make();
+    const error = reasonOf(await time.until(policy.run('Put', 'k', forever(new Failure('unavailable')))));
+    assert.equal(error.code, 'STORE_UNAVAILABLE');
+    assert.match(error.message, /^Put k: unavailable \(\d+ attempts in \d+\.\d s\)$/);
+    assert.ok(time.monotonicMs() > 40_000 && time.monotonicMs() <= 60_000, `${time.monotonicMs()} ms`);
+    assert.ok(error.message.includes(`${outcomes.length} attempts`));
+  });
+
+  test('times out, has its signal aborted, and is tried again', async () => {
+    const { policy, time, outcomes } = make();
+    let wasAborted = false;
+    let attempts = 0;
+    const answered = policy.run('Get', 'a', async (signal) => {
+      attempts += 1;
+      if (attempts > 1) return 'answer';
+      return never(signal).catch((error: unknown) => {
+        wasAborted = true;
+        throw error;
+      });
+    });
+    assert.deepEqual(await time.until(answered), { status: 'fulfilled', value: 'answer' });
+    assert.ok(wasAborted);
+    assert.deepEqual(outcomes, ['timed-out', 'ok']);
+    assert.equal(time.monotonicMs(), 10_000 + 100);
+  });
+
+  test('times out even when it does not heed its signal', async () => {
+    const { policy, time } = make({ patienceMs: 0 });
+    const error = reasonOf(await time.until(policy.run('Get', 'a', () => new Promise(() => {}))));
+    assert.match(error.message, /^Get a: no answer within 10 s/);
+  });
+
+  test('ends with the reason of its own signal, while it runs, pauses or waits for its turn', async () => {
+    for (const attempt of [never, forever(new Failure('unavailable'))]) {
+      const { policy, time } = make({ maxConcurrency: 1 });
+      const given = new AbortController();
+      const running = policy.run('Get', 'a', attempt, given.signal);
+      const waiting = policy.run('Get', 'b', never, given.signal);
+      const both = Promise.allSettled([running, waiting]);
+      await setImmediate();
+      given.abort(new Error('given up'));
+      const settled = await time.until(both);
+      assert.equal(settled.status, 'fulfilled');
+      for (const outcome of settled.value) assert.equal(reasonOf(outcome).message, 'given up');
+      assert.deepEqual([policy.traffic().inFlight, policy.traffic().waiting], [0, 0]);
+    }
+  });
+
+  test('ends when the policy is closed, and none begins after that', async () => {
+    const { policy, time } = make();
+    const running = time.until(policy.run('Get', 'a', never));
+    policy.close();
+    assert.equal(reasonOf(await running).code, 'STORE_UNAVAILABLE');
+    await assert.rejects(policy.run('Get', 'b', failing()), { code: 'STORE_UNAVAILABLE' });
+  });
+});
+
+describe('many requests', () => {
+  test('run no more at once than allowed, in order of arrival', async () => {
+    const { policy, time } = make({ maxConcurrency: 3 });
+    let running = 0;
+    let highest = 0;
+    const order: number[] = [];
+    const all = Array.from({ length: 10 }, (_, index) =>
+      policy.run('Get', 'a', async () => {
+        order.push(index);
+        highest = Math.max(highest, (running += 1));
+        await setImmediate();
+        running -= 1;
+      }),
+    );
+    await time.until(Promise.all(all));
+    assert.equal(highest, 3);
+    assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('are halved once by a burst of refusals, and grow again by one in a round', async () => {
+    const { policy, time } = make({ maxConcurrency: 16 });
+    const burst = Array.from({ length: 16 }, () => policy.run('Get', 'a', failing(new Failure('throttled'))));
+    await setImmediate();
+    assert.equal(policy.traffic().concurrency, 8);
+    await time.until(Promise.all(burst));
+    const grown = policy.traffic().concurrency;
+    assert.ok(grown > 8 && grown <= 10, `${grown}`);
+    for (let round = 0; round < 200; round += 1) await policy.run('Get', 'a', failing());
+    assert.equal(policy.traffic().concurrency, 16);
+  });
+
+  test('never fall below one at once', async () => {
+    const { policy, time } = make({ maxConcurrency: 4, patienceMs: 600_000 });
+    const slow = Array.from({ length: 8 }, () => new Failure('throttled'));
+    assert.equal((await time.until(policy.run('Get', 'a', failing(...slow)))).status, 'fulfilled');
+    assert.ok(policy.traffic().concurrency >= 1);
+  });
+
+  test('a store that is away opens the circuit, and one answer closes it', async () => {
+    const { policy, time } = make();
+    const away = Array.from({ length: 5 }, () => new Failure('unavailable'));
+    let open: unknown;
+    const attempt = failing(...away);
+    const answered = policy.run('Get', 'a', () => {
+      open = policy.traffic();
+      return attempt();
+    });
+    await time.until(answered);
+    const { circuit, lastFailure, failingForMs } = open as ReturnType<RequestPolicy['traffic']>;
+    assert.deepEqual([circuit, lastFailure], ['open', 'STORE_UNAVAILABLE']);
+    assert.ok(failingForMs > 0);
+    const after = policy.traffic();
+    assert.deepEqual([after.circuit, after.lastFailure, after.failingForMs], ['closed', null, 0]);
+  });
+
+  test('a refusal is an answer too: the store is there', async () => {
+    const { policy, time } = make({ patienceMs: 2000 });
+    await time.until(policy.run('Get', 'a', forever(new Failure('unavailable'))));
+    assert.equal(policy.traffic().circuit, 'open');
+    await time.until(policy.run('Get', 'a', forever(new Failure('refused'))));
+    assert.equal(policy.traffic().circuit, 'closed');
+  });
+
+  test('once the store has been away for the patience, a further request is tried once, and those that wait are sent away', async () => {
+    const { policy, time, outcomes } = make({ maxConcurrency: 2 });
+    const before = Array.from({ length: 6 }, () => policy.run('Get', 'a', never));
+    const settled = await time.until(Promise.allSettled(before));
+    assert.equal(settled.status, 'fulfilled');
+    for (const outcome of settled.value) assert.equal(reasonOf(outcome).code, 'STORE_UNAVAILABLE');
+    assert.ok(time.monotonicMs() < 60_000 + 3 * 10_000, `${time.monotonicMs()} ms for all of them`);
+    const attempts = outcomes.length;
+    const error = reasonOf(await time.until(policy.run('Get', 'b', forever(new Failure('unavailable')))));
+    assert.match(error.message, /\(1 attempt in/);
+    assert.equal(outcomes.length, attempts + 1);
+  });
+});

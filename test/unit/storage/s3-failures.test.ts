@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ErrorCode } from '../../../src/model/errors.ts';
+import type { RequestFailure } from '../../../src/storage/request-policy.ts';
+import { isAbsent, translateS3 } from '../../../src/storage/s3/s3-failures.ts';
+
+const PLACE = { bucket: 'b', region: 'eu-west-1' };
+
+/** An error as the SDK throws it. */
+function failure(name: string, status?: number, message = 'said S3', headers: Record<string, string> = {}): Error {
+  const answered = status === undefined ? {} : { $metadata: { httpStatusCode: status }, $response: { headers } };
+  return Object.assign(new Error(message), { name }, answered);
+}
+
+/** An error of the connection. */
+function broken(code: string): Error {
+  return Object.assign(new Error(`${code} 10.0.0.1:443`), { code });
+}
+
+type Case = readonly [failure: unknown, kind: RequestFailure['kind'], code: ErrorCode, says: RegExp];
+
+const CASES: readonly Case[] = [
+  [failure('SlowDown', 503), 'throttled', 'STORE_UNAVAILABLE', /HTTP 503 SlowDown/],
+  [failure('Unknown', 503), 'throttled', 'STORE_UNAVAILABLE', /HTTP 503/],
+  [failure('Unknown', 429), 'throttled', 'STORE_UNAVAILABLE', /HTTP 429/],
+  [failure('InternalError', 500), 'unavailable', 'STORE_UNAVAILABLE', /InternalError/],
+  [failure('Unknown', 502), 'unavailable', 'STORE_UNAVAILABLE', /HTTP 502/],
+  [failure('RequestTimeout', 400), 'unavailable', 'STORE_UNAVAILABLE', /RequestTimeout/],
+  [broken('ECONNREFUSED'), 'unavailable', 'STORE_UNAVAILABLE', /ECONNREFUSED/],
+  [broken('ECONNRESET'), 'unavailable', 'STORE_UNAVAILABLE', /ECONNRESET/],
+  [broken('ENOTFOUND'), 'unavailable', 'STORE_UNAVAILABLE', /no such host: check storage\.endpoint/],
+  [failure('TimeoutError'), 'unavailable', 'STORE_UNAVAILABLE', /TimeoutError/],
+  [broken('CERT_HAS_EXPIRED'), 'refused', 'STORE_UNSUITABLE', /storage\.ssl_ca_location/],
+  [new TypeError('x is not a function'), 'refused', 'STORE_UNSUITABLE', /x is not a function/],
+  [failure('AccessDenied', 403), 'refused', 'STORE_AUTHORIZATION_FAILED', /s3:PutObject/],
+  [failure('InvalidAccessKeyId', 403), 'refused', 'STORE_AUTHENTICATION_FAILED', /Check access_key/],
+  [failure('ExpiredToken', 400), 'refused', 'STORE_AUTHENTICATION_FAILED', /has expired/],
+  [failure('CredentialsProviderError'), 'refused', 'STORE_AUTHENTICATION_FAILED', /those of the environment/],
+  [failure('Unknown', 401), 'refused', 'STORE_AUTHENTICATION_FAILED', /Check access_key/],
+  [failure('NoSuchBucket', 404), 'refused', 'STORE_UNSUITABLE', /Create the bucket/],
+  [failure('Error', undefined, 'Region is missing'), 'refused', 'STORE_UNSUITABLE', /Set storage\.region/],
+  [failure('NotImplemented', 501), 'refused', 'STORE_UNSUITABLE', /checksum: when_required/],
+  [failure('KMS.DisabledException', 400), 'refused', 'STORE_UNSUITABLE', /Enable the KMS key/],
+  [failure('BadDigest', 400), 'refused', 'STORE_CHECKSUM_MISMATCH', /not those that were sent/],
+  [
+    failure('Error', undefined, 'Checksum mismatch: expected "a" but received "b"'),
+    'refused',
+    'STORE_CHECKSUM_MISMATCH',
+    /not those/,
+  ],
+  [failure('QuotaExceeded', 403), 'unavailable', 'STORE_FULL', /quota/],
+  [failure('Unknown', 507), 'unavailable', 'STORE_FULL', /HTTP 507/],
+  [failure('Whatever', 418), 'refused', 'STORE_UNSUITABLE', /HTTP 418 Whatever said S3/],
+  [
+    failure('PermanentRedirect', 301, 'wrong endpoint', { 'x-amz-bucket-region': 'us-west-2' }),
+    'refused',
+    'STORE_UNSUITABLE',
+    /not in storage\.region eu-west-1: set storage\.region: us-west-2/,
+  ],
+  [
+    failure('AuthorizationHeaderMalformed', 400, "the region 'eu-west-1' is wrong; expecting 'eu-north-1'"),
+    'refused',
+    'STORE_UNSUITABLE',
+    /set storage\.region: eu-north-1/,
+  ],
+];
+
+describe('an error of S3', () => {
+  for (const [thrown, kind, code, says] of CASES) {
+    test(`${String(thrown)} is ${kind}, ${code}, and says ${says}`, () => {
+      const translated = translateS3(PLACE, thrown, 'PutObject', 'id/backup.json');
+      assert.deepEqual([translated.kind, translated.error.code], [kind, code]);
+      assert.match(translated.error.message, /^PutObject id\/backup\.json in bucket b: /);
+      assert.match(translated.error.message, says);
+      assert.deepEqual(translated.error.context, { key: 'id/backup.json' });
+      // The SDK's error holds the signed request.
+      assert.equal(translated.error.cause, undefined);
+    });
+  }
+
+  test('says when to come back, in seconds or by a date', () => {
+    const wait = (header: string): number | undefined =>
+      translateS3(PLACE, failure('SlowDown', 503, '', { 'retry-after': header }), 'GetObject', 'a').retryAfterMs;
+    assert.equal(wait('7'), 7000);
+    const byDate = wait(new Date(Date.now() + 60_000).toUTCString());
+    assert.ok(byDate !== undefined && byDate > 50_000 && byDate <= 60_000);
+    assert.equal(wait(new Date(0).toUTCString()), 0);
+    assert.equal(wait('soon'), undefined);
+  });
+
+  test('that there is no such object is an answer, that there is no such bucket or user is none', () => {
+    assert.equal(isAbsent(failure('NoSuchKey', 404)), true);
+    assert.equal(isAbsent(failure('NotFound', 404)), true);
+    for (const name of ['NoSuchBucket', 'XAdminUserNotFound', 'NoSuchUpload']) {
+      assert.equal(isAbsent(failure(name, 404)), false, name);
+    }
+  });
+});
