@@ -11,18 +11,23 @@ const WORKERS = 'compression/';
 const BELOW_FLOWS = ['model/', 'record/', 'segment/', 'catalog/', WORKERS, CONTRACTS.store];
 // What a flow shows of itself to those above: plain data and the one function that starts it.
 const BACKUP_FACE = 'backup/backup-(status|supervisor)\\.ts';
-const RESTORE_FACE = 'restore/restore-job\\.ts';
+const IMPORT_FACE = 'import/(import-run|partition-import)\\.ts';
+const VERIFICATION_FACE = 'verification/(verification-run|lane-verification)\\.ts';
+const RESTORE_FACE = 'restore/(restore-job|journal/(offset-map|offset-runs|restore-report))\\.ts';
 
 /** From (below src) to what it may import besides itself (below src). Type imports count. */
 const MAY_IMPORT = {
   'main\\.ts': ['agent\\.ts', 'cli/program\\.ts', 'process-terminal\\.ts'],
   'process-terminal\\.ts': ['cli/terminal\\.ts'],
   'agent\\.ts': ['(?!main|frame-worker|process-terminal|reference/)'],
-  'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge-frame\\.ts'],
+  'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge/judge-frame\\.ts'],
   'cli/': [
     'model/',
     'inspection/',
     'validation/',
+    'prune/prune-run\\.ts',
+    IMPORT_FACE,
+    VERIFICATION_FACE,
     'catalog/',
     'segment/',
     WORKERS,
@@ -34,12 +39,18 @@ const MAY_IMPORT = {
   'telemetry/': ['model/', 'backup/backup-status\\.ts', RESTORE_FACE],
   'backup/': [...BELOW_FLOWS, CONTRACTS.log],
   'restore/': [...BELOW_FLOWS, CONTRACTS.sink],
+  // Plans a restore again and makes its batches again, to hold them against what the target has.
+  'verification/': [...BELOW_FLOWS, 'restore/', CONTRACTS.log],
+  // Reads the format of another program, so nothing else of the agent knows that format.
+  'import/': BELOW_FLOWS,
   'inspection/': BELOW_FLOWS,
   'validation/': [...BELOW_FLOWS, 'inspection/'],
+  'prune/': [...BELOW_FLOWS, 'inspection/'],
   'catalog/': ['model/', CONTRACTS.store],
   'segment/': ['model/', 'record/', WORKERS, CONTRACTS.store],
   'compression/': ['model/'],
-  'storage/': ['model/'],
+  // The checksum of Google Cloud Storage is that of Kafka's batches.
+  'storage/': ['model/', 'record/crc32c\\.ts'],
   'kafka/': ['model/', 'record/'],
   'record/': ['model/'],
   'config/': ['model/'],
@@ -55,9 +66,9 @@ const HOMES = {
   '(zstd-napi|lz4-napi)': '(compression/frame-codec|record/producer-compression)\\.ts',
   snappy: 'record/producer-compression\\.ts',
   '@node-rs/crc32': 'record/crc32c\\.ts',
-  '@aws-sdk': 'storage/s3-object-store\\.ts',
-  '@google-cloud/storage': 'storage/gcs-object-store\\.ts',
-  '@azure': 'storage/azure-object-store\\.ts',
+  '@aws-sdk': 'storage/s3/',
+  '(@google-cloud/storage|google-auth-library)': 'storage/gcs/',
+  '@azure': 'storage/azure/',
   'prom-client': 'telemetry/metrics\\.ts',
   '@opentelemetry': 'telemetry/(spans|tracing)\\.ts',
   '(pino|pino-pretty)': 'telemetry/logger\\.ts',
@@ -68,7 +79,7 @@ const HOMES = {
 /** Where a process, a worker thread or a script begins. */
 const ROOTS = '(main|frame-worker|reference/print)\\.ts$';
 const READS_FILES = [
-  'storage/filesystem-object-store\\.ts',
+  'storage/(filesystem-object-store|temporary-files|https-agent|gcs/gcs-client)\\.ts',
   'config/',
   'control/token-file\\.ts',
   'kafka/connection-settings\\.ts',

@@ -2,59 +2,56 @@
 
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { BackupSettings } from './backup/backup-settings.ts';
 import type { BackupStatus } from './backup/backup-status.ts';
 import { type BackupObserver, BackupSupervisor } from './backup/backup-supervisor.ts';
 import { ObjectLayout } from './catalog/object-layout.ts';
 import type {
   ConfigSource,
+  ImportSource,
   OpenedBackup,
+  OpenedImport,
   OpenedRestore,
   OpenedStore,
+  OpenedVerification,
   RunningAgent,
   Services,
+  StartedRestore,
   StoreAddress,
 } from './cli/services.ts';
 import { zstdImplementation } from './compression/frame-codec.ts';
 import { PiscinaPool } from './compression/piscina-pool.ts';
 import type { WorkerPool } from './compression/worker-pool.ts';
-import type { AgentConfig, KafkaConfig, StorageConfig } from './config/agent-config.ts';
+import type { AgentConfig, KafkaConfig } from './config/agent-config.ts';
 import type { EffectiveValue } from './config/effective-config.ts';
 import { configJsonSchema } from './config/json-schema.ts';
 import { loadConfig } from './config/load-config.ts';
 import { originText, renderProblems } from './config/problems.ts';
+import { storageFromUrl } from './config/storage-url.ts';
 import type { ControlServer } from './control/control-server.ts';
+import { ImportRun } from './import/import-run.ts';
 import { KafkaCluster } from './kafka/cluster.ts';
 import { connectionSettings, parseAddress } from './kafka/connection-settings.ts';
 import { KafkaPartitionLog } from './kafka/kafkajs-partition-log.ts';
 import { KafkaRestoreSink } from './kafka/kafkajs-restore-sink.ts';
+import { pause } from './model/back-off.ts';
 import { BackupError, type ErrorCode, invariant } from './model/errors.ts';
 import type { Logger } from './model/logger.ts';
-import type { RestoreJob } from './restore/restore-job.ts';
+import { RESTORE_ALL, type RestoreJob, type RestoreRequest } from './restore/restore-job.ts';
 import { RestoreService } from './restore/restore-service.ts';
-import { FilesystemObjectStore } from './storage/filesystem-object-store.ts';
-import { MemoryObjectStore } from './storage/memory-object-store.ts';
-import type { ObjectStore, StoreObserver } from './storage/object-store.ts';
+import type { ObjectStore } from './storage/object-store.ts';
 import { ObservedObjectStore } from './storage/observed-object-store.ts';
+import { openStore } from './storage/open-store.ts';
+import { ProbedObjectStore } from './storage/probed-object-store.ts';
 import { type AgentLogger, createLogger, type LogLevel } from './telemetry/logger.ts';
 import type { MetricsPage } from './telemetry/metrics.ts';
+import { VerificationRun } from './verification/verification-run.ts';
 
 /** `target` of the configuration. */
 const DEFAULT_TARGET = 'default';
 const ONE_SHOT_PATIENCE_MS = 120_000;
 /** How long a restore waits for a target that is away. */
 const TARGET_PATIENCE_MS = 600_000;
-
-function openStore(storage: StorageConfig): ObjectStore {
-  switch (storage.kind) {
-    case 'filesystem':
-      return new FilesystemObjectStore(resolve(storage.path));
-    case 'memory':
-      return new MemoryObjectStore();
-  }
-}
 
 function openCluster(config: KafkaConfig, logger: Logger): KafkaCluster {
   return new KafkaCluster(config.bootstrapServers.map(parseAddress), connectionSettings(config), logger);
@@ -87,13 +84,21 @@ async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
   // One that tails is idle most of the time: a single thread stays.
   const workers = openWorkers(config.backup.compressionThreads, config.backup.continuous ? 1 : undefined);
   const telemetry = await openTelemetry(config, workers);
-  const store = new ObservedObjectStore(openStore(config.storage), telemetry.storeObserver);
+  const layout = new ObjectLayout(config.backupId);
+  const { observe } = telemetry;
+  const opened = await openStore(config.storage, { observe, logger });
+  const { policy } = opened;
+  const store =
+    policy === null
+      ? new ObservedObjectStore(opened.store, observe)
+      : new ProbedObjectStore(opened.store, layout.probe);
   const cluster = openCluster(config.source, logger);
   const supervisor = new BackupSupervisor({
     settings: backupSettings(config, config.source),
     log: new KafkaPartitionLog(cluster),
     store,
-    layout: new ObjectLayout(config.backupId),
+    storeTraffic: () => policy?.traffic() ?? null,
+    layout,
     workers,
     logger,
     observer: telemetry.backupObserver,
@@ -156,7 +161,8 @@ async function openControl(
 }
 
 interface Telemetry {
-  readonly storeObserver: StoreObserver;
+  /** Told of each request to the store, or of each operation of one that makes no requests. */
+  readonly observe: (request: { operation: string; outcome: string; seconds: number }) => void;
   readonly backupObserver: BackupObserver;
   /** Null without a control port: nobody could ask. */
   readonly scrape: (() => Promise<MetricsPage>) | null;
@@ -167,7 +173,7 @@ async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<
   if (config.control.listen === null) {
     const nothing = (): void => {};
     return {
-      storeObserver: nothing,
+      observe: nothing,
       backupObserver: { segmentSealed: nothing, committed: nothing, gap: nothing, error: nothing },
       scrape: null,
       watch: nothing,
@@ -185,7 +191,7 @@ async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<
     pool: () => workers.usage(),
   });
   return {
-    storeObserver: ({ operation, outcome, seconds }) =>
+    observe: ({ operation, outcome, seconds }) =>
       metrics.observeStorageOperation(config.storage.kind, operation, outcome, seconds),
     backupObserver: {
       segmentSealed: (reason) => metrics.countSegmentClosed(reason),
@@ -211,29 +217,16 @@ async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<
 async function openRestore(source: ConfigSource): Promise<OpenedRestore> {
   const { config, logger } = await configured(source);
   const { restore } = config;
-  const store = openStore(config.storage);
+  const { store } = await openStore(config.storage, { logger });
   const service = createRestores(config, store, logger);
   return {
-    request: {
-      recoveryTarget: {
-        ...(restore.timeWindowStartMs === null ? {} : { fromMs: restore.timeWindowStartMs }),
-        ...(restore.timeWindowEndMs === null ? {} : { toMs: restore.timeWindowEndMs }),
-        cut: restore.cut,
-      },
-      includeTopics: restore.topics.include,
-      excludeTopics: restore.topics.exclude,
-      topicMapping: Object.fromEntries(restore.topicMapping),
-      target: DEFAULT_TARGET,
-      dryRun: restore.dryRun,
-    },
-    start(request) {
-      const submitted = service.submit(request);
-      return {
-        job: () => service.get(submitted.id) ?? submitted,
-        finished: service.finished(submitted.id),
-        cancel: () => service.cancel(submitted.id),
-      };
-    },
+    request: configuredRequest(restore),
+    topicTargets: restore.topicTargets,
+    timeZone: restore.timeZone,
+    limits: { recordsPerSecond: restore.rateLimitRecordsPerSec, bytesPerSecond: restore.rateLimitBytesPerSec },
+    start: (request) => startedRestore(service, service.submit(request)),
+    startPlan: async (planId) => startedRestore(service, await service.submitPlan(planId)),
+    resume: async (id) => startedRestore(service, await service.resume(id)),
     async close() {
       await service.stop();
       await store.close();
@@ -242,14 +235,103 @@ async function openRestore(source: ConfigSource): Promise<OpenedRestore> {
   };
 }
 
+/** What `restore` of the configuration asks for, but for the recovery targets of single topics. */
+function configuredRequest(restore: AgentConfig['restore']): RestoreRequest {
+  return {
+    ...RESTORE_ALL,
+    recoveryTarget: restore.recoveryTarget,
+    offsets: restore.offsets,
+    catalogVersion: restore.catalogVersion,
+    includeTopics: restore.topics.include,
+    excludeTopics: restore.topics.exclude,
+    topicMapping: Object.fromEntries(restore.topicMapping),
+    mappingRules: restore.mappingRules,
+    partitions: restore.sourcePartitions,
+    partitionMapping: Object.fromEntries(restore.partitionMapping),
+    repartitioning: Object.fromEntries(restore.repartitioning),
+    filter: restore.filter,
+    includeOriginalOffsetHeader: restore.includeOriginalOffsetHeader,
+    intoExisting: restore.intoExisting,
+    target: DEFAULT_TARGET,
+    dryRun: restore.dryRun,
+  };
+}
+
+function startedRestore(service: RestoreService, submitted: RestoreJob): StartedRestore {
+  return {
+    job: () => service.get(submitted.id) ?? submitted,
+    finished: service.finished(submitted.id),
+    cancel: () => service.cancel(submitted.id),
+  };
+}
+
+async function openVerification(source: ConfigSource): Promise<OpenedVerification> {
+  const { config, logger } = await configured(source);
+  const { store } = await openStore(config.storage, { logger });
+  const workers = openWorkers(config.backup.compressionThreads);
+  const run = new VerificationRun({
+    store,
+    layout: new ObjectLayout(config.backupId),
+    openLog: (name) => {
+      const target = config.targets.get(name);
+      if (target === undefined) throw new BackupError('FORBIDDEN', `no target ${name} in the configuration`);
+      return new KafkaPartitionLog(openCluster(target, logger));
+    },
+    workers,
+    maxConcurrentPartitions: config.restore.maxConcurrentPartitions,
+    logger,
+    monotonicMs,
+    wait: pause,
+  });
+  return {
+    progress: () => run.progress(),
+    run: (restoreId, signal) => run.run(restoreId, signal),
+    close: async () => {
+      await Promise.allSettled([workers.close(), store.close()]);
+      logger.flush();
+    },
+  };
+}
+
+async function openImport(config: ConfigSource, { from, backupId, choices }: ImportSource): Promise<OpenedImport> {
+  const { backup, storage, ...configuration } = (await configured(config)).config;
+  const { store } = await openStore(storage);
+  const { store: peer } = await openStore(storageFromUrl(from));
+  const workers = openWorkers(backup.compressionThreads);
+  const run = new ImportRun({
+    peer,
+    peerBackupId: backupId,
+    choices,
+    store,
+    layout: new ObjectLayout(configuration.backupId),
+    settings: {
+      segments: { codec: backup.compression, level: backup.compressionLevel },
+      frameBytes: backup.frameBytes,
+      segmentMaxBytes: backup.segmentMaxBytes,
+      segmentMaxRecords: backup.segmentMaxRecords,
+      maxConcurrentPartitions: backup.maxConcurrentPartitions,
+    },
+    workers,
+    wallMs,
+  });
+  return {
+    progress: () => run.progress(),
+    run: (signal) => run.run(signal),
+    close: async () => {
+      await Promise.allSettled([workers.close(), store.close(), peer.close()]);
+    },
+  };
+}
+
 async function openStoredBackup(address: StoreAddress): Promise<OpenedStore> {
-  const { store, backupId } =
+  const { storage, backupId } =
     address.kind === 'path'
-      ? { store: openStore(storageOf(address.path)), backupId: address.backupId }
+      ? { storage: storageFromUrl(address.path), backupId: address.backupId }
       : await configured(address.config).then(({ config }) => ({
-          store: openStore(config.storage),
+          storage: config.storage,
           backupId: address.backupId ?? config.backupId,
         }));
+  const { store } = await openStore(storage);
   return { store, backupId, layoutOf: (id) => new ObjectLayout(id), close: () => store.close() };
 }
 
@@ -263,15 +345,6 @@ async function openAgent(source: ConfigSource): Promise<RunningAgent> {
   const { ControlClient } = await import('./control/control-client.ts');
   const client = new ControlClient({ listen, tokenFile });
   return { url: client.url, backup: () => client.get(`/v1/backups/${encodeURIComponent(config.backupId)}`) };
-}
-
-/** A directory, or `file:` and a directory. @throws USAGE_INVALID for stores that this version does not know. */
-function storageOf(path: string): StorageConfig {
-  const scheme = /^([a-z][a-z0-9+.-]*):/.exec(path)?.[1];
-  if (scheme !== undefined && scheme !== 'file') {
-    throw new BackupError('USAGE_INVALID', `--path ${scheme}: is not available in this version; name a directory`);
-  }
-  return { kind: 'filesystem', path: path.startsWith('file:') ? fileURLToPath(path) : path };
 }
 
 /** Loads the configuration and says what it has to say. @throws CONFIG_INVALID with every problem. */
@@ -311,6 +384,8 @@ export function createServices(): Services {
     zstdImplementation,
     openBackup,
     openRestore,
+    openVerification,
+    openImport,
     openStore: openStoredBackup,
     openAgent,
     openWorkers: () => openWorkers(null),
@@ -332,7 +407,6 @@ function createRestores(
     layout: new ObjectLayout(config.backupId),
     settings: {
       isolation: restore.isolation,
-      partitions: restore.sourcePartitions,
       compression: restore.compression,
       maxConcurrentPartitions: restore.maxConcurrentPartitions,
       maxBatchRecords: restore.produceBatchSize,
@@ -341,6 +415,9 @@ function createRestores(
       bytesPerSecond: restore.rateLimitBytesPerSec,
       createTopics: restore.createTopics,
       replicationFactor: restore.defaultReplicationFactor,
+      topicConfigs: Object.fromEntries(
+        [...restore.topicConfigs].map(([topic, configs]) => [topic, Object.fromEntries(configs)]),
+      ),
     },
     openSink: (name) => {
       const target = targets.get(name);
@@ -357,6 +434,7 @@ function createRestores(
     logger,
     monotonicMs,
     wallMs,
+    wait: pause,
   });
 }
 

@@ -20,7 +20,7 @@ type Runner = (task: never) => unknown;
 /** By the names that the tasks are defined with. */
 const TASKS: Readonly<Record<string, () => Promise<Runner>>> = {
   'pack-frame': async () => (await import('./segment/pack-frame.ts')).packFrame,
-  'judge-frame': async () => (await import('./restore/judge-frame.ts')).judgeFrame,
+  'judge-frame': async () => (await import('./restore/judge/judge-frame.ts')).judgeFrame,
   'verify-frame': async () => (await import('./segment/verify-frame.ts')).verifyFrame,
 };
 const loaded = new Map<string, Runner>();

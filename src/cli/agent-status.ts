@@ -17,6 +17,14 @@ export interface AgentPartition {
   readonly failure: string | null;
 }
 
+export interface AgentStore {
+  readonly circuit: string;
+  readonly concurrencyLimit: number;
+  readonly failingForSeconds: number;
+  readonly requests: number;
+  readonly requestsPerStoredGib: number | null;
+}
+
 export interface AgentStatus {
   readonly id: string;
   readonly clusterId: string;
@@ -27,6 +35,8 @@ export interface AgentStatus {
   readonly catalogVersion: number;
   readonly trouble: string | null;
   readonly missingTopics: readonly string[];
+  /** Null where the store makes no requests over a network. */
+  readonly store: AgentStore | null;
   readonly records: number;
   readonly storedBytes: number;
   readonly gaps: number;
@@ -48,6 +58,7 @@ export function decodeAgentStatus(answer: unknown, url: string): AgentStatus {
     catalogVersion: fields.integer('catalog_version'),
     trouble: nullableText(fields, 'trouble'),
     missingTopics: textsOf(answer, 'missing_topics', url),
+    store: fields.has('store') ? decodeStore(fields.fields('store')) : null,
     records: counters.integer('records'),
     storedBytes: counters.integer('stored_bytes'),
     gaps: counters.integer('gaps'),
@@ -64,6 +75,16 @@ export function decodeAgentStatus(answer: unknown, url: string): AgentStatus {
   };
 }
 
+function decodeStore(store: JsonFields): AgentStore {
+  return {
+    circuit: store.string('circuit'),
+    concurrencyLimit: store.integer('concurrency_limit'),
+    failingForSeconds: store.number('failing_for_seconds'),
+    requests: store.integer('requests'),
+    requestsPerStoredGib: store.has('requests_per_stored_gib') ? store.number('requests_per_stored_gib') : null,
+  };
+}
+
 function nullableText(fields: JsonFields, name: string): string | null {
   return fields.has(name) ? fields.string(name) : null;
 }
@@ -72,6 +93,18 @@ function textsOf(answer: unknown, name: string, url: string): readonly string[] 
   const value = (answer as Readonly<Record<string, unknown>>)[name];
   if (Array.isArray(value) && value.every((one): one is string => typeof one === 'string')) return value;
   throw new BackupError('AGENT_UNREACHABLE', `the answer of ${url}.${name} is not a list of names`);
+}
+
+function storeText({
+  circuit,
+  concurrencyLimit,
+  failingForSeconds,
+  requests,
+  requestsPerStoredGib,
+}: AgentStore): string {
+  const state = circuit === 'open' ? `no answer for ${formatDuration(failingForSeconds)}` : 'answers';
+  const perGib = requestsPerStoredGib === null ? '' : `, ${formatCount(requestsPerStoredGib)} per GiB stored`;
+  return `${state}; ${formatCount(requests)} requests since start${perGib}; at most ${concurrencyLimit} at once`;
 }
 
 export function renderAgentStatus(status: AgentStatus, url: string): string {
@@ -95,6 +128,7 @@ export function renderAgentStatus(status: AgentStatus, url: string): string {
     `  Last commit:  ${printable(status.lastCommitAt ?? '-')}, catalog version ${status.catalogVersion}`,
     `  Since start:  ${formatCount(status.records)} records, ${formatBytes(status.storedBytes)} stored, ${formatCount(status.gaps)} gaps`,
     `  Lag:          ${formatCount(lagRecords)} records, ${formatDuration(lagSeconds)} over ${formatCount(partitions.length)} partitions`,
+    ...(status.store === null ? [] : [`  Store:        ${storeText(status.store)}`]),
     ...(trouble === null ? [] : [`  Trouble:      ${printable(trouble)}`]),
     ...(missingTopics.length === 0 ? [] : [`  Missing:      ${missingTopics.map(printable).join(', ')}`]),
     '',

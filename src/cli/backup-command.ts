@@ -62,6 +62,7 @@ function summaryJson({ isComplete, shortfalls, status }: BackupOutcome, seconds:
     catalog_version: status.catalogVersion,
     seconds_elapsed: Number(seconds.toFixed(3)),
     ...status.counters,
+    storeRequests: status.store?.requests ?? null,
   };
 }
 

@@ -8,7 +8,7 @@ import { openStoredBackup } from '../inspection/stored-backup.ts';
 import { BackupError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { type CommandContext, type StoreFlags, withBackup, withStoreOptions } from './command-context.ts';
-import { parseInstant } from './parse-instant.ts';
+import { instantOf } from './parse-instant.ts';
 import { parseCount, parseOffset, parseTopicPartition } from './parse-numbers.ts';
 import { recordLine } from './record-line.ts';
 import type { Terminal } from './terminal.ts';
@@ -82,11 +82,12 @@ function cat(context: CommandContext, name: string, flags: CatFlags): Promise<vo
 /** @throws USAGE_INVALID for what cannot be read, and for ranges whose ends are the wrong way round. */
 function requestOf(flags: CatFlags, nowMs: number): CatRequest {
   const { from, to, fromTime, toTime, limit, raw, control } = flags;
+  const clock = { nowMs, timeZone: null };
   const request = {
     fromOffset: from === undefined ? undefined : parseOffset(from, '--from'),
     lastOffset: to === undefined ? undefined : parseOffset(to, '--to'),
-    fromMs: fromTime === undefined ? undefined : parseInstant(fromTime, nowMs),
-    toMs: toTime === undefined ? undefined : parseInstant(toTime, nowMs),
+    fromMs: fromTime === undefined ? undefined : instantOf(fromTime, '--from-time', clock),
+    toMs: toTime === undefined ? undefined : instantOf(toTime, '--to-time', clock),
     limit: limit === undefined ? Number.POSITIVE_INFINITY : parseCount(limit, '--limit'),
     showsControl: control === true,
   };

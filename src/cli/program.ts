@@ -9,11 +9,15 @@ import type { CommandContext } from './command-context.ts';
 import { addConfigCommands } from './config-command.ts';
 import { addDescribeCommand } from './describe-command.ts';
 import { addListCommand } from './list-command.ts';
+import { addOffsetMapCommand } from './offset-map-command.ts';
 import { addRestoreCommands } from './restore-command.ts';
+import { addImportCommand } from './import-command.ts';
+import { addPruneCommand } from './prune-command.ts';
 import type { Services } from './services.ts';
 import { addStatusCommand } from './status-command.ts';
 import { printable, type Terminal } from './terminal.ts';
 import { addValidateCommand } from './validate-command.ts';
+import { addVerifyRestoreCommand } from './verify-restore-command.ts';
 
 const USAGE_EXIT_CODE = 2;
 const DEFECT_EXIT_CODE = 1;
@@ -43,11 +47,15 @@ export async function runProgram(args: readonly string[], services: Services, te
     });
   addBackupCommand(program, context);
   addRestoreCommands(program, context);
+  addOffsetMapCommand(program, context);
   addListCommand(program, context);
   addDescribeCommand(program, context);
   addStatusCommand(program, context);
   addCatCommand(program, context);
   addValidateCommand(program, context);
+  addVerifyRestoreCommand(program, context);
+  addImportCommand(program, context);
+  addPruneCommand(program, context);
   addConfigCommands(program, context);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   try {

@@ -19,6 +19,9 @@ export function renderValidation(report: ValidationReport, seconds: number): str
     `  Catalog: ${formatCount(commits)} commits up to version ${catalogVersion}, ${checkpoint}`,
     `  Objects: ${formatCount(segments)} segments, ${formatBytes(report.storedBytes)}; ${read}`,
     `  Orphans: ${formatCount(orphans.count)} objects that no commit names, ${formatBytes(orphans.sizeBytes)}`,
+    ...(report.sample === null
+      ? []
+      : [`  Sample: ${sampleText(report.sample, segments)}; the others are there with their size`]),
     `  Gaps: ${formatCount(report.gaps)} declared, ${formatCount(report.gapOffsets)} offsets`,
     `  Duration: ${formatDuration(seconds)}`,
     ...shown.map(({ code, message }) => `  problem ${code}: ${printable(message)}`),
@@ -35,6 +38,7 @@ export function validationJson(report: ValidationReport, seconds: number): Reado
     result: verdict(report),
     valid: report.isValid,
     deep: report.isDeep,
+    sample: report.sample,
     backup_id: report.backupId,
     catalog_version: report.catalogVersion,
     commits: report.commits,
@@ -67,7 +71,16 @@ export function validationJson(report: ValidationReport, seconds: number): Reado
   };
 }
 
-function verdict({ isValid, gaps, problemCount }: ValidationReport): string {
+function verdict({ isValid, gaps, problemCount, sample }: ValidationReport): string {
   if (!isValid) return `INVALID: ${problemCount} problem(s)`;
-  return gaps === 0 ? 'VALID' : `VALID with ${gaps} declared gap(s)`;
+  const extent = sample === null ? 'VALID' : `VALID in a sample of ${formatShare(sample.share)}`;
+  return gaps === 0 ? extent : `${extent} with ${gaps} declared gap(s)`;
+}
+
+function sampleText({ share, seed, segments }: NonNullable<ValidationReport['sample']>, total: number): string {
+  return `${formatShare(share)}, ${formatCount(segments)} of ${formatCount(total)} segments, seed ${seed}`;
+}
+
+function formatShare(share: number): string {
+  return `${Number((share * 100).toFixed(6))}%`;
 }

@@ -3,57 +3,63 @@
 import type { Command } from 'commander';
 import { BackupError } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
-import type { RestoreJob, RestoreRequest } from '../restore/restore-job.ts';
+import type { PlanSummary, RestoreJob } from '../restore/restore-job.ts';
 import { type CommandContext, configSource, type GlobalFlags } from './command-context.ts';
 import { formatBytes, formatCount, formatDuration } from './format-quantities.ts';
-import { parseInstant } from './parse-instant.ts';
+import { parseBandwidth } from './parse-numbers.ts';
 import { reportProgress } from './progress-reporter.ts';
-import { renderPlan } from './render-plan.ts';
+import { estimateRestore, type RestoreLimits, renderPlan } from './render-plan.ts';
 import { renderRestoreSummary } from './render-summary.ts';
+import { addTargetOptions, describeTargets, requestOf, saysWhat, type TargetFlags } from './restore-flags.ts';
+import type { OpenedRestore, StartedRestore } from './services.ts';
 import { printable } from './terminal.ts';
 
-interface RestoreFlags extends GlobalFlags {
+interface RestoreFlags extends GlobalFlags, TargetFlags {
   readonly config: string;
-  readonly to?: string;
-  readonly dryRun?: boolean;
+  readonly bandwidth?: string;
+  readonly plan?: string;
+  readonly resume?: string;
 }
 
 export function addRestoreCommands(program: Command, context: CommandContext): void {
-  program
-    .command('restore')
-    .description('put topics back as they were at the recovery target')
-    .requiredOption('-c, --config <file>', 'configuration (YAML)')
-    .option('--to <instant>', 'recovery target: RFC 3339, epoch milliseconds, or -2h')
+  withOptions(program.command('restore').description('put topics back as they were at the recovery target'))
     .option('--dry-run', 'print the plan and its checks; write nothing')
+    .option('--plan <plan-id>', 'carry out the plan of that id, if backup and target are still as it was made for')
+    .option('--resume <restore-id>', 'carry on a restore that was killed or failed, as it was asked for')
     .action(async (_options, command: Command) => {
-      const flags = command.optsWithGlobals<RestoreFlags>();
-      context.exit(await restore(context, flags, flags.dryRun === true));
+      context.exit(await restore(context, command.optsWithGlobals<RestoreFlags>()));
     });
-  program
-    .command('validate-restore')
-    .description('print the plan of a restore and check that it could be carried out; write nothing')
-    .requiredOption('-c, --config <file>', 'configuration (YAML)')
-    .option('--to <instant>', 'recovery target: RFC 3339, epoch milliseconds, or -2h')
-    .action(async (_options, command: Command) => {
-      context.exit(await restore(context, command.optsWithGlobals<RestoreFlags>(), true));
-    });
+  withOptions(
+    program
+      .command('validate-restore')
+      .description('print the plan of a restore and check that it could be carried out; write nothing'),
+  ).action(async (_options, command: Command) => {
+    context.exit(await restore(context, { ...command.optsWithGlobals<RestoreFlags>(), dryRun: true }));
+  });
 }
 
-async function restore(
-  { services, terminal }: CommandContext,
-  flags: RestoreFlags,
-  isDryRun: boolean,
-): Promise<number> {
+function withOptions(command: Command): Command {
+  return addTargetOptions(command.requiredOption('-c, --config <file>', 'configuration (YAML)')).option(
+    '--bandwidth <rate>',
+    'how fast the store is read, such as 100MB/s: the plan says how long it takes then',
+  );
+}
+
+async function restore({ services, terminal }: CommandContext, flags: RestoreFlags): Promise<number> {
+  const bandwidth = flags.bandwidth === undefined ? null : parseBandwidth(flags.bandwidth, '--bandwidth');
   const opened = await services.openRestore(configSource(flags));
+  const limits: RestoreLimits = { ...opened.limits, bytesReadPerSecond: bandwidth };
   const startedAt = performance.now();
   const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+  const showPlan = (show: (text: string) => void, job: RestoreJob): void => {
+    if (job.plan === null) return;
+    const target = printable(job.request.target);
+    show(renderPlan(job.plan, { backupId: job.backupId, target, limits, isDetailed: flags.verbose > 0 }));
+  };
   let endProgress = (): void => {};
   try {
-    const request = requestOf(opened.request, flags, isDryRun);
-    if (request.recoveryTarget.toMs !== undefined) {
-      terminal.say(`recovery target: ${new Date(request.recoveryTarget.toMs).toISOString()}`);
-    }
-    const running = opened.start(request);
+    const running = await start(opened, flags);
+    for (const line of describeTargets(running.job().request)) terminal.say(printable(line));
     terminal.signals.stop.addEventListener('abort', () => running.cancel(), { once: true });
     endProgress = reportProgress({
       terminal,
@@ -67,42 +73,58 @@ async function restore(
     });
     const job = await running.finished.catch((error: unknown) => {
       endProgress();
-      showPlan(terminal.say.bind(terminal), running.job(), flags.json);
+      if (!flags.json) showPlan(terminal.say.bind(terminal), running.job());
       throw error;
     });
     endProgress();
-    if (flags.json)
-      terminal.result(
-        toJson({ message_type: 'summary', command: 'restore', seconds_elapsed: elapsedSeconds(), ...job }),
-      );
+    const isDryRun = job.request.dryRun;
+    if (flags.json) terminal.result(summaryJson(job, elapsedSeconds(), limits));
     else {
-      showPlan(isDryRun ? terminal.result.bind(terminal) : terminal.say.bind(terminal), job, false);
+      showPlan(isDryRun ? terminal.result.bind(terminal) : terminal.say.bind(terminal), job);
       if (!isDryRun) terminal.result(renderRestoreSummary(job, elapsedSeconds()));
     }
-    return exitCodeOf(job, isDryRun);
+    return exitCodeOf(job);
   } finally {
     endProgress();
     await opened.close();
   }
 }
 
-function requestOf(configured: RestoreRequest, flags: RestoreFlags, dryRun: boolean): RestoreRequest {
-  if (flags.to === undefined) return { ...configured, dryRun: dryRun || configured.dryRun };
-  const toMs = parseInstant(flags.to, Date.now());
-  if (configured.recoveryTarget.fromMs !== undefined && configured.recoveryTarget.fromMs > toMs) {
-    throw new BackupError('USAGE_INVALID', `--to ${flags.to} is before restore.time_window_start`);
+/** @throws USAGE_INVALID when flags say what to restore beside a plan or a restore that say it already. */
+async function start(opened: OpenedRestore, flags: RestoreFlags): Promise<StartedRestore> {
+  const { plan, resume } = flags;
+  if (plan === undefined && resume === undefined) return opened.start(requestOf(opened, flags, Date.now()));
+  const flag = plan === undefined ? '--resume' : '--plan';
+  if (saysWhat(flags) || flags.dryRun === true || (plan !== undefined && resume !== undefined)) {
+    throw new BackupError(
+      'USAGE_INVALID',
+      `${flag} ${plan ?? resume} says all that is restored; leave out the other flags that say it, and --dry-run`,
+    );
   }
-  return { ...configured, recoveryTarget: { ...configured.recoveryTarget, toMs }, dryRun: dryRun || configured.dryRun };
+  return plan === undefined ? opened.resume(resume ?? '') : opened.startPlan(plan);
 }
 
-function showPlan(show: (text: string) => void, job: RestoreJob, isJson: boolean): void {
-  if (job.plan !== null && !isJson) show(renderPlan(job.plan, job.backupId, printable(job.request.target)));
+function summaryJson(job: RestoreJob, seconds: number, limits: RestoreLimits): string {
+  return toJson({
+    message_type: 'summary',
+    command: 'restore',
+    seconds_elapsed: seconds,
+    recovery_targets: describeTargets(job.request),
+    ...(job.plan === null ? {} : { estimate: estimateJson(job.plan, limits) }),
+    ...job,
+  });
 }
 
-function exitCodeOf(job: RestoreJob, isDryRun: boolean): number {
-  if (job.state === 'CANCELLED') return 130;
-  if (isDryRun && job.plan?.checks.some(({ level }) => level === 'block') === true) return 4;
-  return 0;
+function estimateJson(plan: PlanSummary, limits: RestoreLimits): unknown {
+  const { records, isExact, bytesToRead, seconds } = estimateRestore(plan, limits);
+  return { records, records_are_exact: isExact, bytes_to_read: bytesToRead, seconds };
+}
+
+/** DESIGN 7: 3 for a restore that is complete, but of a backup with gaps where wanted records may have been. */
+function exitCodeOf({ state, request, plan, report }: RestoreJob): number {
+  if (state === 'CANCELLED') return 130;
+  if (request.dryRun) return plan?.checks.some(({ level }) => level === 'block') === true ? 4 : 0;
+  return report?.sources.some(({ gaps }) => gaps.length > 0) === true ? 3 : 0;
 }
 
 function progressLine({ state, progress }: RestoreJob, seconds: number): string {

@@ -4,8 +4,12 @@ import type { BackupOutcome } from '../backup/backup-supervisor.ts';
 import type { BackupStatus } from '../backup/backup-status.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
+import type { ImportProgress, ImportReport } from '../import/import-run.ts';
+import type { ImportChoices } from '../import/partition-import.ts';
 import type { RestoreJob, RestoreRequest } from '../restore/restore-job.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { VerificationProgress, VerificationReport } from '../verification/verification-run.ts';
+import type { ConfiguredRestore } from './restore-flags.ts';
 
 /** Where the configuration comes from: a file and what flags say. */
 export interface ConfigSource {
@@ -37,15 +41,46 @@ export interface OpenedBackup {
   run(signal: AbortSignal): Promise<BackupOutcome>;
 }
 
-export interface OpenedRestore {
-  /** What the configuration asks for. */
-  readonly request: RestoreRequest;
-  /** Starts it; `job` tells its state at any time. @throws from `finished` what it failed with. */
-  start(request: RestoreRequest): {
-    readonly job: () => RestoreJob;
-    readonly finished: Promise<RestoreJob>;
-    readonly cancel: () => void;
-  };
+/** A restore under way. */
+export interface StartedRestore {
+  /** Its state at any time. */
+  readonly job: () => RestoreJob;
+  /** @throws what it failed with. */
+  readonly finished: Promise<RestoreJob>;
+  readonly cancel: () => void;
+}
+
+export interface OpenedRestore extends ConfiguredRestore {
+  /** Of the configuration; null: unlimited. */
+  readonly limits: { readonly recordsPerSecond: number | null; readonly bytesPerSecond: number | null };
+  start(request: RestoreRequest): StartedRestore;
+  /** Carries out the plan of that id, if it still holds. @throws USAGE_INVALID when no plan of that id was kept. */
+  startPlan(planId: string): Promise<StartedRestore>;
+  /** Carries an unfinished restore on; one that is complete stays so. @throws RESTORE_NOT_FOUND. */
+  resume(id: string): Promise<StartedRestore>;
+  close(): Promise<void>;
+}
+
+export interface OpenedVerification {
+  progress(): VerificationProgress;
+  /** Of the restore with that id, or of the newest that is complete. */
+  run(restoreId: string | undefined, signal: AbortSignal): Promise<VerificationReport>;
+  close(): Promise<void>;
+}
+
+/** Where an import comes from. */
+export interface ImportSource {
+  /** A store, as --path names one. */
+  readonly from: string;
+  /** Which of its backups; undefined when there is only one. */
+  readonly backupId: string | undefined;
+  readonly choices: ImportChoices;
+}
+
+export interface OpenedImport {
+  progress(): ImportProgress;
+  /** Imports what is not there yet. What was committed stays, whatever ends it. */
+  run(signal: AbortSignal): Promise<ImportReport>;
   close(): Promise<void>;
 }
 
@@ -64,6 +99,8 @@ export interface Services {
   /** @throws CONFIG_INVALID with every problem in its message. */
   openBackup(config: ConfigSource): Promise<OpenedBackup>;
   openRestore(config: ConfigSource): Promise<OpenedRestore>;
+  openVerification(config: ConfigSource): Promise<OpenedVerification>;
+  openImport(config: ConfigSource, source: ImportSource): Promise<OpenedImport>;
   openStore(address: StoreAddress): Promise<OpenedStore>;
   /** Asks nothing yet. @throws CONFIG_INVALID, AGENT_UNREACHABLE when the configuration has no control port. */
   openAgent(config: ConfigSource): Promise<RunningAgent>;

@@ -1,7 +1,7 @@
 // A backup as /v1 shows it: the restorable window first, because "to which moment can I go back?" is what is asked. Offsets
 // are decimal strings, instants ISO 8601 in UTC, sizes bytes.
 
-import type { BackupStatus, PartitionStatus } from '../backup/backup-status.ts';
+import { type BackupStatus, type PartitionStatus, requestsPerStoredGib } from '../backup/backup-status.ts';
 
 const NULLABLE_TEXT = { type: ['string', 'null'] } as const;
 const TEXTS = { type: 'array', items: { type: 'string' } } as const;
@@ -22,6 +22,19 @@ export const BACKUP_SUMMARY_SCHEMA = {
     failed_partition_count: { type: 'integer' },
     missing_topics: TEXTS,
     trouble: NULLABLE_TEXT,
+    store: {
+      type: ['object', 'null'],
+      properties: {
+        circuit: { type: 'string', enum: ['closed', 'open'] },
+        concurrency_limit: { type: 'integer' },
+        requests_in_flight: { type: 'integer' },
+        requests_waiting: { type: 'integer' },
+        failing_for_seconds: { type: 'number' },
+        last_failure: NULLABLE_TEXT,
+        requests: { type: 'integer' },
+        requests_per_stored_gib: { type: ['number', 'null'] },
+      },
+    },
     since_start: {
       type: 'object',
       properties: {
@@ -87,6 +100,7 @@ export function backupSummary(status: BackupStatus): Record<string, unknown> {
     failed_partition_count: partitions.filter(({ state }) => state === 'failed' || state === 'fenced').length,
     missing_topics: status.missingTopics,
     trouble: status.trouble,
+    store: storeResource(status),
     since_start: {
       records: counters.records,
       source_bytes: counters.rawBytes,
@@ -99,6 +113,21 @@ export function backupSummary(status: BackupStatus): Record<string, unknown> {
       fenced_segments: counters.fencedSegments,
     },
     links: { self: `/v1/backups/${encodeURIComponent(status.backupId)}` },
+  };
+}
+
+/** Null for a store without requests over a network. */
+function storeResource({ store, counters }: BackupStatus): Record<string, unknown> | null {
+  if (store === null) return null;
+  return {
+    circuit: store.circuit,
+    concurrency_limit: store.concurrency,
+    requests_in_flight: store.inFlight,
+    requests_waiting: store.waiting,
+    failing_for_seconds: store.failingForMs / 1000,
+    last_failure: store.lastFailure,
+    requests: store.requests,
+    requests_per_stored_gib: requestsPerStoredGib(store, counters),
   };
 }
 

@@ -2,8 +2,10 @@
 // host, path or credential is ever taken from a request: a restore names a target of the configuration. Regular
 // expressions are not taken either, since one from outside could hold up the event loop; globs are.
 
+import { type InstantContext, isTimeZone, parseInstant } from '../model/instant.ts';
+import type { Cut, RecoveryTarget } from '../model/recovery-target.ts';
 import { isInternalTopic, isTopicName } from '../model/topic-partition.ts';
-import type { RestoreRequest } from '../restore/restore-job.ts';
+import { RESTORE_ALL, type RestoreRequest } from '../restore/restore-job.ts';
 import type { RequestIssue } from './error-body.ts';
 
 const MAX_TOPICS = 1000;
@@ -16,6 +18,9 @@ export const RESTORE_REQUEST_SCHEMA = {
   properties: {
     point_in_time: INSTANT,
     time_window_start: INSTANT,
+    time_zone: { type: 'string', minLength: 1, maxLength: 100 },
+    cut: { type: 'string', enum: ['timestamp', 'log'] },
+    catalog_version: { type: 'integer', minimum: 1 },
     topics: {
       ...PATTERNS,
       type: ['array', 'object'],
@@ -24,6 +29,7 @@ export const RESTORE_REQUEST_SCHEMA = {
     },
     topic_mapping: { type: 'object', maxProperties: MAX_TOPICS, additionalProperties: { type: 'string' } },
     target: { type: 'string', minLength: 1, maxLength: 249 },
+    plan: { type: 'string', minLength: 1, maxLength: 64 },
     dry_run: { type: 'boolean' },
   },
 } as const;
@@ -32,13 +38,21 @@ export const RESTORE_REQUEST_SCHEMA = {
 export interface RestoreRequestBody {
   readonly point_in_time?: string | number;
   readonly time_window_start?: string | number;
+  /** Of instants without a zone. */
+  readonly time_zone?: string;
+  readonly cut?: Cut;
+  readonly catalog_version?: number;
   readonly topics?: readonly string[] | { readonly include?: readonly string[]; readonly exclude?: readonly string[] };
   readonly topic_mapping?: Readonly<Record<string, string>>;
   readonly target?: string;
+  /** Id of a plan that a dry run has shown; it says everything else. */
+  readonly plan?: string;
   readonly dry_run?: boolean;
 }
 
 export type ParsedRestoreRequest =
+  /** A plan that was shown before is to be carried out. */
+  | { readonly kind: 'plan'; readonly planId: string }
   | { readonly kind: 'request'; readonly request: RestoreRequest }
   | { readonly kind: 'invalid'; readonly issues: readonly RequestIssue[] };
 
@@ -50,14 +64,17 @@ export function parseRestoreRequest(
   body: RestoreRequestBody,
   options: { readonly defaultTarget: string; readonly nowMs: number },
 ): ParsedRestoreRequest {
+  if (body.plan !== undefined) return parsePlan(body.plan, body);
   const issues: RequestIssue[] = [];
-  const window = parseWindow(body, options.nowMs, issues);
+  const recoveryTarget = parseTarget(body, options.nowMs, issues);
   const { include, exclude } = parseTopics(body.topics, issues);
   const topicMapping = parseMapping(body.topic_mapping ?? {}, issues);
   checkDestinations(include, exclude, topicMapping, issues);
   if (issues.length > 0) return { kind: 'invalid', issues };
   const request: RestoreRequest = {
-    recoveryTarget: { ...window, cut: 'timestamp' },
+    ...RESTORE_ALL,
+    recoveryTarget,
+    catalogVersion: body.catalog_version ?? null,
     includeTopics: include,
     excludeTopics: exclude,
     topicMapping,
@@ -67,48 +84,48 @@ export function parseRestoreRequest(
   return { kind: 'request', request };
 }
 
-/** Epoch milliseconds of an RFC 3339 instant with a zone, or of an epoch itself; digits below a millisecond are dropped. */
-export function parseInstant(value: string | number): number | null {
-  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : null;
-  const match = /^(\d{4}-\d\d-\d\d)[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.exec(value);
-  const day = match?.[1];
-  if (day === undefined) return null;
-  const instantMs = Date.parse(value.toUpperCase().replace(' ', 'T'));
-  // Date.parse takes 30 February for 2 March.
-  const isRealDay = new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) ?? false;
-  return isRealDay && instantMs >= 0 ? instantMs : null;
+function parsePlan(planId: string, body: RestoreRequestBody): ParsedRestoreRequest {
+  const others = Object.keys(body).filter((name) => name !== 'plan');
+  if (others.length === 0) return { kind: 'plan', planId };
+  const message = `says all that is restored; leave out ${others.join(', ')}`;
+  return { kind: 'invalid', issues: [{ path: 'body/plan', message }] };
 }
 
-function parseWindow(
-  body: RestoreRequestBody,
-  nowMs: number,
-  issues: RequestIssue[],
-): { readonly fromMs?: number; readonly toMs?: number } {
-  const fromMs = parseEnd('time_window_start', body.time_window_start, nowMs, issues);
-  const toMs = parseEnd('point_in_time', body.point_in_time, nowMs, issues);
+function parseTarget(body: RestoreRequestBody, nowMs: number, issues: RequestIssue[]): RecoveryTarget {
+  const timeZone = body.time_zone ?? null;
+  if (timeZone !== null && !isTimeZone(timeZone)) {
+    issues.push({ path: 'body/time_zone', message: 'is not a time zone; an example is Europe/Berlin' });
+  }
+  const parseEnd = (name: 'point_in_time' | 'time_window_start'): number | undefined =>
+    parseInstantAt(`body/${name}`, body[name], { nowMs, timeZone }, issues);
+  const [fromMs, toMs] = [parseEnd('time_window_start'), parseEnd('point_in_time')];
   if (fromMs !== undefined && toMs !== undefined && fromMs > toMs) {
     issues.push({ path: 'body/time_window_start', message: 'the window starts after its end, point_in_time' });
   }
-  return { ...(fromMs === undefined ? {} : { fromMs }), ...(toMs === undefined ? {} : { toMs }) };
+  return {
+    ...(fromMs === undefined ? {} : { fromMs }),
+    ...(toMs === undefined ? {} : { toMs }),
+    cut: body.cut ?? 'timestamp',
+  };
 }
 
-function parseEnd(
-  name: 'point_in_time' | 'time_window_start',
+/** A number is epoch milliseconds. */
+function parseInstantAt(
+  path: string,
   value: string | number | undefined,
-  nowMs: number,
+  context: InstantContext,
   issues: RequestIssue[],
 ): number | undefined {
   if (value === undefined) return undefined;
-  const instantMs = parseInstant(value);
-  const path = `body/${name}`;
-  if (instantMs === null) {
-    const message =
-      'must be an RFC 3339 instant with a zone, as 2026-11-20T03:00:00Z, or epoch milliseconds as a number';
-    issues.push({ path, message });
+  const resolved = parseInstant(String(value), context);
+  if (resolved.kind === 'fault') {
+    issues.push({ path, message: resolved.message });
     return undefined;
   }
-  if (instantMs > nowMs) issues.push({ path, message: 'lies in the future' });
-  return instantMs;
+  const { epochMs } = resolved;
+  if (epochMs < 0) issues.push({ path, message: 'lies before 1970' });
+  if (epochMs > context.nowMs) issues.push({ path, message: 'lies in the future' });
+  return epochMs;
 }
 
 function parseTopics(

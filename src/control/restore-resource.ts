@@ -49,7 +49,7 @@ export const RESTORE_SUMMARY_SCHEMA = {
     finished_at: NULLABLE_TEXT,
     warnings: TEXTS,
     error: { type: ['object', 'null'], properties: { code: TEXT, message: TEXT, hint: TEXT } },
-    links: { type: 'object', properties: { self: TEXT, cancel: TEXT } },
+    links: { type: 'object', properties: { self: TEXT, cancel: TEXT, resume: TEXT, report: TEXT } },
   },
 } as const;
 
@@ -60,9 +60,12 @@ const PLANNED_TOPIC_SCHEMA = {
     target_topic: TEXT,
     action: TEXT,
     partitions: INTEGER,
+    target_partitions: INTEGER,
     segments: INTEGER,
     records: INTEGER,
+    records_are_exact: { type: 'boolean' },
     stored_bytes: INTEGER,
+    bytes_to_read: INTEGER,
     from: NULLABLE_TEXT,
     to: NULLABLE_TEXT,
     gaps: INTEGER,
@@ -130,7 +133,19 @@ export function restoreSummary(job: RestoreJob, nowMs: number): Record<string, u
     finished_at: isoOrNull(job.finishedAtMs),
     warnings: (job.plan?.checks ?? []).filter(({ level }) => level === 'warn').map(({ message }) => message),
     error: job.failure,
-    links: { self: restorePath(job), cancel: `${restorePath(job)}/cancel` },
+    links: linksOf(job),
+  };
+}
+
+/** What can be done with it now. */
+function linksOf(job: RestoreJob): Record<string, string> {
+  const self = restorePath(job);
+  const isUnfinished = job.state === 'FAILED' || job.state === 'CANCELLED';
+  return {
+    self,
+    cancel: `${self}/cancel`,
+    ...(isUnfinished ? { resume: `${self}/resume` } : {}),
+    ...(job.report === null ? {} : { report: `${self}/report` }),
   };
 }
 
@@ -177,9 +192,12 @@ function plannedTopicResource(planned: PlannedTopic): Record<string, unknown> {
     target_topic: planned.targetTopic,
     action: planned.action,
     partitions: planned.partitions,
+    target_partitions: planned.targetPartitions,
     segments: planned.segments,
     records: planned.records,
+    records_are_exact: planned.isExact,
     stored_bytes: planned.storedBytes,
+    bytes_to_read: planned.bytesToRead,
     from: isoOrNull(planned.fromMs),
     to: isoOrNull(planned.toMs),
     gaps: planned.gaps,

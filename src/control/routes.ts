@@ -13,6 +13,7 @@ import { BACKUP_LIST_SCHEMA, BACKUP_SCHEMA, backupResource, backupSummary } from
 import { ERROR_SCHEMA, invalidRequestBody } from './error-body.ts';
 import { judgeReadiness, LIVE_SCHEMA, READY_SCHEMA } from './health.ts';
 import { parseRestoreRequest, RESTORE_REQUEST_SCHEMA, type RestoreRequestBody } from './restore-request.ts';
+import { REPORT_SCHEMA, reportResource } from './report-resource.ts';
 import {
   RESTORE_LIST_SCHEMA,
   RESTORE_SCHEMA,
@@ -156,6 +157,24 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     responses: { 202: RESTORE_SCHEMA, ...ERRORS },
     handler: cancelRestore,
   },
+  {
+    method: 'POST',
+    path: '/v1/restores/:id/resume',
+    summary: 'Carry on a restore that was killed or failed, as it was asked for.',
+    auth: 'token',
+    query: {},
+    responses: { 202: RESTORE_SCHEMA, ...ERRORS },
+    handler: resumeRestore,
+  },
+  {
+    method: 'GET',
+    path: '/v1/restores/:id/report',
+    summary: 'What a complete restore has done, as it is kept in the store: counts, offset map, rates.',
+    auth: 'local',
+    query: {},
+    responses: { 200: REPORT_SCHEMA, ...ERRORS },
+    handler: showReport,
+  },
 ];
 
 function withChecks(schema: typeof ERROR_SCHEMA): JsonSchema {
@@ -197,20 +216,19 @@ function showBackup({ params }: ControlRequest, { backup }: ControlSources): Con
   return { status: 200, body: backupResource(status) };
 }
 
-function startRestore({ body }: ControlRequest, sources: ControlSources): ControlReply {
-  const { defaultTarget, targets, restores, logger, now } = sources;
+async function startRestore({ body }: ControlRequest, sources: ControlSources): Promise<ControlReply> {
+  const { restores, defaultTarget, targets, logger, now } = sources;
   const parsed = parseRestoreRequest(body as RestoreRequestBody, { defaultTarget, nowMs: now() });
   if (parsed.kind === 'invalid') return { status: 400, body: invalidRequestBody(parsed.issues) };
-  const { request } = parsed;
-  if (!targets.includes(request.target)) {
+  if (parsed.kind === 'request' && !targets.includes(parsed.request.target)) {
     throw new BackupError('FORBIDDEN', 'the target is not one of those named in the configuration');
   }
-  const job = restores.submit(request);
+  const job = parsed.kind === 'plan' ? await restores.submitPlan(parsed.planId) : restores.submit(parsed.request);
   logger.info('restore accepted over the control port', {
     component: 'control',
     restore: job.id,
-    target: request.target,
-    dry_run: request.dryRun,
+    target: job.request.target,
+    dry_run: job.request.dryRun,
   });
   return acceptedReply(job, sources);
 }
@@ -230,6 +248,18 @@ function cancelRestore({ params }: ControlRequest, sources: ControlSources): Con
   const job = sources.restores.cancel(params['id'] ?? '') ?? throwUnknownRestore();
   sources.logger.info('cancel of a restore asked for over the control port', { component: 'control', restore: job.id });
   return acceptedReply(job, sources);
+}
+
+async function resumeRestore({ params }: ControlRequest, sources: ControlSources): Promise<ControlReply> {
+  const job = await sources.restores.resume(params['id'] ?? '');
+  sources.logger.info('resume of a restore asked for over the control port', { component: 'control', restore: job.id });
+  return acceptedReply(job, sources);
+}
+
+async function showReport({ params }: ControlRequest, { restores }: ControlSources): Promise<ControlReply> {
+  const report = await restores.report(params['id'] ?? '');
+  if (report !== undefined) return { status: 200, body: reportResource(report) };
+  throw new BackupError('RESTORE_NOT_FOUND', 'no restore of that id is complete');
 }
 
 /** Long-running calls always answer 202 with the place to ask again, never sometimes 200. */

@@ -20,6 +20,11 @@ export class JsonFields {
     return this.#value[name] !== undefined && this.#value[name] !== null;
   }
 
+  /** Names of all fields. */
+  names(): readonly string[] {
+    return Object.keys(this.#value);
+  }
+
   string(name: string): string {
     const value = this.#value[name];
     if (typeof value !== 'string') throw this.#wrong(name, 'a string');
@@ -75,6 +80,29 @@ export class JsonFields {
     const value = this.#value[name];
     if (!Array.isArray(value)) throw this.#wrong(name, 'a list');
     return value.map((element, index) => new JsonFields(element, `${this.#place}.${name}[${index}]`, this.#code));
+  }
+
+  /** A list of lists, whatever these hold. */
+  lists(name: string): readonly (readonly unknown[])[] {
+    const value = this.#value[name];
+    if (!Array.isArray(value) || !value.every(Array.isArray)) throw this.#wrong(name, 'a list of lists');
+    return value as readonly (readonly unknown[])[];
+  }
+
+  /** A list of strings. */
+  texts(name: string): readonly string[] {
+    const value = this.#value[name];
+    if (!Array.isArray(value) || !value.every((one) => typeof one === 'string'))
+      throw this.#wrong(name, 'a list of strings');
+    return value;
+  }
+
+  /** A list of safe integers that are not negative. */
+  integers(name: string): readonly number[] {
+    const value = this.#value[name];
+    if (!Array.isArray(value) || !value.every((one) => Number.isSafeInteger(one) && one >= 0))
+      throw this.#wrong(name, 'a list of integers >= 0');
+    return value;
   }
 
   /** A map of strings to strings. */

@@ -11,6 +11,16 @@ export interface RecoveryTarget {
   readonly cut: Cut;
 }
 
+/**
+ * The recovery target of one partition: the instants, and the offsets of the source between which records are wanted.
+ * `fromOffset` is inclusive, `toOffset` exclusive: it is the end of the log to go back to, so a transaction whose commit marker
+ * lies at or after it had not been committed then.
+ */
+export interface PartitionTarget extends RecoveryTarget {
+  readonly fromOffset?: bigint;
+  readonly toOffset?: bigint;
+}
+
 export type Isolation = 'read_committed' | 'read_uncommitted';
 
 /** Why a record that the backup holds is not written to the target. */
@@ -19,7 +29,8 @@ export type DropReason =
   | 'aborted-transaction'
   | 'undecided-transaction'
   | 'decided-after-target'
-  | 'control-batch';
+  | 'control-batch'
+  | 'filtered';
 
 export type DropCounts = Readonly<Record<DropReason, number>>;
 
@@ -29,6 +40,7 @@ export const NO_DROPS: DropCounts = {
   'undecided-transaction': 0,
   'decided-after-target': 0,
   'control-batch': 0,
+  filtered: 0,
 };
 
 /** Sum of two drop counts, reason by reason. */

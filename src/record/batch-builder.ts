@@ -17,6 +17,8 @@ export class BatchBuilder {
   #position = BATCH_HEADER_BYTES;
   #baseTimestampMs = 0;
   #maxTimestampMs = 0;
+  /** Of the next record, from the base offset. */
+  #offsetDelta = 0;
 
   constructor(capacityBytes: number) {
     this.#bytes = new Uint8Array(capacityBytes);
@@ -25,6 +27,11 @@ export class BatchBuilder {
   /** Bytes of the batch so far, header included and uncompressed. */
   get sizeBytes(): number {
     return this.#position;
+  }
+
+  /** Bytes of memory that it holds. */
+  get capacityBytes(): number {
+    return this.#bytes.byteLength;
   }
 
   get maxTimestampMs(): number {
@@ -48,14 +55,20 @@ export class BatchBuilder {
     if (this.sizeWith(payloadBytes) > this.#bytes.byteLength) this.#grow(this.sizeWith(payloadBytes));
     const bytes = this.#bytes;
     const timestampDelta = timestampMs - this.#baseTimestampMs;
-    const length = 1 + varintSize(timestampDelta) + varintSize(this.recordCount) + payloadBytes;
+    const length = 1 + varintSize(timestampDelta) + varintSize(this.#offsetDelta) + payloadBytes;
     let at = writeVarint(bytes, this.#position, length);
     bytes[at] = 0;
     at = writeVarint(bytes, at + 1, timestampDelta);
-    at = writeVarint(bytes, at, this.recordCount);
-    copyBytes(source, from, to, bytes, at);
+    at = writeVarint(bytes, at, this.#offsetDelta);
+    copyPayload(source, from, to, bytes, at);
     this.#position = at + payloadBytes;
     this.recordCount += 1;
+    this.#offsetDelta += 1;
+  }
+
+  /** Leaves a hole of `count` offsets, as compaction does: for a log that is stored. Brokers take no such batch. */
+  skipOffsets(count: number): void {
+    this.#offsetDelta += count;
   }
 
   /** The records section so far, uncompressed; a view that the next append overwrites. */
@@ -78,7 +91,7 @@ export class BatchBuilder {
     view.setInt32(BATCH_FIELD.partitionLeaderEpoch, -1);
     view.setInt8(BATCH_FIELD.magic, 2);
     view.setInt16(BATCH_FIELD.attributes, PRODUCER_CODECS.indexOf(codec) & ATTRIBUTE.codecMask);
-    view.setInt32(BATCH_FIELD.lastOffsetDelta, this.recordCount - 1);
+    view.setInt32(BATCH_FIELD.lastOffsetDelta, this.#offsetDelta - 1);
     view.setBigInt64(BATCH_FIELD.baseTimestamp, BigInt(this.#baseTimestampMs));
     view.setBigInt64(BATCH_FIELD.maxTimestamp, BigInt(this.#maxTimestampMs));
     view.setInt32(BATCH_FIELD.recordCount, this.recordCount);
@@ -87,6 +100,7 @@ export class BatchBuilder {
   /** Empties the builder; its memory is kept. */
   reset(): void {
     this.recordCount = 0;
+    this.#offsetDelta = 0;
     this.#position = BATCH_HEADER_BYTES;
   }
 
@@ -98,7 +112,7 @@ export class BatchBuilder {
 }
 
 /** `target.set(source.subarray(from, to), at)`, without the view object where a plain loop is cheaper. */
-function copyBytes(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
+function copyPayload(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
   if (to - from > 64) {
     target.set(source.subarray(from, to), at);
     return;

@@ -2,7 +2,7 @@
 
 import { crc32c as nativeCrc32c } from '@node-rs/crc32';
 
-/** Checksum of `bytes`, unsigned. */
-export function crc32c(bytes: Uint8Array): number {
-  return nativeCrc32c(bytes);
+/** Checksum of `bytes`, unsigned; `before` is that of the bytes in front of them. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
+  return nativeCrc32c(bytes, before);
 }

@@ -25,12 +25,12 @@ export class RecordCursor {
   payloadPosition = 0;
   timestampDelta = 0;
   offsetDelta = 0;
-  readonly #bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly #reader: VarintReader;
   #remaining: number;
 
   constructor(bytes: Uint8Array, recordCount: number) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.#reader = new VarintReader(bytes, 0, bytes.byteLength);
     this.#remaining = recordCount;
   }
@@ -40,7 +40,7 @@ export class RecordCursor {
     const reader = this.#reader;
     reader.position = this.end;
     if (this.#remaining === 0) {
-      if (this.end !== this.#bytes.byteLength) {
+      if (this.end !== this.bytes.byteLength) {
         throw new BackupError('BATCH_CORRUPT', 'a batch holds more bytes than its records');
       }
       return false;
@@ -59,27 +59,57 @@ export class RecordCursor {
     return true;
   }
 
+  /** Key of the current record, without a look at the rest of it. */
+  key(): Uint8Array | null {
+    return takeNullable(this.#payloadReader());
+  }
+
+  /** Where the headers of the current record begin: the position of their count, of the first one behind it, and the count. */
+  headerSection(): { readonly position: number; readonly headersPosition: number; readonly count: number } {
+    const reader = this.#payloadReader();
+    skipNullable(reader);
+    skipNullable(reader);
+    const { position } = reader;
+    const count = headerCount(reader);
+    return { position, headersPosition: reader.position, count };
+  }
+
   /** Key, value and headers of the current record. */
   decode(): DecodedRecord {
-    const reader = new VarintReader(this.#bytes, this.payloadPosition, this.end);
-    const take = (length: number): Uint8Array => {
-      const from = reader.position;
-      reader.skip(length);
-      return this.#bytes.subarray(from, from + length);
-    };
-    const takeNullable = (): Uint8Array | null => {
-      const length = reader.readVarint();
-      return length < 0 ? null : take(length);
-    };
-    const key = takeNullable();
-    const value = takeNullable();
-    const headerCount = reader.readVarint();
-    if (headerCount < 0) throw new BackupError('BATCH_CORRUPT', 'a record has a negative number of headers');
+    const reader = this.#payloadReader();
+    const key = takeNullable(reader);
+    const value = takeNullable(reader);
     const headers = [];
-    for (let index = 0; index < headerCount; index += 1) {
-      headers.push({ key: take(reader.readVarint()), value: takeNullable() });
+    for (let left = headerCount(reader); left > 0; left -= 1) {
+      headers.push({ key: take(reader, reader.readVarint()), value: takeNullable(reader) });
     }
     if (reader.position !== this.end) throw new BackupError('BATCH_CORRUPT', 'a record is longer than its fields');
     return { key, value, headers };
   }
+
+  #payloadReader(): VarintReader {
+    return new VarintReader(this.bytes, this.payloadPosition, this.end);
+  }
+}
+
+function take(reader: VarintReader, length: number): Uint8Array {
+  const from = reader.position;
+  reader.skip(length);
+  return reader.bytes.subarray(from, from + length);
+}
+
+function takeNullable(reader: VarintReader): Uint8Array | null {
+  const length = reader.readVarint();
+  return length < 0 ? null : take(reader, length);
+}
+
+function skipNullable(reader: VarintReader): void {
+  const length = reader.readVarint();
+  if (length > 0) reader.skip(length);
+}
+
+function headerCount(reader: VarintReader): number {
+  const count = reader.readVarint();
+  if (count < 0) throw new BackupError('BATCH_CORRUPT', 'a record has a negative number of headers');
+  return count;
 }

@@ -1,21 +1,64 @@
 // A restore as a job: what was asked, its states and its progress, as the control port and the command line show them.
 // Terminal states never change again. COMPLETED means every planned record was acknowledged and counted.
 
+import type { RecordFilter } from '../model/record-filter.ts';
 import type { DropCounts, RecoveryTarget } from '../model/recovery-target.ts';
+import type { MappingRule, PartitionOffsets, Repartitioning } from '../model/restore-shape.ts';
+import type { RestoreReport } from './journal/restore-report.ts';
 
 export type RestoreState = 'QUEUED' | 'PLANNING' | 'RUNNING' | 'CANCELLING' | 'COMPLETED' | 'FAILED' | 'CANCELLED';
 
-/** What to restore, to when, and to where. Topic patterns are exact names, globs or `~regex`. */
+/**
+ * What to restore, to when, and to where: fully resolved, so that the same request means the same at any later time.
+ * Topic patterns are exact names, globs or `~regex`. What is left out of it is in {@link RESTORE_ALL}.
+ */
 export interface RestoreRequest {
   readonly recoveryTarget: RecoveryTarget;
+  /** By topic of the backup: another recovery target for it. */
+  readonly topicTargets: Readonly<Record<string, RecoveryTarget>>;
+  /** Offsets per partition of the backup; those of partitions not named are not limited. */
+  readonly offsets: readonly PartitionOffsets[];
+  /** Plan from the catalog as of this version; null for the newest. */
+  readonly catalogVersion: number | null;
   readonly includeTopics: readonly string[];
   readonly excludeTopics: readonly string[];
-  /** Source topic -> target topic; topics not named keep their name. */
+  /** Source topic -> target topic; before `mappingRules`. Topics that nothing maps keep their name. */
   readonly topicMapping: Readonly<Record<string, string>>;
+  /** The first rule that fits gives the name. */
+  readonly mappingRules: readonly MappingRule[];
+  /** Only these partitions of every topic; null for all. */
+  readonly partitions: readonly number[] | null;
+  /** Source partition -> target partition, of every topic; partitions not named keep their number. */
+  readonly partitionMapping: Readonly<Record<string, number>>;
+  /** By target topic. */
+  readonly repartitioning: Readonly<Record<string, Repartitioning>>;
+  readonly filter: RecordFilter | null;
+  /** Adds headers that tell where a record came from. */
+  readonly includeOriginalOffsetHeader: boolean;
+  readonly intoExisting: 'refuse' | 'append';
   /** Name of a target in the configuration. */
   readonly target: string;
   readonly dryRun: boolean;
 }
+
+/** Everything, to the latest state, as it was. */
+export const RESTORE_ALL: Omit<RestoreRequest, 'target'> = {
+  recoveryTarget: { cut: 'timestamp' },
+  topicTargets: {},
+  offsets: [],
+  catalogVersion: null,
+  includeTopics: [],
+  excludeTopics: [],
+  topicMapping: {},
+  mappingRules: [],
+  partitions: null,
+  partitionMapping: {},
+  repartitioning: {},
+  filter: null,
+  includeOriginalOffsetHeader: false,
+  intoExisting: 'refuse',
+  dryRun: false,
+};
 
 export interface PartitionProgress {
   readonly topic: string;
@@ -60,18 +103,43 @@ export interface PlanSummary {
   readonly checks: readonly PreflightCheck[];
 }
 
-export interface PlannedTopic {
+export interface PlannedTopic extends PlannedAmount {
   readonly topic: string;
   readonly targetTopic: string;
   readonly action: 'create' | 'use';
+  readonly recoveryTarget: RecoveryTarget;
+  /** Partitions of the backup that are restored. */
   readonly partitions: number;
+  /** Partitions that the target topic has or gets. */
+  readonly targetPartitions: number;
+  /** Gaps in which wanted records may have been. */
+  readonly gaps: number;
+  readonly partitionPlans: readonly PlannedPartition[];
+}
+
+export interface PlannedPartition extends PlannedAmount {
+  readonly partition: number;
+  /** Several when the topic is repartitioned by key. */
+  readonly targetPartitions: readonly number[];
+  /** First offset that is looked at, and the one behind the last; null when nothing is selected. */
+  readonly firstOffset: bigint | null;
+  readonly nextOffset: bigint | null;
+  /** Both ends inclusive. */
+  readonly gaps: readonly { readonly baseOffset: bigint; readonly lastOffset: bigint; readonly reason: string }[];
+}
+
+export interface PlannedAmount {
   readonly segments: number;
   readonly records: number;
+  /** False when `records` is an estimate: a window cuts segments, or transactions or a filter drop what only reading tells. */
+  readonly isExact: boolean;
+  /** Size of the selected objects. */
   readonly storedBytes: number;
-  /** Lowest and highest record timestamp that the selected segments can hold; null when nothing is selected. */
+  /** What of them will be read, estimated where a window cuts them. */
+  readonly bytesToRead: number;
+  /** Lowest and highest record timestamp that can be among the restored ones; null when nothing is selected. */
   readonly fromMs: number | null;
   readonly toMs: number | null;
-  readonly gaps: number;
 }
 
 export interface RestoreJob {
@@ -85,6 +153,8 @@ export interface RestoreJob {
   readonly progress: RestoreProgress | null;
   readonly partitions: readonly PartitionProgress[];
   readonly plan: PlanSummary | null;
+  /** Once COMPLETED, unless it was a dry run. */
+  readonly report: RestoreReport | null;
   readonly failure: RestoreFailure | null;
 }
 
@@ -92,9 +162,15 @@ export interface RestoreJob {
 export interface RestoreJobs {
   /** Accepts a restore and returns at once. @throws RESTORE_CONFLICT while another one is not terminal, FORBIDDEN for an unknown target. */
   submit(request: RestoreRequest): RestoreJob;
-  /** Newest first; at most the last 100. */
+  /** Carries out a plan that was shown. @throws as {@link submit}, USAGE_INVALID for an unknown plan. */
+  submitPlan(planId: string): Promise<RestoreJob>;
+  /** Carries an unfinished restore on, as it was asked for; one that is complete stays so. @throws as {@link submit}, RESTORE_NOT_FOUND. */
+  resume(id: string): Promise<RestoreJob>;
+  /** Newest first; at most the last 100, each as its last attempt. */
   list(): readonly RestoreJob[];
   get(id: string): RestoreJob | undefined;
+  /** What a complete restore, of this process or another, has left in the store. @throws RESTORE_NOT_FOUND when `id` cannot be one. */
+  report(id: string): Promise<RestoreReport | undefined>;
   /** Asks a running restore to stop; a terminal one stays as it is. Returns undefined for an unknown id. */
   cancel(id: string): RestoreJob | undefined;
 }

@@ -1,22 +1,28 @@
-// What a restore will do, worked out from the catalog alone: pure, deterministic, and printed before anything is done. The id of
-// a plan is the hash of all it says.
+// What a restore will do: topics, lanes, and the stored segments of each. Made by plan/plan-restore.ts from the catalog alone,
+// printed before anything is done, and carried out as it is. The id of a plan is the hash of all that decides the result, the
+// state of the target included.
 
 import { createHash } from 'node:crypto';
-import type { CatalogState, CurrentSegment, IncarnationHistory, PartitionHistory } from '../catalog/catalog-state.ts';
+import type { CurrentSegment } from '../catalog/catalog-state.ts';
 import type { TopicObservation } from '../catalog/commit.ts';
-import { BackupError } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
-import type { Isolation, RecoveryTarget } from '../model/recovery-target.ts';
+import type { RecordFilter } from '../model/record-filter.ts';
+import type { Isolation, PartitionTarget, RecoveryTarget } from '../model/recovery-target.ts';
 import type { Gap, PartitionIdentity } from '../model/segment.ts';
-import { TopicSelection } from '../model/topic-selection.ts';
-import type { RestoreRequest } from './restore-job.ts';
+import type { TopicConfigs } from '../model/topic-description.ts';
 
 export interface RestorePlan {
-  readonly planId: string;
+  /** Hash of all that decides what is restored, the target's state apart: see {@link planIdOf}. */
+  readonly contentHash: string;
+  /** The same in words, by what each is about: tells two plans apart. */
+  readonly facts: Readonly<Record<string, string>>;
   readonly backupId: string;
   readonly catalogVersion: number;
   readonly recoveryTarget: RecoveryTarget;
   readonly isolation: Isolation;
+  readonly filter: RecordFilter | null;
+  readonly includeOriginalOffsetHeader: boolean;
+  readonly intoExisting: 'refuse' | 'append';
   readonly topics: readonly TopicRestorePlan[];
 }
 
@@ -24,96 +30,73 @@ export interface TopicRestorePlan {
   readonly topic: string;
   readonly topicId: string;
   readonly targetTopic: string;
+  readonly recoveryTarget: RecoveryTarget;
+  /** What the target topic must have at least; with `by-key` lanes, exactly. */
+  readonly targetPartitions: number;
+  /** What the topic gets as its own configuration when it is created: what it had, with the overrides asked for. */
+  readonly configs: TopicConfigs;
   /** The topic as it was at the recovery target. */
   readonly observation: TopicObservation;
-  readonly partitions: readonly PartitionRestorePlan[];
+  readonly lanes: readonly RestoreLane[];
+}
+
+/**
+ * The unit of work: sources read one after the other, each record to one of the targets. No two lanes share a target.
+ * Preserving, a lane has one source and one target; by key, a topic has one lane with all its sources, in order of partition,
+ * and all target partitions from 0 on.
+ */
+export interface RestoreLane {
+  readonly targetTopic: string;
+  readonly sources: readonly PartitionRestorePlan[];
+  /** Partitions of the target topic. */
+  readonly targets: readonly number[];
+  readonly partitioning: 'preserve' | 'by-key';
 }
 
 export interface PartitionRestorePlan {
   readonly source: PartitionIdentity;
-  readonly targetTopic: string;
-  readonly targetPartition: number;
-  /** Those that can hold wanted records, in offset order. */
+  readonly recoveryTarget: PartitionTarget;
+  /** Those that can hold wanted records, in offset order, each with the offsets that are wanted of it. */
   readonly segments: readonly CurrentSegment[];
-  /** All current segments with transaction facts: a marker decides records of segments before it. */
+  /** All current segments with transaction facts, whole: a marker decides records of segments before it. */
   readonly transactionalSegments: readonly CurrentSegment[];
   /** Below this a transactional batch without a marker was committed. */
   readonly decidedBelow: bigint;
+  /** All of the newest timeline: nothing is decided across one. */
   readonly gaps: readonly Gap[];
+  /** The part of the gaps in which wanted records may have been. */
+  readonly missing: readonly MissingOffsets[];
 }
 
-/** Which partitions of every topic; null for all. */
-export interface PlanOptions {
-  readonly isolation: Isolation;
-  readonly partitions: readonly number[] | null;
+/** Source offsets that the backup does not hold. Both ends inclusive. */
+export interface MissingOffsets {
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+  readonly reason: Gap['reason'];
 }
 
-/** @throws NOTHING_TO_RESTORE, USAGE_INVALID when two topics would go to one target. */
-export function planRestore(
-  state: CatalogState,
-  backupId: string,
-  request: RestoreRequest,
-  options: PlanOptions,
-): RestorePlan {
-  const selection = new TopicSelection({ include: request.includeTopics, exclude: request.excludeTopics });
-  const byTopic = Map.groupBy(
-    state.incarnations.filter(({ topic, observations }) => observations.length > 0 && selection.matches(topic)),
-    ({ topic }) => topic,
-  );
-  for (const literal of selection.literals) {
-    if (!byTopic.has(literal))
-      throw new BackupError('NOTHING_TO_RESTORE', `backup ${backupId} holds no topic ${literal}`);
-  }
-  if (byTopic.size === 0)
-    throw new BackupError('NOTHING_TO_RESTORE', `backup ${backupId} holds no topic that was asked for`);
-  const topics = [...byTopic.values()]
-    .map((incarnations) => planTopic(incarnationAt(incarnations, request.recoveryTarget), request, options))
-    .sort((a, b) => (a.topic < b.topic ? -1 : 1));
-  assertDistinctTargets(topics);
-  const { recoveryTarget } = request;
-  const plan = { backupId, catalogVersion: state.version, recoveryTarget, isolation: options.isolation, topics };
-  return { planId: createHash('sha256').update(toJson(plan)).digest('hex').slice(0, 12), ...plan };
+/** The target as a plan found it. */
+export interface TargetState {
+  readonly clusterId: string;
+  /** Those of the plan's target topics that existed, by name, and the log ends of their partitions from 0 on. */
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly topicId: string;
+    readonly endOffsets: readonly bigint[];
+  }[];
 }
 
-/** The life of the topic that was under way at the target; the first one when the target is before them all. */
-function incarnationAt(incarnations: readonly IncarnationHistory[], { toMs }: RecoveryTarget): IncarnationHistory {
-  const alive =
-    toMs === undefined
-      ? incarnations
-      : incarnations.filter(({ observations }) => (observations[0]?.observedAtMs ?? 0) <= toMs);
-  const chosen = alive.at(-1) ?? incarnations[0];
-  if (chosen === undefined) throw new BackupError('NOTHING_TO_RESTORE', 'a topic without an incarnation');
-  return chosen;
+/** Of the plan and the target as it was when the plan was made: equal ids mean an equal result. */
+export function planIdOf(plan: RestorePlan, target: TargetState): string {
+  return createHash('sha256')
+    .update(toJson([plan.contentHash, target]))
+    .digest('hex')
+    .slice(0, 12);
 }
 
-function planTopic(incarnation: IncarnationHistory, request: RestoreRequest, options: PlanOptions): TopicRestorePlan {
-  const { topic, topicId, observations } = incarnation;
-  const { toMs } = request.recoveryTarget;
-  const past = toMs === undefined ? observations : observations.filter(({ observedAtMs }) => observedAtMs <= toMs);
-  const observation = past.at(-1) ?? observations[0];
-  if (observation === undefined) throw new BackupError('NOTHING_TO_RESTORE', `topic ${topic} was never observed`);
-  const targetTopic = request.topicMapping[topic] ?? topic;
-  const partitions = [...incarnation.partitions]
-    .filter(([partition]) => options.partitions === null || options.partitions.includes(partition))
-    .sort(([a], [b]) => a - b)
-    .map(([, history]) => planPartition(history, targetTopic, request.recoveryTarget));
-  return { topic, topicId, targetTopic, observation, partitions };
-}
-
-function planPartition(history: PartitionHistory, targetTopic: string, target: RecoveryTarget): PartitionRestorePlan {
-  const current = history.currentSegments();
-  const stable = current.map(({ segment, toOffset }) =>
-    segment.decidedOffset < toOffset ? segment.decidedOffset : toOffset,
-  );
-  return {
-    source: history.identity,
-    targetTopic,
-    targetPartition: history.identity.partition,
-    segments: current.filter(({ segment }) => canHoldWanted(segment, target)),
-    transactionalSegments: current.filter(({ segment }) => segment.isTransactional),
-    decidedBelow: stable.reduce((highest, offset) => (offset > highest ? offset : highest), 0n),
-    gaps: history.gaps,
-  };
+/** Every source partition of a topic, whatever the lanes. */
+export function sourcesOf(topic: TopicRestorePlan): readonly PartitionRestorePlan[] {
+  return topic.lanes.flatMap(({ sources }) => sources);
 }
 
 /** False only where the timestamps prove that no record is wanted. */
@@ -125,13 +108,4 @@ export function canHoldWanted(
   // A prefix ends at the first record past the target, which has to be looked for in the order of the log.
   if (cut === 'log') return true;
   return toMs === undefined || minTimestampMs === null || minTimestampMs <= toMs;
-}
-
-function assertDistinctTargets(topics: readonly TopicRestorePlan[]): void {
-  for (const [target, sources] of Map.groupBy(topics, ({ targetTopic }) => targetTopic)) {
-    if (sources.length > 1) {
-      const names = sources.map(({ topic }) => topic).join(' and ');
-      throw new BackupError('USAGE_INVALID', `topic_mapping sends ${names} to one topic ${target}`);
-    }
-  }
 }

@@ -1,60 +1,40 @@
-// Restores as jobs: plans, checks, runs one at a time, remembers the last ones, and leaves a report in the store. What the
+// Restores as jobs: runs one at a time, remembers the last ones, and knows from the store those of other processes. What the
 // command line and the control port both use.
 
 import { randomBytes } from 'node:crypto';
-import { readCatalog } from '../catalog/catalog-reader.ts';
-import { readIdentity } from '../catalog/backup-identity.ts';
-import type { ObjectLayout } from '../catalog/object-layout.ts';
-import type { WorkerPool } from '../compression/worker-pool.ts';
-import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError, errorOf, messageOf } from '../model/errors.ts';
-import { toJson } from '../model/json-fields.ts';
-import type { Logger } from '../model/logger.ts';
-import { TopicSelection } from '../model/topic-selection.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
-import { isBlocked, preflight, type PreflightResult } from './preflight.ts';
+import type { RestoreIntent } from './journal/restore-intent.ts';
+import { RestoreJournal } from './journal/restore-journal.ts';
+import type { RestoreReport } from './journal/restore-report.ts';
+import { getPlan, type StoredPlan } from './plan/plan-store.ts';
+import { type AttemptContext, RestoreAttempt } from './restore-attempt.ts';
 import type {
-  PlannedTopic,
-  PlanSummary,
   RestoreFailure,
   RestoreJob,
   RestoreJobs,
+  RestoreProgress,
   RestoreRequest,
   RestoreState,
 } from './restore-job.ts';
-import { planRestore, type RestorePlan } from './restore-plan.ts';
-import { RestoreRun } from './restore-run.ts';
-import type { RestoreSettings } from './restore-settings.ts';
 
-export interface RestoreServiceOptions {
-  readonly store: ObjectStore;
-  readonly layout: ObjectLayout;
-  readonly settings: RestoreSettings;
-  /** Opens the target of that name; the service closes it. */
-  readonly openSink: (target: string) => RestoreSink;
+export interface RestoreServiceOptions extends AttemptContext {
+  /** Names of the targets in the configuration. */
   readonly targets: readonly string[];
-  /** Opened for a job and closed after it: between restores no thread is kept. */
-  readonly openWorkers: () => WorkerPool;
-  /** Commits what a running backup holds, so that a restore sees it. */
-  readonly beforePlan: (signal: AbortSignal) => Promise<void>;
-  readonly logger: Logger;
-  readonly monotonicMs: () => number;
-  readonly wallMs: () => number;
 }
 
 const JOBS_KEPT = 100;
 const TERMINAL: readonly RestoreState[] = ['COMPLETED', 'FAILED', 'CANCELLED'];
 
 interface Job {
-  readonly id: string;
+  /** As it was submitted; one that turns out to carry an earlier restore on is known by that one's id too. */
+  readonly submittedId: string;
   readonly request: RestoreRequest;
   readonly createdAtMs: number;
   readonly cancelling: AbortController;
+  readonly attempt: RestoreAttempt;
   state: RestoreState;
   startedAtMs: number | null;
   finishedAtMs: number | null;
-  plan: PlanSummary | null;
-  run: RestoreRun | null;
   failure: RestoreFailure | null;
   error: Error | undefined;
   done: Promise<void>;
@@ -69,43 +49,34 @@ export class RestoreService implements RestoreJobs {
   }
 
   submit(request: RestoreRequest): RestoreJob {
-    const { targets, wallMs } = this.#options;
-    if (!targets.includes(request.target)) {
-      const known = targets.length === 0 ? 'none' : targets.join(', ');
-      throw new BackupError(
-        'FORBIDDEN',
-        `no target ${JSON.stringify(request.target)} in the configuration (it names: ${known})`,
-      );
-    }
-    const active = this.#jobs.find(({ state }) => !TERMINAL.includes(state));
-    if (active !== undefined) throw new BackupError('RESTORE_CONFLICT', `restore ${active.id} is ${active.state}`);
-    const job: Job = {
-      id: `rst_${wallMs().toString(36)}${randomBytes(4).toString('hex')}`,
-      request,
-      createdAtMs: wallMs(),
-      cancelling: new AbortController(),
-      state: 'QUEUED',
-      startedAtMs: null,
-      finishedAtMs: null,
-      plan: null,
-      run: null,
-      failure: null,
-      error: undefined,
-      done: Promise.resolve(),
-    };
-    this.#jobs.unshift(job);
-    this.#jobs.length = Math.min(this.#jobs.length, JOBS_KEPT);
-    job.done = this.#execute(job);
-    return this.#describe(job);
+    return this.#submit(request, { resume: null, agreed: null });
+  }
+
+  async submitPlan(planId: string): Promise<RestoreJob> {
+    const { store, layout } = this.#options;
+    const agreed = await getPlan(store, layout, planId);
+    return this.#submit(agreed.request, { resume: null, agreed });
+  }
+
+  async resume(id: string): Promise<RestoreJob> {
+    const resume = await this.#journal(id).intent();
+    if (resume === undefined) throw new BackupError('RESTORE_NOT_FOUND', `no restore ${id} has begun`);
+    return this.#submit(resume.request, { resume, agreed: null });
   }
 
   list(): readonly RestoreJob[] {
-    return this.#jobs.map((job) => this.#describe(job));
+    const described = this.#jobs.map((job) => this.#describe(job));
+    return described.filter((job, index) => described.findIndex(({ id }) => id === job.id) === index);
   }
 
   get(id: string): RestoreJob | undefined {
     const job = this.#find(id);
     return job && this.#describe(job);
+  }
+
+  /** As the store keeps it. */
+  report(id: string): Promise<RestoreReport | undefined> {
+    return this.#journal(this.#find(id)?.attempt.id ?? id).report();
   }
 
   cancel(id: string): RestoreJob | undefined {
@@ -129,91 +100,104 @@ export class RestoreService implements RestoreJobs {
 
   /** Cancels what runs and waits for it. */
   async stop(): Promise<void> {
-    for (const { id } of this.#jobs) this.cancel(id);
+    for (const { submittedId } of this.#jobs) this.cancel(submittedId);
     await Promise.all(this.#jobs.map(({ done }) => done));
   }
 
+  #submit(
+    request: RestoreRequest,
+    start: { readonly resume: RestoreIntent | null; readonly agreed: StoredPlan | null },
+  ): RestoreJob {
+    const { targets, wallMs } = this.#options;
+    if (!targets.includes(request.target)) {
+      const known = targets.length === 0 ? 'none' : targets.join(', ');
+      throw new BackupError(
+        'FORBIDDEN',
+        `no target ${JSON.stringify(request.target)} in the configuration (it names: ${known})`,
+      );
+    }
+    const active = this.#jobs.find(({ state }) => !TERMINAL.includes(state));
+    if (active !== undefined) {
+      throw new BackupError('RESTORE_CONFLICT', `restore ${active.attempt.id} is ${active.state}`);
+    }
+    const job = this.#newJob(request, wallMs(), start);
+    this.#jobs.unshift(job);
+    this.#jobs.length = Math.min(this.#jobs.length, JOBS_KEPT);
+    job.done = this.#execute(job);
+    return this.#describe(job);
+  }
+
+  #newJob(
+    request: RestoreRequest,
+    nowMs: number,
+    start: { readonly resume: RestoreIntent | null; readonly agreed: StoredPlan | null },
+  ): Job {
+    // Ids are in the order of their time.
+    const id = start.resume?.id ?? `rst_${nowMs.toString(36)}${randomBytes(4).toString('hex')}`;
+    const cancelling = new AbortController();
+    const onRunning = (): void => {
+      if (job.state === 'PLANNING') job.state = 'RUNNING';
+    };
+    const attempt = new RestoreAttempt(this.#options, { id, request, ...start, signal: cancelling.signal, onRunning });
+    const job: Job = {
+      submittedId: id,
+      request,
+      createdAtMs: start.resume?.createdAtMs ?? nowMs,
+      cancelling,
+      attempt,
+      state: 'QUEUED',
+      startedAtMs: null,
+      finishedAtMs: null,
+      failure: null,
+      error: undefined,
+      done: Promise.resolve(),
+    };
+    return job;
+  }
+
+  /** The newest that has the id: a restore that was resumed is its last attempt. */
   #find(id: string): Job | undefined {
-    return this.#jobs.find((job) => job.id === id);
+    return this.#jobs.find(({ submittedId, attempt }) => submittedId === id || attempt.id === id);
+  }
+
+  #journal(id: string): RestoreJournal {
+    return new RestoreJournal(this.#options.store, this.#options.layout, id);
   }
 
   /** Never throws: the job carries the failure. */
   async #execute(job: Job): Promise<void> {
     const { logger, wallMs } = this.#options;
+    const { attempt, cancelling } = job;
     job.startedAtMs = wallMs();
+    job.state = 'PLANNING';
     try {
-      await this.#perform(job);
-      job.state = job.cancelling.signal.aborted ? 'CANCELLED' : 'COMPLETED';
+      await attempt.perform();
+      // A cancel that came too late has nothing left to cancel.
+      job.state = attempt.report === null && cancelling.signal.aborted ? 'CANCELLED' : 'COMPLETED';
     } catch (error) {
-      const isCancelled = job.cancelling.signal.aborted && error instanceof BackupError && error.code === 'INTERRUPTED';
+      const isCancelled = cancelling.signal.aborted && error instanceof BackupError && error.code === 'INTERRUPTED';
       job.state = isCancelled ? 'CANCELLED' : 'FAILED';
       job.error = errorOf(error);
       job.failure = failureOf(error);
-      if (!isCancelled) logger.error('the restore failed', { restore: job.id, error });
+      if (!isCancelled) logger.error('the restore failed', { restore: attempt.id, error });
     }
     job.finishedAtMs = wallMs();
-    if (job.run !== null) await this.#keepReport(job);
+    if (attempt.hasBegun && job.state !== 'COMPLETED') await this.#keepAttempt(job);
   }
 
-  async #perform(job: Job): Promise<void> {
-    const { store, settings, openSink, openWorkers, logger, monotonicMs, wallMs, beforePlan } = this.#options;
-    const { signal } = job.cancelling;
-    job.state = 'PLANNING';
-    await beforePlan(signal);
-    const plan = await this.#plan(job.request);
-    const sink = openSink(job.request.target);
-    try {
-      const checked = await preflight(plan, settings, sink, store, wallMs());
-      job.plan = summarize(plan, checked);
-      if (job.request.dryRun) return;
-      if (isBlocked(checked.checks)) {
-        const blocks = checked.checks.filter(({ level }) => level === 'block').map(({ message }) => message);
-        throw new BackupError('PREFLIGHT_BLOCKED', blocks.join('; '));
-      }
-      if (signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was cancelled before it began');
-      const workers = openWorkers();
-      try {
-        job.state = 'RUNNING';
-        job.run = new RestoreRun({
-          plan,
-          preflight: checked,
-          settings,
-          sink,
-          store,
-          workers,
-          logger,
-          signal,
-          monotonicMs,
-        });
-        await job.run.run();
-      } finally {
-        await workers.close();
-      }
-    } finally {
-      await sink.close();
-    }
-  }
-
-  async #plan(request: RestoreRequest): Promise<RestorePlan> {
-    const { store, layout, settings } = this.#options;
-    if ((await readIdentity(store, layout)) === undefined) {
-      throw new BackupError('BACKUP_NOT_FOUND', `no backup ${layout.backupId} in ${store.description}`);
-    }
-    const selection = new TopicSelection({ include: request.includeTopics, exclude: request.excludeTopics });
-    const state = await readCatalog(store, layout, { topics: (topic) => selection.matches(topic) });
-    return planRestore(state, layout.backupId, request, settings);
-  }
-
-  async #keepReport(job: Job): Promise<void> {
-    const { store, layout, logger } = this.#options;
-    const report = Buffer.from(`${toJson(this.#describe(job), 2)}\n`);
-    await store.putIfAbsent(layout.restoreReport(job.id), [report]).catch((error: unknown) => {
-      logger.warn('the report of a restore could not be kept', { restore: job.id, error });
-    });
+  async #keepAttempt(job: Job): Promise<void> {
+    const { id } = job.attempt;
+    await this.#journal(id)
+      .putAttempt(this.#describe(job))
+      .catch((error: unknown) => {
+        this.#options.logger.warn('the report of a restore could not be kept', { restore: id, error });
+      });
   }
 
   #describe(job: Job): RestoreJob {
-    const { id, request, state, createdAtMs, startedAtMs, finishedAtMs, plan, run, failure } = job;
+    const { attempt, request, state, createdAtMs, startedAtMs, finishedAtMs, failure } = job;
+    const { id, run, plan, report } = attempt;
+    const done = run === null && report !== null ? report : null;
     return {
       id,
       state,
@@ -222,41 +206,33 @@ export class RestoreService implements RestoreJobs {
       createdAtMs,
       startedAtMs,
       finishedAtMs,
-      progress: run?.progress() ?? null,
-      partitions: run?.partitions() ?? [],
+      progress: done === null ? (run?.progress() ?? null) : progressOf(done),
+      partitions: done === null ? (run?.partitions() ?? []) : done.sources,
       plan,
+      report,
       failure,
     };
   }
+}
+
+/** Of a restore that was found to be done. */
+function progressOf({ sources, lastAttempt }: RestoreReport): RestoreProgress {
+  const sum = (of: (source: (typeof sources)[number]) => number): number =>
+    sources.reduce((total, source) => total + of(source), 0);
+  const { bytesRead, bytesSent } = lastAttempt;
+  return {
+    recordsRestored: sum(({ recordsRestored }) => recordsRestored),
+    recordsTotal: sum(({ recordsPlanned }) => recordsPlanned),
+    bytesRead,
+    bytesTotal: bytesRead,
+    rawBytes: bytesSent,
+    partitionsDone: sources.length,
+    partitionsTotal: sources.length,
+  };
 }
 
 function failureOf(error: unknown): RestoreFailure {
   if (!(error instanceof BackupError))
     return { code: 'DEFECT', message: messageOf(error), hint: 'This is a defect; please report it.' };
   return { code: error.code, message: error.message, hint: error.kind.hint };
-}
-
-function summarize(plan: RestorePlan, checked: PreflightResult): PlanSummary {
-  const { planId, catalogVersion, recoveryTarget } = plan;
-  const topics = plan.topics.map((topic): PlannedTopic => {
-    const segments = topic.partitions.flatMap((partition) => partition.segments.map(({ segment }) => segment));
-    const sum = (of: (segment: (typeof segments)[number]) => number): number =>
-      segments.reduce((total, segment) => total + of(segment), 0);
-    return {
-      topic: topic.topic,
-      targetTopic: topic.targetTopic,
-      action: checked.existing.has(topic.targetTopic) ? 'use' : 'create',
-      partitions: topic.partitions.length,
-      segments: segments.length,
-      records: sum(({ recordCount }) => recordCount),
-      storedBytes: sum(({ storedSizeBytes }) => storedSizeBytes),
-      fromMs:
-        segments.length === 0
-          ? null
-          : Math.min(...segments.map(({ minTimestampMs, maxTimestampMs }) => minTimestampMs ?? maxTimestampMs)),
-      toMs: segments.length === 0 ? null : Math.max(...segments.map(({ maxTimestampMs }) => maxTimestampMs)),
-      gaps: topic.partitions.reduce((total, { gaps }) => total + gaps.length, 0),
-    };
-  });
-  return { planId, catalogVersion, recoveryTarget, topics, checks: checked.checks };
 }

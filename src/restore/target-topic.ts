@@ -2,10 +2,11 @@
 // and a broker's timestamp rules would refuse old or odd ones: so a topic is filled with those switched off, and its real
 // configuration is put on last.
 
-import type { RestoreSink, TopicSpec } from '../kafka/restore-sink.ts';
+import type { TopicObservation } from '../catalog/commit.ts';
+import type { EffectiveConfig, TopicSpec } from '../kafka/restore-sink.ts';
 import type { TopicConfigs } from '../model/topic-description.ts';
 import type { TopicRestorePlan } from './restore-plan.ts';
-import type { RestoreSettings } from './restore-settings.ts';
+import { ALL_TOPICS, type RestoreSettings, type TopicConfigOverrides } from './restore-settings.ts';
 
 const ANY_DISTANCE_MS = '9223372036854775807';
 
@@ -34,36 +35,54 @@ export function creationSpec(topic: TopicRestorePlan, settings: RestoreSettings,
   const asItWas = Math.min(observation.replicationFactor, Math.max(1, brokerCount));
   return {
     topic: targetTopic,
-    partitions: observation.partitions,
+    partitions: topic.targetPartitions,
     replicationFactor: settings.replicationFactor > 0 ? settings.replicationFactor : asItWas,
-    configs: { ...carriedConfigs(topic), ...RESTORE_CONFIGS },
+    configs: { ...topic.configs, ...RESTORE_CONFIGS },
   };
 }
 
-/** Puts an existing, empty topic into the state for filling; returns what undoes it. */
-export async function prepareExisting(
-  sink: RestoreSink,
-  topic: string,
-): Promise<Readonly<Record<string, string | null>>> {
-  const configs = await sink.describeEffectiveConfigs(topic);
-  const undo: Record<string, string | null> = {};
-  const changes: Record<string, string> = {};
-  for (const [name, value] of Object.entries(RESTORE_CONFIGS)) {
-    const present = configs.get(name);
-    if (present === undefined || present.value === value) continue;
-    changes[name] = value;
-    undo[name] = present.isSetOnTopic ? present.value : null;
-  }
-  await sink.alterTopicConfigs(topic, changes);
-  return undo;
+/** What the topic is in the end: what the target has to accept, though it is put on last. */
+export function lastingSpec(topic: TopicRestorePlan, settings: RestoreSettings, brokerCount: number): TopicSpec {
+  return { ...creationSpec(topic, settings, brokerCount), configs: topic.configs };
+}
+
+/** What has to change of an existing topic's configuration before it is filled. */
+export function neededConfigs(present: ReadonlyMap<string, EffectiveConfig>): TopicConfigs {
+  return Object.fromEntries(changing(present).map(([name, value]) => [name, value]));
+}
+
+/** What puts that back. */
+export function undoneConfigs(present: ReadonlyMap<string, EffectiveConfig>): Readonly<Record<string, string | null>> {
+  return Object.fromEntries(
+    changing(present).map(([name, , config]) => [name, config.isSetOnTopic ? config.value : null]),
+  );
+}
+
+/** Entries that the broker knows, and that are not as a restore needs them. */
+function changing(present: ReadonlyMap<string, EffectiveConfig>): (readonly [string, string, EffectiveConfig])[] {
+  return Object.entries(RESTORE_CONFIGS).flatMap(([name, value]) => {
+    const config = present.get(name);
+    return config === undefined || config.value === value ? [] : [[name, value, config] as const];
+  });
 }
 
 /** What puts a created topic's own configuration on. */
-export function finalConfigs(topic: TopicRestorePlan): Readonly<Record<string, string | null>> {
-  const carried = carriedConfigs(topic);
-  return Object.fromEntries(Object.keys(RESTORE_CONFIGS).map((name) => [name, carried[name] ?? null]));
+export function finalConfigs({ configs }: TopicRestorePlan): Readonly<Record<string, string | null>> {
+  return Object.fromEntries(Object.keys(RESTORE_CONFIGS).map((name) => [name, configs[name] ?? null]));
 }
 
-function carriedConfigs({ observation }: TopicRestorePlan): TopicConfigs {
-  return Object.fromEntries(Object.entries(observation.configs ?? {}).filter(([name]) => !NOT_CARRIED.has(name)));
+/** What a topic that is created gets as its own: what it had at the recovery target, then what is said of all, then of it. */
+export function plannedConfigs(
+  { configs }: TopicObservation,
+  targetTopic: string,
+  overrides: TopicConfigOverrides,
+): TopicConfigs {
+  const planned = new Map<string, string | null>(
+    Object.entries(configs ?? {}).filter(([name]) => !NOT_CARRIED.has(name)),
+  );
+  for (const layer of [ALL_TOPICS, targetTopic]) {
+    if (!Object.hasOwn(overrides, layer)) continue;
+    for (const [name, value] of Object.entries(overrides[layer] ?? {})) planned.set(name, value);
+  }
+  return Object.fromEntries([...planned].filter((entry): entry is [string, string] => entry[1] !== null));
 }

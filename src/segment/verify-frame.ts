@@ -1,5 +1,5 @@
-// The work of a thread on one stored frame of `validate --deep`: check its hash, decode it, check every batch's CRC, and hold
-// what it holds against what the footer says of it.
+// The work of a thread on one stored frame of `validate --deep`: check its hash, decode it, check every batch's CRC and every
+// record's place, and hold what it holds against what the footer says of it.
 
 import { createHash } from 'node:crypto';
 import { FrameExpander } from '../compression/frame-codec.ts';
@@ -9,6 +9,7 @@ import { BackupError } from '../model/errors.ts';
 import type { FrameEntry } from '../model/segment.ts';
 import { splitBatches, verifyBatchCrc } from '../record/batch-header.ts';
 import { type FrameFacts, gatherFacts } from './frame-facts.ts';
+import { recordFault } from './record-fault.ts';
 
 export interface VerifyTask {
   readonly stored: SharedArrayBuffer;
@@ -48,6 +49,8 @@ export function verifyFrame({ stored, codec, frame }: VerifyTask): VerifyResult 
     lastOffset = header.lastOffset;
     recordCount += header.recordCount;
     sizeBytes += header.sizeBytes;
+    const fault = recordFault(raw, header);
+    if (fault !== undefined) differences.push(fault);
   }
   const facts = gatherFacts(raw, headers, headers);
   expect('size of whole batches', sizeBytes, frame.rawSizeBytes);

@@ -1,6 +1,7 @@
 // `validate`: does the store hold what the catalog says, and would a restore read it? Shallow it reads the catalog, a listing
 // and the footers; deep it reads every byte. It never stops at the first problem, and it never calls valid what it has not
-// looked at: a store that fails ends it with the store's error.
+// looked at: a store that fails ends it with the store's error. By sample, presence and size of every object are checked all the
+// same; only a share of them is opened.
 
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
@@ -12,6 +13,7 @@ import { CatalogAudit } from './catalog-audit.ts';
 import { type Orphans, takeInventory } from './object-inventory.ts';
 import { type Problem, ProblemList } from './problem-list.ts';
 import { auditFooter, ByteAudit } from './segment-audit.ts';
+import { type SampleChoice, sampleOf } from './segment-sample.ts';
 
 /** Objects looked at together: their requests overlap. */
 const CONCURRENT_OBJECTS = 4;
@@ -21,6 +23,8 @@ export interface ValidationOptions {
   readonly layout: ObjectLayout;
   /** What a deep validation decodes with; null for a shallow one. */
   readonly workers: WorkerPool | null;
+  /** Which objects to open; null for all. */
+  readonly sample: SampleChoice | null;
   readonly signal: AbortSignal;
 }
 
@@ -36,6 +40,8 @@ export interface ValidationProgress {
 export interface ValidationReport {
   readonly backupId: string;
   readonly isDeep: boolean;
+  /** Null when every object was opened. */
+  readonly sample: (SampleChoice & { readonly segments: number }) | null;
   readonly isValid: boolean;
   readonly catalogVersion: number;
   readonly commits: number;
@@ -62,7 +68,8 @@ export class ValidationRun {
   readonly #problems = new ProblemList();
   readonly #catalog: CatalogAudit;
   #segments: readonly SegmentSummary[] = [];
-  #storedBytes = 0;
+  /** Those to open. */
+  #chosen: readonly SegmentSummary[] = [];
   #objects = 0;
   #bytesRead = 0;
 
@@ -75,9 +82,9 @@ export class ValidationRun {
     return {
       commits: this.#catalog.commits,
       objects: this.#objects,
-      objectsTotal: this.#segments.length,
+      objectsTotal: this.#chosen.length,
       bytesRead: this.#bytesRead,
-      bytesTotal: this.#options.workers === null ? 0 : this.#storedBytes,
+      bytesTotal: this.#options.workers === null ? 0 : storedBytesOf(this.#chosen),
       problems: this.#problems.count,
     };
   }
@@ -90,10 +97,13 @@ export class ValidationRun {
     this.#segments = this.#catalog.state.incarnations.flatMap(({ partitions }) =>
       [...partitions.values()].flatMap(({ segments }) => segments),
     );
-    this.#storedBytes = this.#segments.reduce((total, { storedSizeBytes }) => total + storedSizeBytes, 0);
+    const { sample } = this.#options;
+    this.#chosen = sample === null ? this.#segments : sampleOf(this.#segments, sample);
     const { present, orphans } = await takeInventory(store, layout, this.#segments, this.#problems, signal);
-    this.#objects = this.#segments.length - present.length;
-    await this.#auditObjects(present);
+    const chosen = new Set(this.#chosen);
+    const toOpen = present.filter((segment) => chosen.has(segment));
+    this.#objects = this.#chosen.length - toOpen.length;
+    await this.#auditObjects(toOpen);
     return this.#report(orphans);
   }
 
@@ -139,13 +149,14 @@ export class ValidationRun {
   }
 
   #report(orphans: Orphans): ValidationReport {
-    const { layout, workers } = this.#options;
+    const { layout, workers, sample } = this.#options;
     const { state, commits, checkpointVersion } = this.#catalog;
     const histories = state.incarnations.flatMap(({ partitions }) => [...partitions.values()]);
     const gaps = histories.flatMap((history) => history.gaps);
     return {
       backupId: layout.backupId,
       isDeep: workers !== null,
+      sample: sample === null ? null : { ...sample, segments: this.#chosen.length },
       isValid: this.#problems.count === 0,
       catalogVersion: state.version,
       commits,
@@ -154,7 +165,7 @@ export class ValidationRun {
       partitions: histories.length,
       segments: this.#segments.length,
       records: this.#segments.reduce((total, { recordCount }) => total + recordCount, 0),
-      storedBytes: this.#storedBytes,
+      storedBytes: storedBytesOf(this.#segments),
       bytesRead: this.#bytesRead,
       gaps: gaps.length,
       gapOffsets: gaps.reduce((total, { baseOffset, lastOffset }) => total + lastOffset - baseOffset + 1n, 0n),
@@ -163,4 +174,8 @@ export class ValidationRun {
       problems: this.#problems.kept,
     };
   }
+}
+
+function storedBytesOf(segments: readonly SegmentSummary[]): number {
+  return segments.reduce((total, { storedSizeBytes }) => total + storedSizeBytes, 0);
 }

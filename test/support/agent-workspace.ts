@@ -9,6 +9,7 @@ import { readCatalog } from '../../src/catalog/catalog-reader.ts';
 import type { CatalogState, IncarnationHistory } from '../../src/catalog/catalog-state.ts';
 import { ObjectLayout } from '../../src/catalog/object-layout.ts';
 import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { type AgentOptions, AgentProcess, type AgentRun, type JsonObject } from './agent-process.ts';
 
 const POLL_MS = 50;
@@ -25,8 +26,8 @@ export interface BackupSpec {
   readonly topics: readonly string[];
   readonly backup?: Section;
   readonly source?: Section;
-  /** Directory of the store; the workspace's unless given. */
-  readonly store?: string;
+  /** Directory of the store, or section `storage` for another kind; the workspace's directory unless given. */
+  readonly store?: string | Section;
   readonly run?: Omit<AgentOptions, 'cwd'>;
 }
 
@@ -37,10 +38,21 @@ export interface RestoreSpec {
   /** From the backup's name to the target's; these topics are restored. */
   readonly topics: Readonly<Record<string, string>>;
   readonly restore?: Section;
+  readonly target?: Section;
   /** Further arguments, e.g. `--to`. */
   readonly args?: readonly string[];
-  readonly store?: string;
+  readonly store?: string | Section;
   readonly run?: Omit<AgentOptions, 'cwd'>;
+}
+
+export interface ImportSpec {
+  /** Of the backup that is made. */
+  readonly backupId: string;
+  /** Directory of the other program's store. */
+  readonly from: string;
+  /** Further arguments, e.g. `--backup-id`. */
+  readonly args?: readonly string[];
+  readonly backup?: Section;
 }
 
 export class AgentWorkspace {
@@ -81,7 +93,7 @@ export class AgentWorkspace {
       mode: 'backup',
       backup_id: backupId,
       source: { bootstrap_servers: [bootstrap], topics: { include: topics }, ...source },
-      storage: { backend: 'filesystem', path: store },
+      storage: storageSection(store),
       backup,
       control: { listen: false },
     };
@@ -94,27 +106,57 @@ export class AgentWorkspace {
   }
 
   async startRestore(spec: RestoreSpec): Promise<AgentProcess> {
-    const { backupId, topics, restore = {}, store = this.store, bootstrap = this.#bootstrap(), args = [] } = spec;
+    const { backupId, topics, restore = {}, target = {}, store = this.store, args = [] } = spec;
+    const { bootstrap = this.#bootstrap() } = spec;
     const config = {
       mode: 'restore',
       backup_id: backupId,
-      target: { bootstrap_servers: [bootstrap] },
-      storage: { backend: 'filesystem', path: store },
+      target: { bootstrap_servers: [bootstrap], ...target },
+      storage: storageSection(store),
       restore: { topics: { include: Object.keys(topics) }, topic_mapping: topics, ...restore },
     };
     return this.#start('restore', config, args, spec.run);
   }
 
+  /** Runs an import to its end. */
+  async import(spec: ImportSpec): Promise<AgentRun> {
+    return (await this.startImport(spec)).exit();
+  }
+
+  async startImport({ backupId, from, args = [], backup = {} }: ImportSpec): Promise<AgentProcess> {
+    const config = {
+      mode: 'backup',
+      backup_id: backupId,
+      source: { bootstrap_servers: [this.#bootstrap()] },
+      storage: { backend: 'filesystem', path: this.store },
+      backup,
+    };
+    return this.#start('import', config, ['--from', from, ...args]);
+  }
+
+  /** Verifies a restore of `backupId`: the newest unless its id is given. */
+  async verifyRestore(backupId: string, restoreId?: string): Promise<AgentRun> {
+    const config = {
+      mode: 'restore',
+      backup_id: backupId,
+      target: { bootstrap_servers: [this.#bootstrap()] },
+      storage: { backend: 'filesystem', path: this.store },
+    };
+    const agent = await this.#start('verify-restore', config, restoreId === undefined ? [] : [restoreId]);
+    return agent.exit();
+  }
+
   /** The catalog as it is now, every commit checked. */
-  catalog(backupId: string, store: string = this.store): Promise<CatalogState> {
-    return readCatalog(new FilesystemObjectStore(store), new ObjectLayout(backupId), { ignoreCheckpoints: true });
+  catalog(backupId: string, store: string | ObjectStore = this.store): Promise<CatalogState> {
+    const opened = typeof store === 'string' ? new FilesystemObjectStore(store) : store;
+    return readCatalog(opened, new ObjectLayout(backupId), { ignoreCheckpoints: true });
   }
 
   /** Waits until the catalog fulfils `condition`. @throws after a minute, or when it cannot be read */
   async catalogUntil(
     backupId: string,
     condition: (state: CatalogState) => boolean,
-    store: string = this.store,
+    store: string | ObjectStore = this.store,
   ): Promise<CatalogState> {
     const deadline = Date.now() + CATALOG_TIMEOUT_MS;
     for (;;) {
@@ -129,7 +171,7 @@ export class AgentWorkspace {
   }
 
   async #start(
-    command: 'backup' | 'restore',
+    command: 'backup' | 'restore' | 'import' | 'verify-restore',
     config: unknown,
     args: readonly string[],
     run: Omit<AgentOptions, 'cwd'> = {},
@@ -142,6 +184,10 @@ export class AgentWorkspace {
     this.#agents.push(agent);
     return agent;
   }
+}
+
+function storageSection(store: string | Section): Section {
+  return typeof store === 'string' ? { backend: 'filesystem', path: store } : store;
 }
 
 /** Fails with everything the agent said unless it ended with this code. */

@@ -10,6 +10,7 @@ import { assertTopicTiling } from '../support/assert-tiling.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
 import { LiveLoad } from '../support/live-load.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
+import { randomNumbers } from '../support/random-numbers.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const SEED = Number(process.env.KAFKA_BACKUP_TEST_SEED ?? Date.now() % 1_000_000);
@@ -84,15 +85,4 @@ describe('a continuous backup that is killed', { timeout: 150_000 }, () => {
 async function latestVersion(store: string): Promise<number> {
   const files = await readdir(join(store, 'orders', 'catalog')).catch(() => []);
   return files.filter((file) => CATALOG_FILE.test(file)).length;
-}
-
-/** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -50,6 +50,7 @@ function statusOf(change: Partial<BackupStatus> = {}): BackupStatus {
       fencedSegments: 0,
     },
     trouble: 'KAFKA_UNREACHABLE',
+    store: null,
     ...change,
   };
 }
@@ -112,6 +113,23 @@ describe('status of a running agent', () => {
     ]) {
       assert.match(result.stdout, expected);
     }
+  });
+
+  test('tells how the requests to a store over a network fare', async () => {
+    const traffic = { concurrency: 4, inFlight: 1, waiting: 0, lastFailure: null, requests: 2000 };
+    for (const [store, expected] of [
+      [
+        { ...traffic, circuit: 'closed', failingForMs: 0 },
+        /Store: +answers; 2,000 requests since start, 42,949,672,960 per GiB stored; at most 4 at once/,
+      ],
+      [{ ...traffic, circuit: 'open', failingForMs: 12_000 }, /Store: +no answer for 12\.0s/],
+    ] as const) {
+      status = statusOf({ store });
+      const result = await runCommand(['status', '-c', await configFor(listening())]);
+      assert.match(result.stdout, expected);
+    }
+    status = statusOf();
+    assert.doesNotMatch((await runCommand(['status', '-c', await configFor(listening())])).stdout, /Store:/);
   });
 
   test('is with --json what the control port answers', async () => {

@@ -15,7 +15,14 @@ import { openTokenFile } from '../../../src/control/token-file.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { Logger } from '../../../src/model/logger.ts';
 import { NO_DROPS } from '../../../src/model/recovery-target.ts';
-import type { RestoreJob, RestoreJobs, RestoreRequest, RestoreState } from '../../../src/restore/restore-job.ts';
+import type { RestoreReport } from '../../../src/restore/journal/restore-report.ts';
+import {
+  RESTORE_ALL,
+  type RestoreJob,
+  type RestoreJobs,
+  type RestoreRequest,
+  type RestoreState,
+} from '../../../src/restore/restore-job.ts';
 
 export const TOKEN = 'correct-horse-battery-staple';
 export const NOW_MS = Date.parse('2026-11-20T12:00:00Z');
@@ -39,10 +46,27 @@ export class MemoryRestores implements RestoreJobs {
       progress: null,
       partitions: [],
       plan: null,
+      report: null,
       failure: null,
     };
     this.jobs.unshift(job);
     return job;
+  }
+
+  /** There is one plan, `plan-1`. */
+  async submitPlan(planId: string): Promise<RestoreJob> {
+    if (planId !== 'plan-1') throw new BackupError('USAGE_INVALID', `no plan ${planId}`);
+    return this.submit({ ...RESTORE_ALL, target: 'source' });
+  }
+
+  async resume(id: string): Promise<RestoreJob> {
+    const job = this.get(id);
+    if (job === undefined) throw new BackupError('RESTORE_NOT_FOUND', `no restore ${id} has begun`);
+    return this.change(id, { state: 'QUEUED' });
+  }
+
+  async report(id: string): Promise<RestoreReport | undefined> {
+    return this.get(id)?.report ?? undefined;
   }
 
   list(): readonly RestoreJob[] {
@@ -104,10 +128,15 @@ export function runningJob(job: RestoreJob): RestoreJob {
           topic: 'orders',
           targetTopic: 'orders-copy',
           action: 'create',
+          recoveryTarget: job.request.recoveryTarget,
           partitions: 2,
+          targetPartitions: 2,
+          partitionPlans: [],
           segments: 3,
           records: 40,
+          isExact: true,
           storedBytes: 3000,
+          bytesToRead: 3000,
           fromMs: NOW_MS - 60_000,
           toMs: null,
           gaps: 0,
@@ -118,6 +147,53 @@ export function runningJob(job: RestoreJob): RestoreJob {
         { level: 'warn', name: 'retention', message: 'records are older than the retention' },
       ],
     },
+  };
+}
+
+export function restoreReport(id: string): RestoreReport {
+  return {
+    id,
+    backupId: 'orders',
+    planId: '0123456789ab',
+    catalogVersion: 7,
+    clusterId: 'cluster-2',
+    createdAtMs: NOW_MS - 60_000,
+    finishedAtMs: NOW_MS,
+    isResumed: false,
+    lastAttempt: {
+      durationMs: 1000,
+      recordsSent: 30,
+      bytesSent: 3000,
+      bytesRead: 900,
+      recordsPerSecond: 30,
+      bytesPerSecond: 3000,
+    },
+    sources: [
+      {
+        topic: 'orders',
+        partition: 2,
+        targetTopic: 'orders-copy',
+        recordsPlanned: 33,
+        recordsRestored: 30,
+        dropped: { ...NO_DROPS, 'aborted-transaction': 3 },
+        gaps: [{ baseOffset: 5n, lastOffset: 9n, reason: 'retention' }],
+      },
+    ],
+    targets: [
+      {
+        topic: 'orders-copy',
+        partition: 2,
+        startOffset: 100n,
+        recordCount: 30,
+        sourceTopic: 'orders',
+        runCount: 2,
+        runs: [
+          { sourcePartition: 2, firstSourceOffset: 7n, count: 10 },
+          { sourcePartition: 2, firstSourceOffset: 20n, count: 20 },
+        ],
+        pieceCount: 0,
+      },
+    ],
   };
 }
 
@@ -170,6 +246,7 @@ export function backupStatus(change: Partial<BackupStatus> = {}): BackupStatus {
       fencedSegments: 0,
     },
     trouble: null,
+    store: null,
     ...change,
   };
 }

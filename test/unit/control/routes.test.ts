@@ -1,16 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { CONTROL_ROUTES } from '../../../src/control/routes.ts';
-import type { RestoreRequest } from '../../../src/restore/restore-job.ts';
-import { ask, backupStatus, type ControlFixture, NOW_MS, runningJob, startControl } from './control-fixture.ts';
+import { RESTORE_ALL, type RestoreRequest } from '../../../src/restore/restore-job.ts';
+import { restoreSummary } from '../../../src/control/restore-resource.ts';
+import {
+  ask,
+  backupStatus,
+  type ControlFixture,
+  NOW_MS,
+  restoreReport,
+  runningJob,
+  startControl,
+} from './control-fixture.ts';
 
 const REQUEST: RestoreRequest = {
+  ...RESTORE_ALL,
   recoveryTarget: { toMs: NOW_MS - 1000, cut: 'timestamp' },
   includeTopics: ['*'],
-  excludeTopics: [],
-  topicMapping: {},
   target: 'source',
-  dryRun: false,
 };
 
 describe('the routes of the control port', () => {
@@ -252,5 +259,57 @@ describe('the routes of the control port', () => {
       assert.ok(route.summary.endsWith('.'), route.path);
       if (route.method !== 'GET') assert.equal(route.auth, 'token', route.path);
     }
+  });
+
+  test('a restore that failed is carried on, and one that nobody knows is not', async () => {
+    const { id } = control.restores.submit(REQUEST);
+    control.restores.setState(id, 'FAILED');
+    const failed = await ask(control, 'GET', `/v1/restores/${id}`);
+    assert.equal((failed.json['links'] as Record<string, string>)['resume'], `/v1/restores/${id}/resume`);
+    const resumed = await ask(control, 'POST', `/v1/restores/${id}/resume`);
+    assert.equal(resumed.status, 202);
+    assert.equal(resumed.json['state'], 'QUEUED');
+    assert.equal((await ask(control, 'POST', '/v1/restores/rst_none/resume')).status, 404);
+  });
+
+  test('a plan that was shown is carried out by its id, which stands alone', async () => {
+    const { status: code } = await ask(control, 'POST', '/v1/restores', { plan: 'plan-1' });
+    assert.equal(code, 202);
+    assert.equal(control.restores.jobs[0]!.request.target, 'source');
+    control.restores.jobs.length = 0;
+    assert.equal((await ask(control, 'POST', '/v1/restores', { plan: 'plan-2' })).status, 400);
+    const both = await ask(control, 'POST', '/v1/restores', { plan: 'plan-1', dry_run: true });
+    assert.equal(both.status, 400);
+    assert.match(String(both.json['message']), /leave out dry_run/);
+    assert.equal(control.restores.jobs.length, 0);
+  });
+
+  test('the report of a restore is there once it is complete', async () => {
+    const { id } = control.restores.submit(REQUEST);
+    assert.equal((await ask(control, 'GET', `/v1/restores/${id}/report`)).status, 404);
+    const job = control.restores.change(id, { state: 'COMPLETED', report: restoreReport(id) });
+    assert.equal(
+      (restoreSummary(job, NOW_MS)['links'] as Record<string, string>)['report'],
+      `/v1/restores/${id}/report`,
+    );
+    const { status: code, json } = await ask(control, 'GET', `/v1/restores/${id}/report`);
+    assert.equal(code, 200);
+    const [source] = json['sources'] as readonly Record<string, unknown>[];
+    assert.deepEqual(source!['gaps'], [{ first_offset: '5', last_offset: '9', reason: 'retention' }]);
+    assert.deepEqual(json['targets'], [
+      {
+        topic: 'orders-copy',
+        partition: 2,
+        source_topic: 'orders',
+        records: 30,
+        first_offset: '100',
+        last_offset: '129',
+        run_count: 2,
+        runs: [
+          { source_partition: 2, source_offset: '7', target_offset: '100', count: 10 },
+          { source_partition: 2, source_offset: '20', target_offset: '110', count: 20 },
+        ],
+      },
+    ]);
   });
 });

@@ -106,4 +106,30 @@ describe('a batch builder', () => {
       );
     }
   });
+
+  test('leaves the holes that it is told of, for a log that is stored', () => {
+    const builder = new BatchBuilder(16);
+    const batch = sourceOf([0, 1, 2].map((index) => ({ timestampMs: index, key: null, value: Buffer.from([index]) })));
+    const section = batch.subarray(BATCH_HEADER_BYTES);
+    const cursor = new RecordCursor(section, 3);
+    for (const hole of [0, 3, 40]) {
+      assert.ok(cursor.next());
+      builder.skipOffsets(hole);
+      builder.append(section, cursor.payloadPosition, cursor.end, 5);
+    }
+    const made = Buffer.from(builder.finish());
+    sealBatchCrc(made);
+    assert.deepEqual(
+      readBatch(made).map(({ offset }) => offset),
+      [0n, 4n, 45n],
+    );
+    const [header = assert.fail()] = splitBatches(made);
+    assert.deepEqual([header.recordCount, header.lastOffsetDelta], [3, 45]);
+    builder.reset();
+    builder.append(section, cursor.payloadPosition, cursor.end, 5);
+    assert.deepEqual(
+      readBatch(Buffer.from(builder.finish())).map(({ offset }) => offset),
+      [0n],
+    );
+  });
 });

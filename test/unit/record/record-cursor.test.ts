@@ -47,6 +47,11 @@ describe('a record cursor', () => {
           assert.deepEqual(bytes.subarray(cursor.payloadPosition, cursor.end), encodePayload(one));
           const { key, value, headers } = cursor.decode();
           assert.deepEqual({ key, value, headers }, plain(one));
+          assert.deepEqual(cursor.key(), key);
+          const { position, headersPosition, count } = cursor.headerSection();
+          const withoutHeaders = encodePayload({ key, value });
+          assert.equal(position - cursor.payloadPosition, withoutHeaders.byteLength - 1);
+          assert.deepEqual([headersPosition - position, count], [1, headers.length]);
         });
         assert.equal(cursor.next(), false);
         assert.equal(cursor.next(), false);

@@ -20,7 +20,7 @@ function validate(
   signal = new AbortController().signal,
 ): Promise<ValidationReport> {
   const { store, layout } = backup;
-  return new ValidationRun({ store, layout, workers: isDeep ? workers : null, signal }).run();
+  return new ValidationRun({ store, layout, workers: isDeep ? workers : null, sample: null, signal }).run();
 }
 
 const shallow = (backup: TestBackup): Promise<ValidationReport> => validate(backup, false);

@@ -1,0 +1,265 @@
+// Turns a backup of OSO kafka-backup into one of ours: founds the backup, or goes on with the same import, notes the topics, and
+// imports the partitions, several at a time. What the peer's format does not hold is made up so that it is the same each time: topic
+// ids are derived from the peer's backup and the topic's name. Producer ids, leader epochs and transactions are left out.
+
+import { createHash } from 'node:crypto';
+import { claimIdentity, readIdentity } from '../catalog/backup-identity.ts';
+import { CatalogWriter } from '../catalog/catalog-writer.ts';
+import type { CatalogAction, TopicObservation } from '../catalog/commit.ts';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import { maxStoredSize } from '../compression/frame-codec.ts';
+import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import { BackupError, errorOf } from '../model/errors.ts';
+import { toJson } from '../model/json-fields.ts';
+import { comparePartitions, type TopicPartition } from '../model/topic-partition.ts';
+import type { SegmentSettings } from '../segment/segment-writer.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { type ImportCounters, newCounters } from './import-counters.ts';
+import type { SegmentFilling } from './open-segment.ts';
+import { type ImportChoices, PartitionImport } from './partition-import.ts';
+import { type PeerManifest, type PeerPartition, type PeerTopic, readPeerManifest } from './peer-manifest.ts';
+import { SharedCommits } from './shared-commits.ts';
+
+const FRAMES_PER_THREAD = 2;
+const TOPIC_ID_BYTES = 16;
+
+export interface ImportSettings {
+  readonly segments: SegmentSettings;
+  readonly frameBytes: number;
+  readonly segmentMaxBytes: number;
+  readonly segmentMaxRecords: number | null;
+  readonly maxConcurrentPartitions: number;
+}
+
+export interface ImportOptions {
+  /** The peer's store; nothing is written there. */
+  readonly peer: ObjectStore;
+  /** Which of its backups; undefined when there is only one. */
+  readonly peerBackupId: string | undefined;
+  readonly choices: ImportChoices;
+  readonly store: ObjectStore;
+  readonly layout: ObjectLayout;
+  readonly settings: ImportSettings;
+  readonly workers: WorkerPool;
+  readonly wallMs: () => number;
+}
+
+export interface ImportProgress {
+  readonly partitionsDone: number;
+  readonly partitionsTotal: number;
+  readonly filesTotal: number;
+  readonly bytesRead: number;
+  /** As the manifest tells it. */
+  readonly bytesTotal: number;
+  readonly counters: Readonly<ImportCounters>;
+}
+
+export interface ImportReport extends ImportProgress {
+  readonly peerBackupId: string;
+  readonly backupId: string;
+  readonly catalogVersion: number;
+  readonly topics: number;
+  /** Files that could not be read, in the order of their partitions. */
+  readonly damaged: readonly DamagedFile[];
+}
+
+export interface DamagedFile extends TopicPartition {
+  /** Names the file and the position. */
+  readonly message: string;
+  /** True where its offsets are a gap now; otherwise nothing behind it was imported. */
+  readonly isGap: boolean;
+}
+
+interface Part {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly source: PeerPartition;
+}
+
+export class ImportRun {
+  readonly #options: ImportOptions;
+  readonly #counters = newCounters();
+  readonly #damaged: DamagedFile[] = [];
+  #parts: readonly Part[] = [];
+  #partitionsDone = 0;
+  #bytesRead = 0;
+
+  constructor(options: ImportOptions) {
+    this.#options = options;
+  }
+
+  progress(): ImportProgress {
+    const files = this.#parts.flatMap(({ source }) => source.segments);
+    return {
+      partitionsDone: this.#partitionsDone,
+      partitionsTotal: this.#parts.length,
+      filesTotal: files.length,
+      bytesRead: this.#bytesRead,
+      bytesTotal: files.reduce((total, { storedSizeBytes }) => total + storedSizeBytes, 0),
+      counters: this.#counters,
+    };
+  }
+
+  /**
+   * Imports what is not in the backup yet; committed work is kept, whatever ends it.
+   * @throws BACKUP_NOT_FOUND, USAGE_INVALID, BACKUP_OF_OTHER_CLUSTER when our backup is of another origin, OBJECT_CORRUPT when the
+   * manifest cannot be read, FENCED, INTERRUPTED, and what the stores fail with.
+   */
+  async run(signal: AbortSignal): Promise<ImportReport> {
+    const { peer, peerBackupId, store, layout, wallMs } = this.#options;
+    const manifest = await readPeerManifest(peer, peerBackupId);
+    const origin = `oso-kafka-backup/${manifest.backupId}/${manifest.createdAtMs}`;
+    await this.#claim(origin);
+    this.#parts = partsOf(manifest, origin);
+    const catalog = await CatalogWriter.open(store, layout, wallMs);
+    const topics = observationsOf(manifest, origin, catalog, wallMs());
+    const note: CatalogAction[] = catalog.state.version === 0 ? [{ kind: 'note', text: noteOn(manifest) }] : [];
+    if (note.length + topics.length > 0) await catalog.commit([...note, ...topics]);
+    await this.#importAll(catalog, manifest, signal);
+    await catalog.checkpoint(true);
+    return {
+      ...this.progress(),
+      peerBackupId: manifest.backupId,
+      backupId: layout.backupId,
+      catalogVersion: catalog.state.version,
+      topics: manifest.topics.length,
+      damaged: this.#damaged.sort(comparePartitions),
+    };
+  }
+
+  async #claim(origin: string): Promise<void> {
+    const { store, layout, wallMs } = this.#options;
+    const known = await readIdentity(store, layout);
+    if (known !== undefined && known.clusterId !== origin) {
+      const message = `backup ${layout.backupId} in ${store.description} is of ${known.clusterId}; give the import of ${origin} a backup_id of its own`;
+      throw new BackupError('BACKUP_OF_OTHER_CLUSTER', message);
+    }
+    await claimIdentity(store, layout, origin, wallMs());
+  }
+
+  async #importAll(catalog: CatalogWriter, manifest: PeerManifest, signal: AbortSignal): Promise<void> {
+    const { settings } = this.#options;
+    const commits = new SharedCommits(catalog);
+    const filling = this.#filling();
+    const stop = new AbortController();
+    const isStopped = AbortSignal.any([signal, stop.signal]);
+    const queue = this.#parts.values();
+    const importNext = async (): Promise<void> => {
+      for (const part of queue) {
+        if (isStopped.aborted) throw new BackupError('INTERRUPTED', 'the import was stopped');
+        await this.#importPart(part, {
+          catalog,
+          commits,
+          filling,
+          createdAtMs: manifest.createdAtMs,
+          signal: isStopped,
+        });
+        this.#partitionsDone += 1;
+      }
+    };
+    let failure: unknown;
+    const imports = Array.from({ length: settings.maxConcurrentPartitions }, () =>
+      importNext().catch((error: unknown) => {
+        // The others stop because of it; what made the first one fail is what is told.
+        failure ??= error;
+        stop.abort();
+      }),
+    );
+    await Promise.all(imports);
+    if (failure !== undefined) throw errorOf(failure);
+  }
+
+  async #importPart(
+    { topic, topicId, source }: Part,
+    run: {
+      readonly catalog: CatalogWriter;
+      readonly commits: SharedCommits;
+      readonly filling: SegmentFilling;
+      readonly createdAtMs: number;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<void> {
+    const { peer, layout, choices, settings, wallMs } = this.#options;
+    const { filling, createdAtMs, signal } = run;
+    const identity = { topic, topicId, partition: source.partition };
+    const partition = new PartitionImport(source, {
+      identity,
+      // Asked anew each time: the writer may have made its state anew.
+      committedOffset: () =>
+        run.catalog.state.incarnation(topic, topicId).partition(source.partition).resume?.nextOffset,
+      peer,
+      layout,
+      filling,
+      choices,
+      limits: settings,
+      commit: (actions) => run.commits.commit(actions),
+      counters: this.#counters,
+      onRead: (bytes) => {
+        this.#bytesRead += bytes;
+      },
+      createdAtMs,
+      signal,
+      wallMs,
+    });
+    for (const { message } of await partition.run()) {
+      this.#damaged.push({ topic, partition: source.partition, message, isGap: choices.damaged === 'gap' });
+    }
+  }
+
+  #filling(): SegmentFilling {
+    const { store, workers, settings, choices } = this.#options;
+    const frames = settings.maxConcurrentPartitions + workers.threads * FRAMES_PER_THREAD;
+    return {
+      store,
+      workers,
+      settings: settings.segments,
+      frames: new SharedBufferPool(settings.frameBytes, frames),
+      outputs: new SharedBufferPool(maxStoredSize(settings.frameBytes), workers.threads * FRAMES_PER_THREAD),
+      keepsAddedHeaders: choices.keepsAddedHeaders,
+    };
+  }
+}
+
+function partsOf({ topics }: PeerManifest, origin: string): Part[] {
+  return topics.flatMap(({ topic, partitions }) =>
+    partitions.map((source) => ({ topic, topicId: topicIdOf(origin, topic), source })),
+  );
+}
+
+/** In Kafka's form. The peer keeps no topic ids, and mixes the lives of a topic that was made again. */
+function topicIdOf(origin: string, topic: string): string {
+  return createHash('sha256').update(`${origin}/${topic}`).digest().subarray(0, TOPIC_ID_BYTES).toString('base64url');
+}
+
+/** What the manifest says of topics, where the catalog does not say it yet. */
+function observationsOf(
+  { topics, createdAtMs }: PeerManifest,
+  origin: string,
+  { state }: CatalogWriter,
+  nowMs: number,
+): CatalogAction[] {
+  return topics.flatMap((peerTopic): CatalogAction[] => {
+    const { topic } = peerTopic;
+    const topicId = topicIdOf(origin, topic);
+    const known = state.incarnation(topic, topicId).observation;
+    const seen = { topic, topicId, ...shapeOf(peerTopic) };
+    if (known === undefined) return [{ kind: 'topic', topic: { ...seen, observedAtMs: createdAtMs } }];
+    const isKnown = toJson({ ...seen, observedAtMs: known.observedAtMs }) === toJson(known);
+    return isKnown ? [] : [{ kind: 'topic', topic: { ...seen, observedAtMs: nowMs } }];
+  });
+}
+
+function shapeOf(topic: PeerTopic): Pick<TopicObservation, 'partitions' | 'replicationFactor' | 'configs'> {
+  const { partitionCount, replicationFactor, configs } = topic;
+  return { partitions: partitionCount, replicationFactor: replicationFactor ?? -1, configs };
+}
+
+function noteOn({ backupId, createdAtMs }: PeerManifest): string {
+  const created = new Date(createdAtMs).toISOString();
+  return (
+    `imported from backup ${backupId} of oso-kafka-backup, created ${created}. Its format holds records with their offsets and ` +
+    'timestamps; topic ids here are derived from its id and the name of the topic, batches are made anew without producer ids, leader ' +
+    'epochs and transactions, and records of aborted transactions are data, as they were there'
+  );
+}

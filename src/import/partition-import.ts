@@ -1,0 +1,273 @@
+// Imports one partition: its files in the order of their offsets, behind what the catalog holds of it already. Each offset is taken
+// once, whatever the files repeat; what lies between two of them is a gap. Commits are made where files end, so an import that is
+// killed goes on there. A damaged file costs what was read of it and of those before it since the last commit: the files before it
+// are read again and committed, and the file ends the partition, or becomes a gap where that is wanted.
+
+import { randomBytes } from 'node:crypto';
+import type { CatalogAction } from '../catalog/commit.ts';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import { BackupError, type ErrorCode } from '../model/errors.ts';
+import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { addCounters, type ImportCounters, newCounters } from './import-counters.ts';
+import { OpenSegment, type SegmentFilling } from './open-segment.ts';
+import type { OffsetRange, PeerPartition, PeerSegmentEntry } from './peer-manifest.ts';
+import { PeerRecordCursor } from './peer-record.ts';
+import { type PeerSegmentHeader, readPeerHeader, readPeerRecords } from './peer-segment.ts';
+
+export interface ImportChoices {
+  /** The headers that the peer adds to every record. */
+  readonly keepsAddedHeaders: boolean;
+  /** Leave out records that look like the ends of transactions. */
+  readonly dropsMarkers: boolean;
+  /** What becomes of a file that cannot be read: the end of its partition, or a gap. */
+  readonly damaged: 'stop' | 'gap';
+}
+
+export interface PartitionImportOptions {
+  readonly identity: PartitionIdentity;
+  /** Behind everything that the catalog holds of the partition by now; undefined while that is nothing. */
+  readonly committedOffset: () => bigint | undefined;
+  readonly peer: ObjectStore;
+  readonly layout: ObjectLayout;
+  readonly filling: SegmentFilling;
+  readonly choices: ImportChoices;
+  readonly limits: { readonly segmentMaxBytes: number; readonly segmentMaxRecords: number | null };
+  /** Resolves when they are committed. @throws FENCED. */
+  readonly commit: (actions: readonly CatalogAction[]) => Promise<void>;
+  /** Takes what was counted of what is committed. */
+  readonly counters: ImportCounters;
+  /** Bytes of a file that were read. */
+  readonly onRead: (bytes: number) => void;
+  /** When a file without a time of its own was made at the earliest. */
+  readonly createdAtMs: number;
+  readonly signal: AbortSignal;
+  readonly wallMs: () => number;
+}
+
+/** Damage in the peer's backup, as opposed to trouble with a store. */
+const DAMAGE: readonly ErrorCode[] = ['OBJECT_CORRUPT', 'OBJECT_MISSING'];
+
+export class PartitionImport {
+  readonly #source: PeerPartition;
+  readonly #options: PartitionImportOptions;
+  /** Files that were found damaged, and how. */
+  readonly #damage = new Map<string, BackupError>();
+  #segment: OpenSegment | undefined;
+  /** First offset that the open segment, or the next one, covers. */
+  #baseOffset: bigint | undefined;
+  /** Behind everything that was taken. */
+  #nextOffset: bigint | undefined;
+  #capturedAtMs = 0;
+  /** Since the last commit. */
+  #counted = newCounters();
+
+  constructor(source: PeerPartition, options: PartitionImportOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  /** @returns the damaged files. @throws FENCED, INTERRUPTED, and what the stores fail with. */
+  async run(): Promise<readonly BackupError[]> {
+    // Each attempt that fails names a damaged file more.
+    while (!(await this.#attempt()));
+    return [...this.#damage.values()];
+  }
+
+  /** From the last commit to the end; false when a file turned out to be damaged on the way. */
+  async #attempt(): Promise<boolean> {
+    this.#baseOffset = this.#options.committedOffset();
+    this.#nextOffset = this.#baseOffset;
+    this.#counted = newCounters();
+    try {
+      await this.#importFiles();
+      return true;
+    } catch (error) {
+      this.#segment?.abort();
+      this.#segment = undefined;
+      if (!(error instanceof PeerDamage)) throw error;
+      this.#damage.set(error.key, error.reason);
+      return false;
+    }
+  }
+
+  async #importFiles(): Promise<void> {
+    for (const entry of this.#source.segments) {
+      if (this.#damage.has(entry.key)) {
+        if (this.#options.choices.damaged === 'stop') return this.#seal();
+        continue;
+      }
+      const header = await this.#readHeader(entry);
+      if (this.#nextOffset !== undefined && header.lastOffset < this.#nextOffset) {
+        this.#counted.skippedFiles += 1;
+        continue;
+      }
+      const start = this.#nextOffset ?? this.#firstKnown(header.firstOffset);
+      if (header.firstOffset > start) await this.#leaveGap(start, header.firstOffset - 1n);
+      this.#baseOffset ??= header.firstOffset;
+      await this.#importFile(entry, header);
+      if (this.#isFull()) await this.#seal();
+    }
+    await this.#seal();
+    await this.#leaveLastGap();
+    this.#settle();
+  }
+
+  async #importFile(entry: PeerSegmentEntry, header: PeerSegmentHeader): Promise<void> {
+    const { peer, signal, onRead } = this.#options;
+    const firstWanted = this.#nextOffset ?? header.firstOffset;
+    const blocks = readPeerRecords(peer, header, { signal, onRead });
+    try {
+      for (;;) {
+        const { value: block } = await ofPeer(header.key, blocks.next());
+        if (block === undefined) break;
+        const wrong = await this.#takeRecords(block, firstWanted);
+        if (wrong !== undefined) await ofPeer(header.key, blocks.throw(wrong));
+      }
+    } finally {
+      await blocks.return();
+    }
+    this.#nextOffset = header.lastOffset + 1n;
+    this.#capturedAtMs = entry.uploadedAtMs || this.#options.createdAtMs;
+    this.#counted.files += 1;
+  }
+
+  /** @returns what is wrong with a record. @throws what our store or the threads fail with. */
+  async #takeRecords(block: Uint8Array, firstWanted: bigint): Promise<BackupError | undefined> {
+    const counted = this.#counted;
+    const { choices } = this.#options;
+    const cursor = new PeerRecordCursor(block);
+    for (;;) {
+      const next = nextOf(cursor);
+      if (next === 'end') return undefined;
+      if (next !== 'record') return next;
+      if (cursor.offset < firstWanted) {
+        counted.repeatedRecords += 1;
+        continue;
+      }
+      if (cursor.addedHeaders > 0) counted.recordsWithAddedHeaders += 1;
+      if (cursor.isMarker) {
+        counted.markers += 1;
+        if (choices.dropsMarkers) continue;
+      }
+      const segment = this.#openSegment();
+      if (!segment.hasRoomFor(cursor)) await segment.makeRoom();
+      segment.append(cursor);
+    }
+  }
+
+  #openSegment(): OpenSegment {
+    if (this.#segment !== undefined) return this.#segment;
+    const { layout, filling, identity } = this.#options;
+    const baseOffset = this.#baseOffset ?? 0n;
+    const key = layout.segment(identity, baseOffset, randomBytes(4).toString('hex'), filling.settings.codec);
+    this.#segment = new OpenSegment(identity, key, baseOffset, filling);
+    return this.#segment;
+  }
+
+  #isFull(): boolean {
+    const { segmentMaxBytes, segmentMaxRecords } = this.#options.limits;
+    if (this.#segment === undefined) return false;
+    const { rawSizeBytes, recordCount } = this.#segment;
+    return rawSizeBytes >= segmentMaxBytes || (segmentMaxRecords !== null && recordCount >= segmentMaxRecords);
+  }
+
+  /** Commits the open segment; without one, everything so far waits for a record. */
+  async #seal(): Promise<void> {
+    const segment = this.#segment;
+    if (segment === undefined || this.#nextOffset === undefined) return;
+    const summary = await segment.seal(this.#nextOffset, this.#capturedAtMs);
+    this.#segment = undefined;
+    this.#baseOffset = summary.nextOffset;
+    await this.#options.commit([{ kind: 'segment', segment: summary }]);
+    this.#count(summary);
+  }
+
+  async #leaveGap(from: bigint, lastOffset: bigint): Promise<void> {
+    await this.#seal();
+    // Where nothing but dropped records came before, no segment covers them.
+    const baseOffset = this.#baseOffset ?? from;
+    const isDeclared = this.#source.declaredGaps.some((gap) => gap.baseOffset <= lastOffset && gap.lastOffset >= from);
+    const gap: Gap = {
+      ...this.#options.identity,
+      baseOffset,
+      lastOffset,
+      reason: isDeclared ? 'retention' : 'unknown',
+      detectedAtMs: this.#options.wallMs(),
+      timeline: 0,
+    };
+    await this.#options.commit([{ kind: 'gap', gap }]);
+    this.#counted.gaps += 1;
+    this.#counted.gapOffsets += lastOffset - baseOffset + 1n;
+    this.#settle();
+    this.#baseOffset = lastOffset + 1n;
+    this.#nextOffset = this.#baseOffset;
+  }
+
+  #count({ recordCount, rawSizeBytes, storedSizeBytes }: SegmentSummary): void {
+    const counted = this.#counted;
+    counted.records += recordCount;
+    counted.rawBytes += rawSizeBytes;
+    counted.storedBytes += storedSizeBytes;
+    counted.segments += 1;
+    this.#settle();
+  }
+
+  #settle(): void {
+    addCounters(this.#options.counters, this.#counted);
+    this.#counted = newCounters();
+  }
+
+  /** Where the partition begins: what was pruned before the first file, or cannot be read, belongs to it. */
+  #firstKnown(firstOffset: bigint): bigint {
+    return this.#unreadable().reduce((low, { baseOffset }) => (baseOffset < low ? baseOffset : low), firstOffset);
+  }
+
+  async #leaveLastGap(): Promise<void> {
+    const from = this.#nextOffset ?? this.#unreadable()[0]?.baseOffset;
+    const end = this.#unreadable().reduce((high, { lastOffset }) => (lastOffset > high ? lastOffset : high), -1n);
+    if (from !== undefined && end >= from) await this.#leaveGap(from, end);
+  }
+
+  /** Offsets that were the peer's to hold. */
+  #unreadable(): OffsetRange[] {
+    const damaged = this.#source.segments
+      .filter(({ key }) => this.#damage.has(key))
+      .map(({ firstOffset, lastOffset }) => ({ baseOffset: firstOffset, lastOffset }));
+    return [...this.#source.declaredGaps, ...damaged].sort((a, b) => (a.baseOffset < b.baseOffset ? -1 : 1));
+  }
+
+  #readHeader({ key }: PeerSegmentEntry): Promise<PeerSegmentHeader> {
+    return ofPeer(key, readPeerHeader(this.#options.peer, key));
+  }
+}
+
+/** A file of the peer that cannot be read. */
+class PeerDamage extends Error {
+  readonly key: string;
+  readonly reason: BackupError;
+
+  constructor(key: string, reason: BackupError) {
+    super(reason.message);
+    this.key = key;
+    this.reason = reason;
+  }
+}
+
+/** What goes wrong while a file of the peer is read, told apart from trouble with our own store. */
+async function ofPeer<T>(key: string, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw error instanceof BackupError && DAMAGE.includes(error.code) ? new PeerDamage(key, error) : error;
+  }
+}
+
+function nextOf(cursor: PeerRecordCursor): 'record' | 'end' | BackupError {
+  try {
+    return cursor.next() ? 'record' : 'end';
+  } catch (error) {
+    if (error instanceof BackupError) return error;
+    throw error;
+  }
+}

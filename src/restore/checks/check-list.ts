@@ -1,0 +1,59 @@
+// What the checks of a preflight are handed, and where they put what they find.
+
+import type { EffectiveConfig, RestoreSink } from '../../kafka/restore-sink.ts';
+import type { SegmentSummary } from '../../model/segment.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import type { PreflightCheck } from '../restore-job.ts';
+import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
+import type { RestoreSettings } from '../restore-settings.ts';
+
+/** A plan, and all that it is checked against. */
+export interface PreflightInput {
+  readonly plan: RestorePlan;
+  readonly settings: RestoreSettings;
+  readonly sink: RestoreSink;
+  readonly store: ObjectStore;
+  readonly nowMs: number;
+  /** True when the target topics are this restore's own, of an attempt before: they need not be empty then. */
+  readonly isResuming: boolean;
+  /** Id of an unfinished restore that wrote to this target topic. */
+  readonly unfinishedRestoreOf: (targetTopic: string) => string | undefined;
+}
+
+/** Where Kafka's own default is needed because the target does not say. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+
+export class CheckList {
+  readonly checks: PreflightCheck[] = [];
+
+  ok(name: string, message: string): void {
+    this.checks.push({ level: 'ok', name, message });
+  }
+
+  warn(name: string, message: string): void {
+    this.checks.push({ level: 'warn', name, message });
+  }
+
+  /** Nothing is written then. `message` names the remedy. */
+  block(name: string, message: string): void {
+    this.checks.push({ level: 'block', name, message });
+  }
+}
+
+/** What the target topic is, or will be, once the restore is done. */
+export interface LastingTopic {
+  readonly configs: ReadonlyMap<string, EffectiveConfig>;
+  /** -1 when the broker chooses. */
+  readonly replicationFactor: number;
+}
+
+/** A number of a topic's configuration; `otherwise` where the target does not tell it. */
+export function numberOf({ configs }: LastingTopic, name: string, otherwise: number): number {
+  const value = configs.get(name)?.value;
+  return value === undefined || value === '' ? otherwise : Number(value);
+}
+
+/** Every selected segment of a topic. */
+export function segmentsOf(topic: TopicRestorePlan): SegmentSummary[] {
+  return sourcesOf(topic).flatMap(({ segments }) => segments.map(({ segment }) => segment));
+}

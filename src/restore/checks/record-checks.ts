@@ -1,0 +1,87 @@
+// What will become of the records: too large for the target, soon deleted by its retention, or not in the backup at all.
+
+import { utcText } from '../../model/instant.ts';
+import type { TopicRestorePlan } from '../restore-plan.ts';
+import { sourcesOf } from '../restore-plan.ts';
+import { type CheckList, DEFAULT_MAX_MESSAGE_BYTES, type LastingTopic, numberOf, segmentsOf } from './check-list.ts';
+
+/** Returns the largest batch that the topic takes. */
+export function checkSizes(topic: TopicRestorePlan, lasting: LastingTopic, list: CheckList): number {
+  const { targetTopic } = topic;
+  const maxMessageBytes = numberOf(lasting, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES);
+  const largest = segmentsOf(topic).reduce((most, { maxBatchSizeBytes }) => Math.max(most, maxBatchSizeBytes), 0);
+  if (largest > maxMessageBytes) {
+    list.warn(
+      'batch size',
+      `the largest batch has ${largest} bytes, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore`,
+    );
+  }
+  return maxMessageBytes;
+}
+
+/** Kafka deletes by whole log segments of the target, so the figures are of what may go at once. */
+export function checkRetention(topic: TopicRestorePlan, lasting: LastingTopic, nowMs: number, list: CheckList): void {
+  const { targetTopic } = topic;
+  const policy = lasting.configs.get('cleanup.policy')?.value ?? 'delete';
+  if (!policy.split(',').some((one) => one.trim() === 'delete')) return;
+  checkAge(topic, numberOf(lasting, 'retention.ms', -1), nowMs, list);
+  const retentionBytes = numberOf(lasting, 'retention.bytes', -1);
+  if (retentionBytes < 0) return;
+  for (const { source, segments } of sourcesOf(topic)) {
+    const bytes = segments.reduce((total, { segment }) => total + segment.rawSizeBytes, 0);
+    if (bytes <= retentionBytes) continue;
+    list.warn(
+      'retention',
+      `${targetTopic} keeps ${retentionBytes} bytes a partition (retention.bytes): ${source.topic}-${source.partition} holds about ${bytes}, its oldest records are deleted soon after the restore; ${remedy(targetTopic, 'retention.bytes')}`,
+    );
+  }
+}
+
+function checkAge(topic: TopicRestorePlan, retentionMs: number, nowMs: number, list: CheckList): void {
+  const { targetTopic } = topic;
+  if (retentionMs < 0) return;
+  const expiredMs = nowMs - retentionMs;
+  const segments = segmentsOf(topic);
+  const oldestMs = segments.reduce((oldest, { minTimestampMs, maxTimestampMs }) => {
+    return Math.min(oldest, Math.max(minTimestampMs ?? maxTimestampMs, topic.recoveryTarget.fromMs ?? -Infinity));
+  }, nowMs);
+  if (oldestMs >= expiredMs) return;
+  const [gone, all] = [segments.filter(({ maxTimestampMs }) => maxTimestampMs < expiredMs), segments].map((some) =>
+    some.reduce((total, { recordCount }) => total + recordCount, 0),
+  );
+  list.warn(
+    'retention',
+    `${targetTopic} keeps records for ${retentionMs} ms (retention.ms): those from before ${utcText(expiredMs)}, at least ${gone} of about ${all}, are deleted soon after the restore; the oldest is of ${utcText(oldestMs)}; ${remedy(targetTopic, 'retention.ms')}`,
+  );
+}
+
+/** Records that were asked for and are not in the backup. */
+export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
+  const { toMs } = topic.recoveryTarget;
+  if (segmentsOf(topic).length === 0) {
+    list.warn(
+      'coverage',
+      `${topic.topic}: the backup holds no record inside the recovery target; nothing will be restored`,
+    );
+  }
+  for (const { source, segments, missing } of sourcesOf(topic)) {
+    const name = `${source.topic}-${source.partition}`;
+    for (const { baseOffset, lastOffset, reason } of missing) {
+      list.warn('gap', `${name}: offsets ${baseOffset}..${lastOffset} were never backed up (${reason})`);
+    }
+    const last = segments.at(-1);
+    if (toMs === undefined || last === undefined) continue;
+    const { capturedAtMs, reachedLogEnd, nextOffset, maxTimestampMs } = last.segment;
+    // A later segment would have been selected, or begins past the target.
+    const isNewest = last.toOffset === nextOffset && !reachedLogEnd && maxTimestampMs <= toMs && capturedAtMs < toMs;
+    if (!isNewest) continue;
+    list.warn(
+      'coverage',
+      `${name}: the backup had not reached the end of the log at offset ${nextOffset}, captured ${utcText(capturedAtMs)}; records up to the recovery target may be missing`,
+    );
+  }
+}
+
+function remedy(topic: string, name: string): string {
+  return `restore.topic_configs: {${topic}: {${name}: "-1"}} keeps them`;
+}

@@ -1,0 +1,200 @@
+// Whether the target topics can be had: created as they were, or used as they are. What the broker would refuse, now or when the
+// topic's own configuration is put on at the end, blocks before anything is written.
+
+import type { TopicOperation } from '../../kafka/restore-sink.ts';
+import { BackupError } from '../../model/errors.ts';
+import type { TopicDescription } from '../../model/topic-description.ts';
+import { isInternalTopic, isTopicName, partitionName } from '../../model/topic-partition.ts';
+import type { TargetState, TopicRestorePlan } from '../restore-plan.ts';
+import { ALL_TOPICS } from '../restore-settings.ts';
+import { creationSpec, lastingSpec } from '../target-topic.ts';
+import { type CheckList, type LastingTopic, numberOf, type PreflightInput } from './check-list.ts';
+
+type FoundTopic = TargetState['topics'][number];
+
+const NEEDED: readonly TopicOperation[] = ['WRITE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'];
+const DIFFERENCES_SHOWN = 5;
+const NOTHING_KNOWN: LastingTopic = { configs: new Map(), replicationFactor: -1 };
+
+export function checkNames(topics: readonly TopicRestorePlan[], list: CheckList): void {
+  for (const { targetTopic } of topics) {
+    if (!isTopicName(targetTopic))
+      list.block('topic name', `${JSON.stringify(targetTopic)} is not a name that Kafka allows`);
+    else if (isInternalTopic(targetTopic))
+      list.block('topic name', `${targetTopic} belongs to Kafka itself; map it to another name`);
+  }
+  // Their metrics would have one name, so a broker refuses the second one.
+  for (const alike of Map.groupBy(topics, ({ targetTopic }) => targetTopic.replaceAll('.', '_')).values()) {
+    const names = alike.map(({ targetTopic }) => targetTopic);
+    if (names.length > 1) list.block('topic name', `Kafka takes ${names.join(' and ')} for one name; map one of them`);
+  }
+}
+
+/** The settings are also of other restores, so a name that is not of this one may be meant all the same. */
+export function checkOverrides({ plan, settings }: PreflightInput, list: CheckList): void {
+  const targets = new Set(plan.topics.map(({ targetTopic }) => targetTopic));
+  const others = Object.keys(settings.topicConfigs).filter((name) => name !== ALL_TOPICS && !targets.has(name));
+  if (others.length === 0) return;
+  list.warn('configuration', `restore.topic_configs names ${others.join(', ')}, which this restore does not write to`);
+}
+
+/** The topic as it will be; what the target does not tell of it is not known. */
+export async function checkCreation(
+  topic: TopicRestorePlan,
+  input: PreflightInput,
+  list: CheckList,
+): Promise<LastingTopic> {
+  const { settings, sink } = input;
+  const { targetTopic, observation } = topic;
+  if (!settings.createTopics) {
+    list.block('topic', `${targetTopic} does not exist; create it or set restore.create_topics: true`);
+    return NOTHING_KNOWN;
+  }
+  if (!(await checkPermissions(targetTopic, input, list))) return NOTHING_KNOWN;
+  const spec = creationSpec(topic, settings, sink.brokerCount);
+  const lasting = await sink.validateTopic(lastingSpec(topic, settings, sink.brokerCount));
+  const filling = lasting.kind === 'refused' ? lasting : await sink.validateTopic(spec);
+  if (filling.kind === 'refused') {
+    const remedy = 'change or leave out what it objects to with restore.topic_configs or default_replication_factor';
+    list.block('topic', `the target refuses to create ${targetTopic}: ${filling.reason}; ${remedy}`);
+  } else {
+    list.ok('topic', `${targetTopic} will be created with ${spec.partitions} partition(s)${configsText(topic)}`);
+  }
+  if (spec.replicationFactor > 0 && spec.replicationFactor < observation.replicationFactor) {
+    list.warn(
+      'replication',
+      `${targetTopic} had ${observation.replicationFactor} replicas and gets ${spec.replicationFactor}: the target has ${sink.brokerCount} broker(s)`,
+    );
+  }
+  const configs = lasting.kind === 'accepted' ? lasting.configs : new Map();
+  return { configs, replicationFactor: spec.replicationFactor };
+}
+
+/** A topic that is there is used as it is: it must be empty, or meant to be appended to, and must take every record as it was. */
+export async function checkExisting(
+  topic: TopicRestorePlan,
+  description: TopicDescription,
+  input: PreflightInput,
+  list: CheckList,
+): Promise<{ readonly found: FoundTopic; readonly lasting: LastingTopic }> {
+  const { targetTopic } = topic;
+  const { topicId, partitions, replicationFactor } = description;
+  const none = { found: { topic: targetTopic, topicId, endOffsets: [] }, lasting: NOTHING_KNOWN };
+  try {
+    if (!(await checkPermissions(targetTopic, input, list))) return none;
+    const endOffsets = await checkEmptiness(targetTopic, partitions.length, input, list);
+    checkPartitions(topic, partitions.length, list);
+    const lasting = { configs: await input.sink.describeEffectiveConfigs(targetTopic), replicationFactor };
+    checkTimestampType(targetTopic, lasting, list);
+    checkDifferences(topic, lasting, list);
+    return { found: { topic: targetTopic, topicId, endOffsets }, lasting };
+  } catch (error) {
+    if (!(error instanceof BackupError) || error.code !== 'KAFKA_AUTHORIZATION_FAILED') throw error;
+    list.block('permission', `${targetTopic}: ${error.message}`);
+    return none;
+  }
+}
+
+/** A topic whose records need more replicas in sync than it has replicas takes none at all. */
+export function checkReplicas(targetTopic: string, lasting: LastingTopic, list: CheckList): void {
+  const needed = numberOf(lasting, 'min.insync.replicas', 1);
+  const { replicationFactor } = lasting;
+  if (replicationFactor < 1 || needed <= replicationFactor) return;
+  list.block(
+    'replication',
+    `${targetTopic} would have min.insync.replicas=${needed} with ${replicationFactor} replica(s) and take no record; lower it with restore.topic_configs`,
+  );
+}
+
+/** Also of a topic that is to be created: it must be possible to write to it then. */
+async function checkPermissions(topic: string, { sink }: PreflightInput, list: CheckList): Promise<boolean> {
+  const allowed = (await sink.allowedOperations([topic])).get(topic);
+  if (allowed === undefined) return true;
+  const lacking = NEEDED.filter((operation) => !allowed.has(operation));
+  if (lacking.length > 0) {
+    list.block(
+      'permission',
+      `${topic}: the principal lacks ${lacking.join(', ')} on the topic; grant it at the target`,
+    );
+  } else if (!allowed.has('READ')) {
+    list.warn('permission', `${topic}: without READ on the topic a restore that is interrupted cannot be continued`);
+  }
+  return lacking.length === 0;
+}
+
+/** Returns the log ends, by partition. */
+async function checkEmptiness(
+  topic: string,
+  partitions: number,
+  { plan, sink, isResuming, unfinishedRestoreOf }: PreflightInput,
+  list: CheckList,
+): Promise<readonly bigint[]> {
+  const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  const earliest = await sink.listOffsets(all, 'earliest');
+  const latest = await sink.listOffsets(all, 'latest');
+  const filled = all.filter((one) => latest.get(partitionName(one)) !== earliest.get(partitionName(one)));
+  const unfinished = unfinishedRestoreOf(topic);
+  const held = `${filled.length} of ${all.length} partitions hold records`;
+  if (isResuming) list.ok('topic', `${topic} is continued`);
+  else if (filled.length === 0) list.ok('topic', `${topic} exists and is empty`);
+  else if (unfinished !== undefined)
+    list.block(
+      'topic',
+      `${topic} is not empty: the unfinished restore ${unfinished} wrote to it; continue it with restore --resume ${unfinished}`,
+    );
+  else if (plan.intoExisting === 'append') list.ok('topic', `${topic} is appended to: ${held}`);
+  else
+    list.block(
+      'topic',
+      `${topic} is not empty (${held}); map it to another name, delete it, or set restore.into_existing: append`,
+    );
+  return all.map((one) => latest.get(partitionName(one)) ?? -1n);
+}
+
+function checkPartitions(topic: TopicRestorePlan, existing: number, list: CheckList): void {
+  const { targetTopic, targetPartitions, observation, lanes } = topic;
+  if (lanes.some(({ partitioning }) => partitioning === 'by-key')) {
+    if (existing !== targetPartitions) {
+      list.block(
+        'partitions',
+        `${targetTopic} has ${existing} partition(s): by key over ${targetPartitions} records would not be where producers look for them; repartition to ${existing}`,
+      );
+    }
+    return;
+  }
+  const needed = 1 + Math.max(-1, ...lanes.flatMap(({ targets }) => targets));
+  if (existing < needed) list.block('partitions', `${targetTopic} has ${existing} partition(s), ${needed} are needed`);
+  else if (existing !== observation.partitions) {
+    list.warn(
+      'partitions',
+      `${targetTopic} has ${existing} partition(s), the source had ${observation.partitions}: keys of new records go elsewhere`,
+    );
+  }
+}
+
+function checkTimestampType(targetTopic: string, { configs }: LastingTopic, list: CheckList): void {
+  if (configs.get('message.timestamp.type')?.value !== 'LogAppendTime') return;
+  list.block(
+    'timestamps',
+    `${targetTopic} has message.timestamp.type=LogAppendTime: it would replace every timestamp; set CreateTime for the restore`,
+  );
+}
+
+/** A topic that exists keeps its own configuration, whatever the source's was. */
+function checkDifferences({ targetTopic, configs }: TopicRestorePlan, lasting: LastingTopic, list: CheckList): void {
+  const different = Object.entries(configs).flatMap(([name, value]) => {
+    const present = lasting.configs.get(name);
+    return present === undefined || present.value === value ? [] : [`${name}=${present.value} (planned: ${value})`];
+  });
+  if (different.length === 0) return;
+  const more = different.length > DIFFERENCES_SHOWN ? `, and ${different.length - DIFFERENCES_SHOWN} more` : '';
+  list.warn(
+    'configuration',
+    `${targetTopic} exists and keeps its own configuration: ${different.slice(0, DIFFERENCES_SHOWN).join(', ')}${more}`,
+  );
+}
+
+function configsText({ configs }: TopicRestorePlan): string {
+  const entries = Object.entries(configs).map(([name, value]) => `${name}=${value}`);
+  return entries.length === 0 ? '' : `, ${entries.join(', ')}`;
+}

@@ -1,0 +1,186 @@
+// The journal of one restore in the backup's store: `intent` before anything is written to the target, `producers` before the
+// first record, `verified` when every record is there and before the topics get their own configuration back, `report` at the
+// end for good. Each is put once and never changed; whichever are there tell a later attempt where the earlier one ended.
+
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { ObjectLayout } from '../../catalog/object-layout.ts';
+import { BackupError, messageOf } from '../../model/errors.ts';
+import { type JsonFields, parseJson, toJson } from '../../model/json-fields.ts';
+import type { TopicPartition } from '../../model/topic-partition.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import { decodeRuns, encodeRuns, type OffsetRun, placed, type SourceRun } from './offset-runs.ts';
+import {
+  decodeIntent,
+  decodeProducers,
+  encodeIntent,
+  encodeProducers,
+  type RestoreIntent,
+  type RestoreProducers,
+} from './restore-intent.ts';
+import { decodeReport, encodeReport, type RestoreReport, type TargetReport } from './restore-report.ts';
+
+const MOST_ATTEMPTS_KEPT = 1000;
+const MOST_RESTORES_SEARCHED = 200;
+/** Restores looked at at once. */
+const READ_AHEAD = 16;
+/** A piece holds so many runs that its JSON stays well below. */
+const MOST_PIECE_BYTES = 64 * 1024 * 1024;
+
+export class RestoreJournal {
+  readonly id: string;
+  readonly #store: ObjectStore;
+  readonly #layout: ObjectLayout;
+
+  /** @throws RESTORE_NOT_FOUND when `id` cannot be the id of a restore. */
+  constructor(store: ObjectStore, layout: ObjectLayout, id: string) {
+    layout.restoreObject(id, 'intent');
+    this.id = id;
+    this.#store = store;
+    this.#layout = layout;
+  }
+
+  /** Undefined when there is no such restore. @throws OBJECT_CORRUPT, as all that read. */
+  async intent(): Promise<RestoreIntent | undefined> {
+    const fields = await this.#read('intent');
+    return fields && decodeIntent(fields);
+  }
+
+  /** Undefined while nothing was written to the target. */
+  async producers(): Promise<RestoreProducers | undefined> {
+    const fields = await this.#read('producers');
+    return fields && decodeProducers(fields);
+  }
+
+  /** Defined once every record is there. */
+  async verified(): Promise<RestoreReport | undefined> {
+    const fields = await this.#read('verified');
+    return fields && decodeReport(fields);
+  }
+
+  /** Defined once the restore is complete. */
+  async report(): Promise<RestoreReport | undefined> {
+    const fields = await this.#read('report');
+    return fields && decodeReport(fields);
+  }
+
+  async isComplete(): Promise<boolean> {
+    return (await this.#store.head(this.#layout.restoreObject(this.id, 'report'))) !== undefined;
+  }
+
+  async putIntent(intent: RestoreIntent): Promise<void> {
+    await this.#put('intent', encodeIntent(intent));
+  }
+
+  /** Returns those in force: another process that carries on the same restore may have been first. */
+  async putProducers(producers: RestoreProducers): Promise<RestoreProducers> {
+    await this.#put('producers', encodeProducers(producers));
+    return (await this.producers()) ?? producers;
+  }
+
+  async putVerified(report: RestoreReport): Promise<void> {
+    await this.#put('verified', `${toJson(encodeReport(report))}\n`);
+  }
+
+  async putReport(report: RestoreReport): Promise<void> {
+    await this.#put('report', `${toJson(encodeReport(report))}\n`);
+  }
+
+  /** Keeps what an attempt that did not complete has to say. */
+  async putAttempt(description: unknown): Promise<void> {
+    const bytes = Buffer.from(`${toJson(description, 2)}\n`);
+    for (let attempt = 1; attempt <= MOST_ATTEMPTS_KEPT; attempt += 1) {
+      const outcome = await this.#store.putIfAbsent(this.#layout.restoreAttempt(this.id, attempt), [bytes]);
+      if (outcome === 'created') return;
+    }
+  }
+
+  /** Keeps part of a long offset map. The same part of an earlier attempt says the same. */
+  async putOffsets(
+    target: TopicPartition,
+    piece: number,
+    { runs, firstTargetOffset }: { readonly runs: readonly SourceRun[]; readonly firstTargetOffset: bigint },
+  ): Promise<void> {
+    const text = toJson({ firstTargetOffset, runs: encodeRuns(runs) });
+    const bytes = zstdCompressSync(text, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+    await this.#store.putIfAbsent(this.#layout.restoreOffsets(this.id, target, piece), [bytes]);
+  }
+
+  /** The offset map of one target partition, in the order of its offsets. @throws OBJECT_MISSING, OBJECT_CORRUPT. */
+  async *offsets(target: TargetReport): AsyncGenerator<OffsetRun> {
+    if (target.runs !== null) yield* placed(target.runs, target.startOffset);
+    for (let piece = 0; piece < target.pieceCount; piece += 1) {
+      const key = this.#layout.restoreOffsets(this.id, target, piece);
+      const bytes = await this.#store.get(key);
+      if (bytes === undefined) throw new BackupError('OBJECT_MISSING', `${key}, part of an offset map, is missing`);
+      const fields = parseJson(expand(bytes, key), key, 'OBJECT_CORRUPT');
+      yield* placed(decodeRuns(fields, 'runs'), fields.bigint('firstTargetOffset'));
+    }
+  }
+
+  async #read(name: 'intent' | 'producers' | 'verified' | 'report'): Promise<JsonFields | undefined> {
+    const key = this.#layout.restoreObject(this.id, name);
+    const bytes = await this.#store.get(key);
+    return bytes === undefined ? undefined : parseJson(bytes, key, 'OBJECT_CORRUPT');
+  }
+
+  /** What is there already stays: it is what an attempt before, or a lost answer, has put. */
+  async #put(name: 'intent' | 'producers' | 'verified' | 'report', text: string): Promise<void> {
+    await this.#store.putIfAbsent(this.#layout.restoreObject(this.id, name), [Buffer.from(text)]);
+  }
+}
+
+/** A restore that has begun. */
+export interface KnownRestore {
+  readonly intent: RestoreIntent;
+  readonly journal: RestoreJournal;
+  readonly isComplete: boolean;
+}
+
+/** The newest restores that have begun, newest first. Ids are in the order of their time; older ones are known by id only. */
+export async function newestRestores(store: ObjectStore, layout: ObjectLayout): Promise<KnownRestore[]> {
+  const ids: string[] = [];
+  for await (const id of restoreIds(store, layout)) ids.push(id);
+  const newest = ids.slice(-MOST_RESTORES_SEARCHED).reverse();
+  const known: KnownRestore[] = [];
+  for (let from = 0; from < newest.length; from += READ_AHEAD) {
+    const read = newest.slice(from, from + READ_AHEAD).map(async (id): Promise<KnownRestore[]> => {
+      const journal = new RestoreJournal(store, layout, id);
+      const intent = await journal.intent();
+      return intent === undefined ? [] : [{ intent, journal, isComplete: await journal.isComplete() }];
+    });
+    known.push(...(await Promise.all(read)).flat());
+  }
+  return known;
+}
+
+/** Greater than every character that a key holds: behind it begins the next folder. */
+const BEHIND_ALL_KEYS = '~';
+/** Keys of one restore that are passed over one by one; behind so many the listing begins anew after its folder. */
+const KEYS_PASSED_OVER = 100;
+
+/** In the order of the ids. */
+async function* restoreIds(store: ObjectStore, layout: ObjectLayout): AsyncGenerator<string> {
+  let last: string | undefined;
+  for (let startAfter: string | undefined = ''; startAfter !== undefined; ) {
+    let passed = 0;
+    const from: string = startAfter;
+    startAfter = undefined;
+    for await (const { key } of store.list(layout.restoresPrefix, from)) {
+      const id = layout.restoreOf(key);
+      passed = id === last ? passed + 1 : 0;
+      if (id !== undefined && id !== last) yield id;
+      last = id;
+      if (id === undefined || passed < KEYS_PASSED_OVER) continue;
+      startAfter = `${layout.restoresPrefix}${id}/${BEHIND_ALL_KEYS}`;
+      break;
+    }
+  }
+}
+
+function expand(bytes: Uint8Array, key: string): Uint8Array {
+  try {
+    return zstdDecompressSync(bytes, { maxOutputLength: MOST_PIECE_BYTES });
+  } catch (error) {
+    throw new BackupError('OBJECT_CORRUPT', `${key} does not decode: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,49 @@
+// What a restore request must fulfil in itself, whatever the backup holds: windows the right way round and in the past. And what it
+// says of single topics must be of topics that are restored: a misspelt name would otherwise change nothing, in silence.
+
+import { BackupError } from '../../model/errors.ts';
+import { utcText } from '../../model/instant.ts';
+import type { RecoveryTarget } from '../../model/recovery-target.ts';
+import type { RestoreRequest } from '../restore-job.ts';
+import type { TopicRestorePlan } from '../restore-plan.ts';
+
+/** @throws USAGE_INVALID when a window is inverted or lies in the future. */
+export function checkTargets({ recoveryTarget, topicTargets }: RestoreRequest, nowMs: number): void {
+  checkTarget(recoveryTarget, 'the recovery target', nowMs);
+  for (const [topic, target] of Object.entries(topicTargets)) {
+    checkTarget(target, `the recovery target of ${topic}`, nowMs);
+  }
+}
+
+/** @throws USAGE_INVALID when something is said of a topic that is not part of the plan. */
+export function checkTopicNames(
+  { topicTargets, offsets, repartitioning }: RestoreRequest,
+  topics: readonly TopicRestorePlan[],
+): void {
+  const sources = new Set(topics.map(({ topic }) => topic));
+  const targets = new Set(topics.map(({ targetTopic }) => targetTopic));
+  assertKnown('topic_targets', Object.keys(topicTargets), sources, 'no topic of the backup that is restored');
+  const inOffsets = offsets.map(({ topic }) => topic);
+  assertKnown('offsets', inOffsets, sources, 'no topic of the backup that is restored');
+  assertKnown('repartitioning', Object.keys(repartitioning), targets, 'no topic that is restored to');
+}
+
+function checkTarget({ fromMs, toMs }: RecoveryTarget, what: string, nowMs: number): void {
+  if (fromMs !== undefined && toMs !== undefined && fromMs > toMs) {
+    throw invalid(`${what} is a window from ${utcText(fromMs)} to ${utcText(toMs)}, which ends before it starts`);
+  }
+  for (const end of [fromMs, toMs]) {
+    if (end !== undefined && end > nowMs)
+      throw invalid(`${what}, ${utcText(end)}, lies in the future; it is ${utcText(nowMs)}`);
+  }
+}
+
+function assertKnown(key: string, names: readonly string[], known: ReadonlySet<string>, what: string): void {
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw invalid(`${key} names ${JSON.stringify(unknown)}, ${what} (those are: ${[...known].slice(0, 10).join(', ')})`);
+}
+
+function invalid(message: string): BackupError {
+  return new BackupError('USAGE_INVALID', message);
+}

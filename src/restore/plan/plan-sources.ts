@@ -1,0 +1,143 @@
+// Which stored segments of each source partition can hold wanted records, by the summaries that the catalog carries: their offsets
+// and their timestamp bounds. A segment is left out only where these prove that it holds nothing that is wanted.
+
+import { type CurrentSegment, type IncarnationHistory, PartitionHistory } from '../../catalog/catalog-state.ts';
+import type { TopicObservation } from '../../catalog/commit.ts';
+import { BackupError } from '../../model/errors.ts';
+import type { PartitionTarget, RecoveryTarget } from '../../model/recovery-target.ts';
+import type { PartitionOffsets } from '../../model/restore-shape.ts';
+import type { RestoreRequest } from '../restore-job.ts';
+import { canHoldWanted, type MissingOffsets, type PartitionRestorePlan } from '../restore-plan.ts';
+
+/** In order of partition. */
+export type PlannedSources = readonly PartitionRestorePlan[];
+
+/**
+ * One plan for each partition that the topic had at the target, and for those that came later but hold wanted records.
+ * @throws NOTHING_TO_RESTORE when the topic has no such partition, or no such offsets; USAGE_INVALID for inverted offsets.
+ */
+export function planSources(
+  incarnation: IncarnationHistory,
+  observation: TopicObservation,
+  target: RecoveryTarget,
+  request: RestoreRequest,
+): PlannedSources {
+  const { topic, topicId } = incarnation;
+  const numbers = new Set([...Array.from({ length: observation.partitions }).keys(), ...incarnation.partitions.keys()]);
+  const offsets = new Map(
+    request.offsets.filter((one) => one.topic === topic).map((one) => [one.partition, one] as const),
+  );
+  assertPartitions(topic, numbers, offsets, request);
+  return [...numbers]
+    .filter((partition) => request.partitions === null || request.partitions.includes(partition))
+    .sort((a, b) => a - b)
+    .map((partition) => {
+      const history = incarnation.partitions.get(partition) ?? new PartitionHistory({ topic, topicId, partition });
+      return planSource(history, { ...target, ...limitsOf(history, offsets.get(partition)) });
+    })
+    .filter(({ source, segments }) => source.partition < observation.partitions || segments.length > 0);
+}
+
+function planSource(history: PartitionHistory, target: PartitionTarget): PartitionRestorePlan {
+  const current = history.currentSegments();
+  // A last stable offset speaks for the whole segment: it tells nothing once the log was cut inside.
+  const decided = current
+    .filter(({ segment, toOffset }) => toOffset === segment.nextOffset)
+    .map(({ segment }) => segment.decidedOffset);
+  return {
+    source: history.identity,
+    recoveryTarget: target,
+    segments: wantedOf(current, target),
+    transactionalSegments: current.filter(({ segment }) => segment.isTransactional),
+    decidedBelow: decided.reduce((highest, offset) => (offset > highest ? offset : highest), 0n),
+    gaps: history.currentGaps(),
+    missing: missingOf(history, current, target),
+  };
+}
+
+/** Clipped to the offsets that are wanted, without what the timestamps prove to be unwanted. */
+function wantedOf(current: readonly CurrentSegment[], target: PartitionTarget): CurrentSegment[] {
+  const { fromOffset = 0n, toOffset, toMs, cut } = target;
+  const wanted: CurrentSegment[] = [];
+  for (const one of current) {
+    const { minTimestampMs } = one.segment;
+    // The prefix ends here at the latest.
+    if (cut === 'log' && toMs !== undefined && minTimestampMs !== null && minTimestampMs > toMs) break;
+    const from = one.fromOffset > fromOffset ? one.fromOffset : fromOffset;
+    const to = toOffset !== undefined && toOffset < one.toOffset ? toOffset : one.toOffset;
+    if (from < to && canHoldWanted(one.segment, target)) {
+      wanted.push({ segment: one.segment, fromOffset: from, toOffset: to });
+    }
+  }
+  return wanted;
+}
+
+/**
+ * Gaps of the newest timeline, as far as they lie in the wanted offsets, but for those that the segments beside them prove to be
+ * past: a gap before records that are older than the window, or after records that are newer. That takes the log to be in the
+ * order of time on the whole, which is all that can be known of records that nobody has.
+ */
+function missingOf(
+  history: PartitionHistory,
+  current: readonly CurrentSegment[],
+  { fromOffset = 0n, toOffset, fromMs, toMs }: PartitionTarget,
+): MissingOffsets[] {
+  return history.currentGaps().flatMap(({ baseOffset, lastOffset, reason }) => {
+    const first = baseOffset > fromOffset ? baseOffset : fromOffset;
+    const last = toOffset !== undefined && toOffset - 1n < lastOffset ? toOffset - 1n : lastOffset;
+    if (first > last) return [];
+    const before = current.findLast((one) => one.fromOffset < baseOffset)?.segment;
+    const after = current.find((one) => one.fromOffset > lastOffset)?.segment;
+    const isOlder = fromMs !== undefined && after !== undefined && after.maxTimestampMs < fromMs;
+    const isNewer = toMs !== undefined && before?.minTimestampMs != null && before.minTimestampMs > toMs;
+    return isOlder || isNewer ? [] : [{ baseOffset: first, lastOffset: last, reason }];
+  });
+}
+
+function limitsOf(
+  history: PartitionHistory,
+  offsets: PartitionOffsets | undefined,
+): Pick<PartitionTarget, 'fromOffset' | 'toOffset'> {
+  if (offsets === undefined) return {};
+  const { topic, partition, fromOffset, toOffset } = offsets;
+  const name = `${topic}/${partition}`;
+  if (fromOffset !== null && toOffset !== null && fromOffset > toOffset) {
+    throw new BackupError('USAGE_INVALID', `offsets of ${name}: ${fromOffset}..${toOffset} ends before it starts`);
+  }
+  const held = heldOffsets(history);
+  const isHeld =
+    (fromOffset === null || (fromOffset >= held.fromOffset && fromOffset <= held.toOffset)) &&
+    (toOffset === null || (toOffset >= held.fromOffset && toOffset <= held.toOffset));
+  if (!isHeld) {
+    const asked = `${fromOffset ?? ''}..${toOffset ?? ''}`;
+    const has =
+      held.fromOffset === held.toOffset ? 'no records' : `offsets ${held.fromOffset}..${held.toOffset} (end exclusive)`;
+    throw new BackupError('NOTHING_TO_RESTORE', `offsets of ${name}: asked for ${asked}, the backup holds ${has}`);
+  }
+  return { ...(fromOffset === null ? {} : { fromOffset }), ...(toOffset === null ? {} : { toOffset }) };
+}
+
+/** From the first offset that the newest timeline knows, gaps included, to behind its last. */
+function heldOffsets(history: PartitionHistory): { readonly fromOffset: bigint; readonly toOffset: bigint } {
+  const segments = history.currentSegments();
+  const firsts = [segments[0]?.fromOffset, ...history.currentGaps().map(({ baseOffset }) => baseOffset)];
+  const fromOffset = firsts.reduce((low, one) => (one !== undefined && (low === undefined || one < low) ? one : low));
+  return { fromOffset: fromOffset ?? 0n, toOffset: history.resume?.nextOffset ?? fromOffset ?? 0n };
+}
+
+function assertPartitions(
+  topic: string,
+  held: ReadonlySet<number>,
+  offsets: ReadonlyMap<number, PartitionOffsets>,
+  { partitions }: RestoreRequest,
+): void {
+  const has = `it has ${held.size}, from 0 on`;
+  const absent = [...(partitions ?? []), ...offsets.keys()].find((partition) => !held.has(partition));
+  if (absent !== undefined) {
+    throw new BackupError('NOTHING_TO_RESTORE', `topic ${topic} of the backup has no partition ${absent}; ${has}`);
+  }
+  const unselected = [...offsets.keys()].find((partition) => partitions?.includes(partition) === false);
+  if (unselected !== undefined) {
+    throw new BackupError('USAGE_INVALID', `offsets name ${topic}/${unselected}, which source_partitions leaves out`);
+  }
+}

@@ -1,0 +1,223 @@
+// Restores one lane: its sources one after the other, each batch to the target partition that it is for, in the order of the log.
+// What is sent to a target is decided by the plan alone, never by timing. Counts what was acknowledged, never what was only sent.
+
+import { BackupError, errorOf, invariant } from '../../model/errors.ts';
+import { addDrops, type DropCounts, type DropReason, NO_DROPS } from '../../model/recovery-target.ts';
+import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import type { RestoreJournal } from '../journal/restore-journal.ts';
+import type { SourceReport } from '../journal/restore-report.ts';
+import type { JudgeResult, RecordShape } from '../judge/judge-task.ts';
+import type { PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore-plan.ts';
+import { LaneTarget, type TargetPosition } from './lane-target.ts';
+import type { PatientTarget } from './patient-target.ts';
+import { type FrameContext, SourceFrames } from './source-frames.ts';
+import type { TokenBucket } from './token-bucket.ts';
+
+/** Shared by all lanes of a restore. */
+export interface LaneContext extends FrameContext {
+  readonly journal: RestoreJournal;
+  readonly target: PatientTarget;
+  readonly recordRate: TokenBucket | null;
+  readonly byteRate: TokenBucket | null;
+  readonly signal: AbortSignal;
+}
+
+/** Progress of one source partition. */
+export interface SourceProgress {
+  readonly plan: PartitionRestorePlan;
+  readonly recordsPlanned: number;
+  recordsRestored: number;
+  dropped: DropCounts;
+}
+
+export class LaneRestore {
+  readonly sources: readonly SourceProgress[];
+  readonly targets: readonly LaneTarget[];
+  readonly targetTopic: string;
+  recordsSent = 0;
+  bytesSent = 0;
+  bytesRead = 0;
+  /** Of {@link bytesPlanned}, what the target was found to hold. */
+  bytesSpared = 0;
+  /** Of the selected segments. */
+  readonly bytesPlanned: number;
+  isDone = false;
+  readonly #lane: RestoreLane;
+  readonly #plan: Pick<RestorePlan, 'filter' | 'includeOriginalOffsetHeader'>;
+  readonly #context: LaneContext;
+
+  constructor(
+    lane: RestoreLane,
+    plan: Pick<RestorePlan, 'filter' | 'includeOriginalOffsetHeader'>,
+    context: LaneContext,
+  ) {
+    const { sources, targets, targetTopic } = lane;
+    const sourceTopic = sources[0]?.source.topic ?? '';
+    this.#lane = lane;
+    this.#plan = plan;
+    this.#context = context;
+    this.targetTopic = targetTopic;
+    this.sources = sources.map((source) => ({
+      plan: source,
+      recordsPlanned: source.segments.reduce((total, { segment }) => total + segment.recordCount, 0),
+      recordsRestored: 0,
+      dropped: NO_DROPS,
+    }));
+    const segments = sources.flatMap((source) => source.segments);
+    this.bytesPlanned = segments.reduce((total, { segment }) => total + segment.storedSizeBytes, 0);
+    this.targets = targets.map((partition) => new LaneTarget({ topic: targetTopic, partition }, sourceTopic));
+  }
+
+  /**
+   * Restores everything and waits for the last acknowledgement.
+   * @throws INTERRUPTED when the signal aborts, TARGET_CHANGED, OBJECT_MISSING, OBJECT_CORRUPT, BATCH_CORRUPT and what a
+   * producer fails with; nothing is counted that was not acknowledged.
+   */
+  async run(positionOf: (partition: TopicPartition) => TargetPosition): Promise<void> {
+    const { journal, target } = this.#context;
+    for (const one of this.targets) await one.open(target, positionOf(one.partition));
+    const sending = new Sending();
+    try {
+      for (const source of this.sources) await this.#runSource(source, sending);
+    } finally {
+      await sending.settled();
+    }
+    sending.assertWell();
+    for (const one of this.targets) await one.finish(journal);
+    for (const source of this.sources) countUnread(source);
+    this.isDone = true;
+  }
+
+  sourceReports(): SourceReport[] {
+    return this.sources.map(({ plan, recordsPlanned, recordsRestored, dropped }) => ({
+      topic: plan.source.topic,
+      partition: plan.source.partition,
+      targetTopic: this.targetTopic,
+      recordsPlanned,
+      recordsRestored,
+      dropped,
+      gaps: plan.missing,
+    }));
+  }
+
+  async #runSource(source: SourceProgress, sending: Sending): Promise<void> {
+    const [only] = this.targets.length === 1 ? this.targets : [];
+    const frames = new SourceFrames({
+      plan: source.plan,
+      shape: shapeFor(this.#lane, this.#plan, source.plan),
+      context: this.#context,
+      isBehind: (recordCount) => only?.isBehind(recordCount) ?? false,
+    });
+    const [readBefore, sparedBefore] = [this.bytesRead, this.bytesSpared];
+    for await (const frame of frames.read()) {
+      this.bytesRead = readBefore + frames.bytesRead;
+      this.bytesSpared = sparedBefore + frames.bytesSpared;
+      if (frame.kind === 'counted') {
+        const { baseOffset: firstSourceOffset, recordCount: count } = frame;
+        await only?.skip(this.#context.journal, {
+          sourcePartition: source.plan.source.partition,
+          firstSourceOffset,
+          count,
+        });
+        source.recordsRestored += count;
+        continue;
+      }
+      await this.#sendFrame(source, frame.result, frame.bytes, { sending, release: frame.release });
+      sending.assertWell();
+      if (frame.result.isCut) break;
+    }
+  }
+
+  /** Hands a frame's batches to the producers; its memory is given back when all are acknowledged. */
+  async #sendFrame(
+    source: SourceProgress,
+    { batches, dropped }: JudgeResult,
+    memory: SharedArrayBuffer,
+    { sending, release }: { readonly sending: Sending; readonly release: () => void },
+  ): Promise<void> {
+    const { signal, recordRate, byteRate, journal } = this.#context;
+    const sourcePartition = source.plan.source.partition;
+    const acknowledgements: Promise<void>[] = [];
+    try {
+      for (const { position, sizeBytes, recordCount, targetIndex, runs } of batches) {
+        const target = this.targets[targetIndex];
+        invariant(target !== undefined, 'a batch is for a target that its lane does not have');
+        if (!target.holdsNext) {
+          await recordRate?.take(recordCount, signal);
+          await byteRate?.take(sizeBytes, signal);
+        }
+        if (signal.aborted) throw interrupted(target.partition);
+        const { acknowledged, isSent } = await target.send(journal, {
+          bytes: new Uint8Array(memory, position, sizeBytes),
+          recordCount,
+          runs: runs.map((run) => ({ ...run, sourcePartition })),
+        });
+        if (isSent) {
+          this.recordsSent += recordCount;
+          this.bytesSent += sizeBytes;
+        }
+        const counted = acknowledged.then(() => {
+          source.recordsRestored += recordCount;
+        });
+        counted.catch(() => {});
+        acknowledgements.push(counted);
+      }
+      source.dropped = addDrops(source.dropped, dropped);
+    } finally {
+      sending.add(acknowledgements, release);
+    }
+  }
+}
+
+/** Null where records go on as they are. Records without a key keep together by their source partition. */
+export function shapeFor(
+  { partitioning, targets }: RestoreLane,
+  { filter, includeOriginalOffsetHeader }: Pick<RestorePlan, 'filter' | 'includeOriginalOffsetHeader'>,
+  { source }: PartitionRestorePlan,
+): RecordShape | null {
+  const partitions = partitioning === 'by-key' ? targets.length : null;
+  if (partitions === null && filter === null && !includeOriginalOffsetHeader) return null;
+  return {
+    partitions,
+    unkeyedTarget: partitions === null ? 0 : source.partition % partitions,
+    provenance: includeOriginalOffsetHeader ? { sourcePartition: source.partition } : null,
+    filter,
+  };
+}
+
+/** Frames whose batches are not all acknowledged yet. */
+class Sending {
+  readonly #frames = new Set<Promise<void>>();
+  #failure: unknown;
+
+  /** `release` is called when all of them are settled. */
+  add(acknowledgements: readonly Promise<void>[], release: () => void): void {
+    const frame = Promise.allSettled(acknowledgements).then((outcomes) => {
+      release();
+      this.#frames.delete(frame);
+      this.#failure ??= outcomes.find((outcome) => outcome.status === 'rejected')?.reason;
+    });
+    this.#frames.add(frame);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#frames);
+  }
+
+  /** @throws what the first batch failed with. */
+  assertWell(): void {
+    if (this.#failure !== undefined) throw errorOf(this.#failure);
+  }
+}
+
+/** Records of the plan's segments that were not even looked at lie outside of what is wanted. */
+function countUnread(source: SourceProgress): void {
+  const counted = Object.values(source.dropped).reduce((total, count) => total + count, source.recordsRestored);
+  const reason: DropReason = 'outside-window';
+  const unread = Math.max(0, source.recordsPlanned - counted);
+  source.dropped = { ...source.dropped, [reason]: source.dropped[reason] + unread };
+}
+
+function interrupted(partition: TopicPartition): BackupError {
+  return new BackupError('INTERRUPTED', `the restore of ${partitionName(partition)} was stopped`);
+}

@@ -1,0 +1,210 @@
+// Brings the records of a plan to the target, from wherever the journal says that they are: target prepared, lanes filled, ends
+// verified, and all of it written down. The first failure stops everything; nothing less than the whole plan is a success.
+
+import { maxStoredSize } from '../../compression/frame-codec.ts';
+import { SharedBufferPool } from '../../compression/shared-buffer-pool.ts';
+import type { WorkerPool } from '../../compression/worker-pool.ts';
+import type { RestoreSink } from '../../kafka/restore-sink.ts';
+import { BackupError, errorOf } from '../../model/errors.ts';
+import type { Logger } from '../../model/logger.ts';
+import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import type { RestoreIntent, RestoreProducers } from '../journal/restore-intent.ts';
+import type { RestoreJournal } from '../journal/restore-journal.ts';
+import type { AttemptFigures, RestoreReport } from '../journal/restore-report.ts';
+import type { PartitionProgress, RestoreProgress } from '../restore-job.ts';
+import type { RestorePlan } from '../restore-plan.ts';
+import { LaneRestore, type LaneContext } from './lane-restore.ts';
+import type { TargetPosition } from './lane-target.ts';
+import type { Patience } from './patience.ts';
+import type { PatientStore } from './patient-store.ts';
+import { PatientTarget } from './patient-target.ts';
+import { prepareTarget } from './prepare-target.ts';
+import { TokenBucket } from './token-bucket.ts';
+import { verifyEnds, verifyIdentities } from './verify-target.ts';
+
+/** What may differ from one attempt to the next. */
+export interface RunLimits {
+  readonly maxConcurrentPartitions: number;
+  readonly recordsPerSecond: number | null;
+  readonly bytesPerSecond: number | null;
+}
+
+export interface RestoreRunOptions {
+  readonly plan: RestorePlan;
+  readonly intent: RestoreIntent;
+  readonly limits: RunLimits;
+  readonly store: PatientStore;
+  /** Over that store. */
+  readonly journal: RestoreJournal;
+  readonly sink: RestoreSink;
+  readonly workers: WorkerPool;
+  readonly logger: Logger;
+  readonly patience: Patience;
+  readonly wallMs: () => number;
+}
+
+/** What the frames of a backup are, unless it was made with another setting: larger ones get buffers of their own. */
+const USUAL_FRAME_BYTES = 4 * 1024 * 1024;
+const OUTPUT_BYTES = USUAL_FRAME_BYTES * 1.25;
+
+export class RestoreRun {
+  readonly #options: RestoreRunOptions;
+  readonly #lanes: readonly LaneRestore[];
+  readonly #target: PatientTarget;
+  readonly #stopping = new AbortController();
+  readonly #startedAtMs: number;
+  #isResumed = false;
+
+  constructor(options: RestoreRunOptions) {
+    this.#options = options;
+    const { plan, intent, limits, store, journal, sink, workers, patience } = options;
+    const signal = AbortSignal.any([patience.signal, this.#stopping.signal]);
+    const rate = (perSecond: number | null): TokenBucket | null =>
+      perSecond === null ? null : new TokenBucket(perSecond, patience);
+    this.#startedAtMs = patience.monotonicMs();
+    this.#target = new PatientTarget(sink, { ...patience, signal });
+    const context: LaneContext = {
+      store,
+      workers,
+      stored: new SharedBufferPool(maxStoredSize(USUAL_FRAME_BYTES), workers.threads + 1),
+      outputs: new SharedBufferPool(OUTPUT_BYTES, workers.threads * 2 + limits.maxConcurrentPartitions),
+      settings: intent.settings,
+      journal,
+      target: this.#target,
+      recordRate: rate(limits.recordsPerSecond),
+      byteRate: rate(limits.bytesPerSecond),
+      signal,
+    };
+    const maxMessageBytes = new Map(intent.topics.map((topic) => [topic.topic, topic.maxMessageBytes]));
+    this.#lanes = plan.topics.flatMap(({ targetTopic, lanes }) => {
+      const { maxBatchBytes } = intent.settings;
+      const limit = Math.min(maxBatchBytes, maxMessageBytes.get(targetTopic) ?? maxBatchBytes);
+      const settings = { ...intent.settings, maxBatchBytes: limit };
+      return lanes.map((lane) => new LaneRestore(lane, plan, { ...context, settings }));
+    });
+  }
+
+  progress(): RestoreProgress {
+    const sources = this.#lanes.flatMap((lane) => lane.sources);
+    const sum = <T>(of: readonly T[], what: (one: T) => number): number =>
+      of.reduce((total, one) => total + what(one), 0);
+    return {
+      recordsRestored: sum(sources, (one) => one.recordsRestored),
+      recordsTotal: sum(sources, (one) => one.recordsPlanned),
+      bytesRead: sum(this.#lanes, (lane) => lane.bytesRead),
+      bytesTotal: sum(this.#lanes, (lane) => lane.bytesPlanned - lane.bytesSpared),
+      rawBytes: sum(this.#lanes, (lane) => lane.bytesSent),
+      partitionsDone: sum(this.#lanes, (lane) => (lane.isDone ? lane.sources.length : 0)),
+      partitionsTotal: sources.length,
+    };
+  }
+
+  partitions(): PartitionProgress[] {
+    return this.#lanes.flatMap((lane) => lane.sourceReports());
+  }
+
+  /**
+   * Brings every record there, and writes that down. Topics keep their restore configuration: what was written is not to be
+   * deleted before it is counted.
+   * @throws PREFLIGHT_BLOCKED when a topic cannot be created after all, TARGET_CHANGED, INTERRUPTED, and what reading and
+   * producing fail with.
+   */
+  async run(): Promise<RestoreReport> {
+    const { journal } = this.#options;
+    const report = await this.#fill();
+    await journal.putVerified(report);
+    return report;
+  }
+
+  async #fill(): Promise<RestoreReport> {
+    const { intent, journal, logger } = this.#options;
+    const before = await journal.producers();
+    this.#isResumed = before !== undefined;
+    if (before !== undefined) logger.info('the restore is resumed', { restore: intent.id });
+    const producers = before ?? (await prepareTarget(intent, this.#target, journal));
+    if (before !== undefined) {
+      await verifyIdentities(producers, this.#target);
+      for (const { topic } of intent.topics) await this.#target.holdConfigs(topic);
+    }
+    const positionOf = await this.#positions(producers);
+    await this.#runLanes(positionOf);
+    await verifyIdentities(producers, this.#target);
+    await verifyEnds(
+      this.#lanes.flatMap((lane) => lane.targets),
+      this.#target,
+    );
+    return this.#report();
+  }
+
+  /** A fresh restore begins where it wrote down; one that is resumed, where the logs end once they stand still. */
+  async #positions({ identity, topics }: RestoreProducers): Promise<(partition: TopicPartition) => TargetPosition> {
+    const starts = new Map(
+      topics.flatMap(({ topic, startOffsets }) =>
+        startOffsets.map((offset, partition) => [partitionName({ topic, partition }), offset] as const),
+      ),
+    );
+    const partitions = this.#lanes.flatMap((lane) => lane.targets.map((target) => target.partition));
+    const ends = this.#isResumed ? await this.#target.settledEnds(partitions) : starts;
+    return (partition) => {
+      const name = partitionName(partition);
+      const [startOffset, endOffset] = [starts.get(name), ends.get(name)];
+      if (startOffset === undefined || endOffset === undefined) {
+        throw new BackupError('TARGET_CHANGED', `${name} was not there when the restore began`, { context: partition });
+      }
+      return { identity, startOffset, endOffset };
+    };
+  }
+
+  async #runLanes(positionOf: (partition: TopicPartition) => TargetPosition): Promise<void> {
+    const { limits, patience } = this.#options;
+    const queue = [...this.#lanes];
+    let failure: Error | undefined;
+    const runNext = async (): Promise<void> => {
+      for (let next = queue.shift(); next !== undefined && failure === undefined; next = queue.shift()) {
+        try {
+          await next.run(positionOf);
+        } catch (error) {
+          failure ??= errorOf(error);
+          this.#stopping.abort();
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: limits.maxConcurrentPartitions }, runNext));
+    if (failure !== undefined) throw failure;
+    if (patience.signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was stopped');
+  }
+
+  #report(): RestoreReport {
+    const { intent, plan, wallMs } = this.#options;
+    return {
+      id: intent.id,
+      backupId: plan.backupId,
+      planId: intent.planId,
+      catalogVersion: intent.catalogVersion,
+      clusterId: intent.target.clusterId,
+      createdAtMs: intent.createdAtMs,
+      finishedAtMs: wallMs(),
+      isResumed: this.#isResumed,
+      lastAttempt: this.#figures(),
+      sources: this.#lanes.flatMap((lane) => lane.sourceReports()),
+      targets: this.#lanes.flatMap((lane) => lane.targets.map((target) => target.report())),
+    };
+  }
+
+  #figures(): AttemptFigures {
+    const durationMs = Math.round(this.#options.patience.monotonicMs() - this.#startedAtMs);
+    const sum = (what: (lane: LaneRestore) => number): number =>
+      this.#lanes.reduce((total, one) => total + what(one), 0);
+    const recordsSent = sum((lane) => lane.recordsSent);
+    const bytesSent = sum((lane) => lane.bytesSent);
+    const perSecond = (amount: number): number => Math.round((amount * 1000) / Math.max(1, durationMs));
+    return {
+      durationMs,
+      recordsSent,
+      bytesSent,
+      bytesRead: this.#options.store.bytesRead,
+      recordsPerSecond: perSecond(recordsSent),
+      bytesPerSecond: perSecond(bytesSent),
+    };
+  }
+}

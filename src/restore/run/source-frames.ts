@@ -1,0 +1,192 @@
+// The needed frames of one source partition, in the order of the log: read, and judged by the threads some frames ahead of the
+// one that is sent. Where the catalog proves that all records of a segment or frame are kept, and the target holds them and more
+// behind them, it is counted off without being read.
+
+import type { CurrentSegment } from '../../catalog/catalog-state.ts';
+import { maxStoredSize } from '../../compression/frame-codec.ts';
+import type { SharedBufferPool } from '../../compression/shared-buffer-pool.ts';
+import type { WorkerPool } from '../../compression/worker-pool.ts';
+import type { RecoveryTarget } from '../../model/recovery-target.ts';
+import type { FrameEntry, SegmentFooter } from '../../model/segment.ts';
+import { readFooter, readFrame } from '../../segment/segment-reader.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import type { BatchSettings } from '../journal/restore-intent.ts';
+import { JUDGE_FRAME, type JudgeResult, type RecordShape } from '../judge/judge-task.ts';
+import { canHoldWanted, type PartitionRestorePlan } from '../restore-plan.ts';
+import { type TransactionDecisions, TransactionIndex } from '../transaction-index.ts';
+
+/** Frames of one source that are read and judged ahead of the one being sent. */
+const FRAMES_AHEAD = 3;
+/** A merged batch may be a little larger than the records it is made of. */
+const OUTPUT_SLACK = 1.25;
+
+export interface FrameContext {
+  readonly store: ObjectStore;
+  readonly workers: WorkerPool;
+  /** Shared by all lanes: they bound the frames in memory. */
+  readonly stored: SharedBufferPool;
+  readonly outputs: SharedBufferPool;
+  /** `maxBatchBytes` within what the target topic takes. */
+  readonly settings: BatchSettings;
+}
+
+export interface SourceFramesOptions {
+  readonly plan: PartitionRestorePlan;
+  readonly shape: RecordShape | null;
+  readonly context: FrameContext;
+  /** True when the target holds the next so many records, and more. Asked only when every frame before was taken. */
+  readonly isBehind: (recordCount: number) => boolean;
+}
+
+/** Batches to be sent, in memory that whoever takes them gives back; or records that need not be sent. */
+export type SourceFrame =
+  | { readonly kind: 'judged'; readonly result: JudgeResult; readonly bytes: SharedArrayBuffer; release(): void }
+  | { readonly kind: 'counted'; readonly baseOffset: bigint; readonly recordCount: number };
+
+type JudgedFrame = Extract<SourceFrame, { readonly kind: 'judged' }>;
+
+export class SourceFrames {
+  bytesRead = 0;
+  /** Of what was counted off without being read. */
+  bytesSpared = 0;
+  readonly #options: SourceFramesOptions;
+  readonly #ahead: Promise<JudgedFrame>[] = [];
+
+  constructor(options: SourceFramesOptions) {
+    this.#options = options;
+  }
+
+  /** Once. @throws OBJECT_MISSING, OBJECT_CORRUPT, BATCH_CORRUPT. */
+  async *read(): AsyncGenerator<SourceFrame> {
+    const { plan, context } = this.#options;
+    const transactions = new TransactionIndex(plan, (segment) => readFooter(context.store, segment));
+    try {
+      for (const current of plan.segments) {
+        const { segment } = current;
+        const whole = { ...segment, lastOffset: segment.nextOffset - 1n };
+        if (yield* this.#countOff(current, whole)) continue;
+        const footer = await transactions.enter(segment);
+        for (const frame of footer.frames) {
+          const isInRange = frame.lastOffset >= current.fromOffset && frame.baseOffset < current.toOffset;
+          if (!isInRange || !canHoldWanted(frame, plan.recoveryTarget)) continue;
+          if (yield* this.#countOff(current, frame)) continue;
+          this.#judgeAhead(current, footer, { frame, decisions: transactions.decisionsFor(frame) });
+          const next = this.#ahead.length > FRAMES_AHEAD ? this.#ahead.shift() : undefined;
+          if (next !== undefined) yield await next;
+        }
+      }
+      yield* this.#drain();
+    } finally {
+      for (const left of this.#ahead) {
+        await left.then(
+          ({ release }) => release(),
+          () => {},
+        );
+      }
+    }
+  }
+
+  /** True when the part of the log was counted off. What is ahead of it is sent first: only then is its place known. */
+  async *#countOff(current: CurrentSegment, part: LogPart): AsyncGenerator<SourceFrame, boolean> {
+    const { baseOffset, recordCount } = part;
+    const { plan, shape, isBehind } = this.#options;
+    if (!isBehind(recordCount) || shape !== null || !isKeptWhole(current, part, plan.recoveryTarget)) return false;
+    yield* this.#drain();
+    if (!isBehind(recordCount)) return false;
+    this.bytesSpared += part.storedSizeBytes;
+    yield { kind: 'counted', baseOffset, recordCount };
+    return true;
+  }
+
+  async *#drain(): AsyncGenerator<SourceFrame> {
+    for (let next = this.#ahead.shift(); next !== undefined; next = this.#ahead.shift()) yield await next;
+  }
+
+  #judgeAhead(current: CurrentSegment, footer: SegmentFooter, work: FrameWork): void {
+    const judged = this.#judge(current, footer, work);
+    judged.catch(() => {});
+    this.#ahead.push(judged);
+  }
+
+  async #judge(current: CurrentSegment, footer: SegmentFooter, { frame, decisions }: FrameWork): Promise<JudgedFrame> {
+    const { plan, shape, context } = this.#options;
+    const { isolation, compression, maxBatchBytes, maxBatchRecords, maxWholeRecords } = context.settings;
+    const { recoveryTarget } = plan;
+    // Asked for first and in the order of the log: so the frame that is to be sent next always has its output.
+    const output = await lend(context.outputs, frame.rawSizeBytes * OUTPUT_SLACK);
+    const stored = await lend(context.stored, maxStoredSize(frame.storedSizeBytes));
+    try {
+      const bytes = await readFrame(context.store, current.segment, frame, new Uint8Array(stored.buffer));
+      this.bytesRead += bytes.byteLength;
+      const result = await context.workers.run(JUDGE_FRAME, {
+        stored: stored.buffer,
+        storedSizeBytes: frame.storedSizeBytes,
+        rawSizeBytes: frame.rawSizeBytes,
+        codec: current.segment.codec,
+        output: output.buffer,
+        fromOffset: current.fromOffset,
+        toOffset: current.toOffset,
+        fromMs: recoveryTarget.fromMs ?? null,
+        toMs: recoveryTarget.toMs ?? null,
+        cutAtFirstPast: recoveryTarget.cut === 'log',
+        judgeTransactions: isolation === 'read_committed',
+        ...decisions,
+        producerCodecs: footer.producerCodecs,
+        compression,
+        maxBatchBytes,
+        maxBatchRecords,
+        maxWholeRecords,
+        shape,
+      });
+      return { kind: 'judged', result, bytes: result.overflow ?? output.buffer, release: output.release };
+    } catch (error) {
+      output.release();
+      throw error;
+    } finally {
+      stored.release();
+    }
+  }
+}
+
+interface FrameWork {
+  readonly frame: FrameEntry;
+  readonly decisions: TransactionDecisions;
+}
+
+/** A segment or a frame, as far as the catalog or the footer knows it. */
+interface LogPart {
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+  readonly recordCount: number;
+  readonly storedSizeBytes: number;
+  readonly minTimestampMs: number | null;
+  readonly maxTimestampMs: number;
+}
+
+/** True only where it is proven that every offset of the part holds a record, and that each of them is restored. */
+export function isKeptWhole(
+  { segment, fromOffset, toOffset }: CurrentSegment,
+  { baseOffset, lastOffset, recordCount, minTimestampMs, maxTimestampMs }: Omit<LogPart, 'storedSizeBytes'>,
+  { fromMs, toMs }: RecoveryTarget,
+): boolean {
+  // Without transactions there are no control batches, and nobody's end decides.
+  return (
+    !segment.isTransactional &&
+    baseOffset >= fromOffset &&
+    lastOffset < toOffset &&
+    BigInt(recordCount) === lastOffset - baseOffset + 1n &&
+    (fromMs === undefined || (minTimestampMs !== null && minTimestampMs >= fromMs)) &&
+    (toMs === undefined || maxTimestampMs <= toMs)
+  );
+}
+
+/** A buffer of the pool, or one of its own for what is larger than the pool's. */
+async function lend(
+  pool: SharedBufferPool,
+  neededBytes: number,
+): Promise<{ readonly buffer: SharedArrayBuffer; readonly release: () => void }> {
+  if (neededBytes > pool.bufferBytes)
+    return { buffer: new SharedArrayBuffer(Math.ceil(neededBytes)), release: () => {} };
+  const buffer = await pool.acquire();
+  return { buffer, release: () => pool.release(buffer) };
+}

@@ -1,0 +1,49 @@
+// Whether the target is still what the restore wrote down of it, and ends where the plan ends: nobody else wrote, nothing was
+// deleted, no topic was made anew under the same name.
+
+import { BackupError } from '../../model/errors.ts';
+import { partitionName } from '../../model/topic-partition.ts';
+import type { RestoreProducers } from '../journal/restore-intent.ts';
+import type { LaneTarget } from './lane-target.ts';
+import type { PatientTarget } from './patient-target.ts';
+
+/** @throws TARGET_CHANGED when a topic is gone or another one has its name. */
+export async function verifyIdentities({ topics }: RestoreProducers, target: PatientTarget): Promise<void> {
+  const described = await target.describe(topics.map(({ topic }) => topic));
+  for (const { topic, topicId } of topics) {
+    const found = described.get(topic)?.topicId;
+    if (found === topicId) continue;
+    throw new BackupError(
+      'TARGET_CHANGED',
+      found === undefined
+        ? `topic ${topic} (id ${topicId}), which the restore was filling, is gone`
+        : `topic ${topic} has id ${found}: the one that the restore was filling had id ${topicId}`,
+      { context: { topic } },
+    );
+  }
+}
+
+/** Call when all is acknowledged. @throws TARGET_CHANGED. */
+export async function verifyEnds(targets: readonly LaneTarget[], target: PatientTarget): Promise<void> {
+  const partitions = targets.map(({ partition }) => partition);
+  const latest = await target.offsets(partitions, 'latest');
+  const earliest = await target.offsets(partitions, 'earliest');
+  for (const { partition, startOffset, expectedEnd, recordCount } of targets) {
+    const name = partitionName(partition);
+    const [start, end] = [earliest.get(name), latest.get(name)];
+    if (end !== expectedEnd) {
+      throw new BackupError(
+        'TARGET_CHANGED',
+        `${name} ends at offset ${end}; the ${recordCount} restored records end at ${expectedEnd}`,
+        { context: partition },
+      );
+    }
+    if (recordCount > 0n && start !== undefined && start > startOffset) {
+      throw new BackupError(
+        'TARGET_CHANGED',
+        `${name} begins at offset ${start}: restored records from ${startOffset} on were deleted`,
+        { context: partition },
+      );
+    }
+  }
+}

@@ -1,0 +1,175 @@
+// Backups of OSO kafka-backup, made by the program itself, become ours: what is restored from them is what Kafka's own consumer sees
+// at the source. The same for an import that is killed again and again.
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { assertExit, committedOffset, restoredRecords } from '../support/agent-workspace.ts';
+import { assertSameRecords, type TopicView } from '../support/compare-topics.ts';
+import type { KafkaProbe } from '../support/kafka-probe.ts';
+import { addedHeaders, PeerBackup, peerRecords } from '../support/peer-backup.ts';
+import {
+  backUp,
+  fillSource,
+  isPeerAtHand,
+  PEER_COMPRESSIONS,
+  PEER_FIXTURE,
+  PLAIN_TOPIC,
+  RECORDS,
+  TRANSACTIONAL_TOPIC,
+} from '../support/peer-program.ts';
+import { SystemFixture } from '../support/system-fixture.ts';
+
+const KILLS = 8;
+const FILES = 150;
+const FILE_RECORDS = 400;
+/** After its first commit. */
+const LONGEST_LIFE_MS = 150;
+
+describe('an import of a backup that the other program made', { timeout: 300_000 }, () => {
+  let system: SystemFixture;
+  let probe: KafkaProbe;
+
+  before(async () => {
+    system = await SystemFixture.start();
+    ({ probe } = system);
+    await fillSource(probe);
+  });
+
+  after(() => system?.stop());
+
+  /** Restores one topic, and compares it with what a consumer sees at the source. */
+  async function assertRestored(
+    backupId: string,
+    topic: keyof typeof RECORDS,
+    view: Partial<TopicView>,
+  ): Promise<void> {
+    const target = `${backupId}-${topic}`;
+    const run = await system.workspace.restore({ backupId, topics: { [topic]: target } });
+    assertExit(run, 0);
+    const options = { isolation: 'read_uncommitted' } as const;
+    const compared = await assertSameRecords({ probe, topic, options, ...view }, { probe, topic: target, options });
+    assert.deepEqual([compared, restoredRecords(run.summary)], [RECORDS[topic], RECORDS[topic]]);
+  }
+
+  // Those of the repository, and where the program is at hand, some that it makes now.
+  for (const origin of ['fixture', ...(isPeerAtHand ? ['live'] : [])]) {
+    it(`gives back every record, with each of its compressions (${origin})`, async () => {
+      const from = origin === 'fixture' ? PEER_FIXTURE : join(system.workspace.directory, 'live');
+      if (origin === 'live') await backUp(system.broker.bootstrap, from, system.workspace.directory);
+      for (const compression of PEER_COMPRESSIONS) {
+        const backupId = `${origin}-${compression}`;
+        const args = ['--backup-id', compression, '--markers', 'drop'];
+        const run = await system.workspace.import({ backupId, from, args });
+        assertExit(run, 0);
+        const { records, gaps, transaction_ends, records_with_added_headers } = run.summary;
+        const counted = RECORDS[PLAIN_TOPIC] + RECORDS[TRANSACTIONAL_TOPIC];
+        assert.deepEqual({ records, gaps, transaction_ends }, { records: counted, gaps: 0, transaction_ends: 2 });
+        assert.equal(records_with_added_headers, counted + 2);
+        await assertRestored(backupId, PLAIN_TOPIC, {});
+        await assertRestored(backupId, TRANSACTIONAL_TOPIC, {});
+        const state = await system.workspace.catalog(backupId);
+        const ends = await probe.endOffsets(PLAIN_TOPIC);
+        for (const [partition, end] of ends) assert.equal(committedOffset(state, PLAIN_TOPIC, partition), end);
+      }
+    });
+  }
+
+  it('keeps the added headers and the ends of transactions on request', async () => {
+    const args = ['--backup-id', 'lz4', '--added-headers', 'keep'];
+    assertExit(await system.workspace.import({ backupId: 'kept', from: PEER_FIXTURE, args }), 0);
+    const topics = { [TRANSACTIONAL_TOPIC]: 'kept' };
+    assertExit(await system.workspace.restore({ backupId: 'kept', topics }), 0);
+    const records = await probe.records('kept', 0);
+    assert.equal(records.length, RECORDS[TRANSACTIONAL_TOPIC] + 2);
+    const names = ['x-original-offset', 'x-original-timestamp', 'x-source-cluster'];
+    for (const { headers } of records)
+      assert.deepEqual(
+        headers.map(({ key }) => key),
+        names,
+      );
+    assert.equal(records.at(-2)?.headers[0]?.value?.readBigInt64LE(), records.at(-2)?.offset);
+  });
+
+  it('names a damaged file and the position in it, and exits with 13', async () => {
+    const from = join(system.workspace.directory, 'damaged');
+    await cp(PEER_FIXTURE, from, { recursive: true });
+    const peer = new PeerBackup(new FilesystemObjectStore(from), 'none');
+    const key = `none/topics/${PLAIN_TOPIC}/partition=0/segment-00000000000000000012.bin`;
+    const bytes = await peer.bytes(key);
+    bytes[800] = bytes[800]! ^ 1;
+    await peer.replace(key, bytes);
+    const args = ['--backup-id', 'none'];
+    const run = await system.workspace.import({ backupId: 'damaged', from, args });
+    assertExit(run, 13);
+    const [{ message, topic, gap } = assert.fail()] = run.summary.damaged as {
+      message: string;
+      topic: string;
+      gap: boolean;
+    }[];
+    assert.equal(message, `${key}, byte ${bytes.byteLength - 8}: the file carries another CRC-32 than its bytes have`);
+    assert.deepEqual(
+      [topic, gap, committedOffset(await system.workspace.catalog('damaged'), PLAIN_TOPIC)],
+      [PLAIN_TOPIC, false, 12n],
+    );
+    const gapped = await system.workspace.import({ backupId: 'damaged', from, args: [...args, '--damaged', 'gap'] });
+    assertExit(gapped, 3);
+    assert.deepEqual([gapped.summary.gaps, gapped.summary.gap_offsets], [1, '12']);
+    assert.equal(committedOffset(await system.workspace.catalog('damaged'), PLAIN_TOPIC), 30n);
+  });
+
+  it('refuses to go into a backup of another origin', async () => {
+    assertExit(await system.workspace.backup({ backupId: 'of-a-cluster', topics: [PLAIN_TOPIC] }), 0);
+    const run = await system.workspace.import({
+      backupId: 'of-a-cluster',
+      from: PEER_FIXTURE,
+      args: ['--backup-id', 'lz4'],
+    });
+    assert.equal(run.failure?.code, 'BACKUP_OF_OTHER_CLUSTER');
+    assertExit(run, 1);
+  });
+
+  it('killed again and again, and started again, ends with every record once', async (t) => {
+    const from = join(system.workspace.directory, 'large');
+    const peer = new PeerBackup(new FilesystemObjectStore(from));
+    for (let file = 0; file < FILES; file += 1) {
+      const records = peerRecords(BigInt(file * FILE_RECORDS), FILE_RECORDS);
+      const stored = records.map((record) => ({ ...record, headers: addedHeaders(record) }));
+      for (const partition of [0, 1])
+        await peer.add(stored, { partition, form: { codec: partition === 0 ? 'lz4' : 'zstd' } });
+    }
+    await peer.save();
+    const spec = { backupId: 'killed', from, backup: { segment_max_records: FILE_RECORDS } };
+    assertExit(await system.workspace.import({ ...spec, backupId: 'whole' }), 0);
+    const reached: bigint[] = [];
+    let version = 0;
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const run = await system.workspace.startImport(spec);
+      await system.workspace.catalogUntil('killed', (state) => state.version > version || !run.isRunning);
+      await sleep(randomInt(0, LONGEST_LIFE_MS));
+      run.signal('SIGKILL');
+      await run.ended;
+      const state = await system.workspace.catalog('killed');
+      ({ version } = state);
+      reached.push(committedOffset(state, 'orders'));
+    }
+    t.diagnostic(`committed after each kill: ${reached.join(', ')} of ${FILES * FILE_RECORDS}`);
+    assertExit(await system.workspace.import(spec), 0);
+    for (const backupId of ['whole', 'killed']) {
+      assertExit(await system.workspace.restore({ backupId, topics: { orders: backupId } }), 0);
+    }
+    const compared = await assertSameRecords({ probe, topic: 'whole' }, { probe, topic: 'killed' });
+    assert.equal(compared, 2 * FILES * FILE_RECORDS);
+    const listed = await probe.records('killed', 1, 3 * FILE_RECORDS, { fromOffset: BigInt(FILE_RECORDS) });
+    const expected = peerRecords(BigInt(FILE_RECORDS), listed.length).map(({ value }) =>
+      Buffer.from(value!).toString(),
+    );
+    assert.deepEqual(
+      listed.map(({ value }) => value?.toString()),
+      expected,
+    );
+  });
+});

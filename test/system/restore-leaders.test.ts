@@ -1,0 +1,67 @@
+// A restore into a cluster whose leaders move under it: a broker that leads half of the partitions dies, and comes back, while
+// batches are in flight to it. Nothing is lost on the way, and nothing is there twice.
+import assert from 'node:assert/strict';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentProcess } from '../support/agent-process.ts';
+import { assertExit, restoredRecords } from '../support/agent-workspace.ts';
+import { assertSameRecords } from '../support/compare-topics.ts';
+import { type KafkaBroker, startKafka } from '../support/kafka-broker.ts';
+import type { KafkaProbe } from '../support/kafka-probe.ts';
+import { SystemFixture } from '../support/system-fixture.ts';
+
+const RECORDS = 5000;
+/** A leader that has moved does not move back for minutes: each restore makes a topic with leaders of its own. */
+const ROUNDS = 3;
+
+describe('a restore whose leaders move', { timeout: 180_000 }, () => {
+  let system: SystemFixture;
+  let second: KafkaBroker;
+  let probe: KafkaProbe;
+
+  before(async () => {
+    system = await SystemFixture.start();
+    ({ probe } = system);
+    second = await startKafka({ joins: { broker: system.broker, nodeId: 2 } });
+    await probe.createTopic('orders', { partitions: 6, replicationFactor: 2 });
+    await probe.produce('orders', { records: RECORDS, keys: 300, valueBytes: 200 });
+    assertExit(await system.workspace.backup({ backupId: 'shop', topics: ['orders'] }), 0);
+  });
+
+  after(async () => {
+    await second?.stop();
+    await system?.stop();
+  });
+
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    it(`ends with every record once (${round} of ${ROUNDS})`, async (context: TestContext) => {
+      const target = `orders-restored-${round}`;
+      const agent = await system.workspace.startRestore({
+        backupId: 'shop',
+        topics: { orders: target },
+        restore: { rate_limit_records_per_sec: 300, max_concurrent_partitions: 6, produce_batch_size: 10 },
+      });
+      const there = await recordsBeyond(target, 300n, agent);
+      await second.kill9();
+      // Longer than the cluster waits for a broker that is silent.
+      await sleep(4000);
+      await second.restart();
+      assert.ok(agent.isRunning, agent.stderr);
+      const run = await agent.exit();
+      assertExit(run, 0);
+      assert.equal(restoredRecords(run.summary), RECORDS);
+      await assertSameRecords({ probe, topic: 'orders' }, { probe, topic: target });
+      context.diagnostic(`${there} of ${RECORDS} records were there when the leader died`);
+    });
+  }
+
+  async function recordsBeyond(topic: string, count: bigint, agent: AgentProcess): Promise<bigint> {
+    for (;;) {
+      const ends = await probe.endOffsets(topic).catch(() => new Map<number, bigint>());
+      const held = [...ends.values()].reduce((total, end) => total + end, 0n);
+      if (held > count) return held;
+      assert.ok(agent.isRunning, agent.stderr);
+      await sleep(20);
+    }
+  }
+});

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { PEER_FIXTURE } from '../../support/peer-program.ts';
+import { jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
+
+let directory: string;
+let config: string;
+
+before(async () => {
+  directory = await temporaryDirectory();
+  config = join(directory, 'backup.yaml');
+  const source = { bootstrap_servers: ['127.0.0.1:1'] };
+  const storage = { backend: 'filesystem', path: join(directory, 'store') };
+  await writeFile(config, JSON.stringify({ mode: 'backup', backup_id: 'b', source, storage }));
+});
+after(() => removeDirectory(directory));
+
+const importing = (...args: readonly string[]) => runCommand(['import', '-c', config, '--from', PEER_FIXTURE, ...args]);
+
+describe('import', () => {
+  test('sums up what it did, and says what it left as it was', async () => {
+    const { exitCode, stdout } = await importing('-b', 'zstd');
+    assert.equal(exitCode, 0);
+    assert.match(
+      stdout,
+      /^Import completed\nSummary:\n {2}Records: 48\n {2}Duration: .*\n {2}Throughput: .*records\/sec\n/,
+    );
+    assert.match(stdout, /Source: zstd, 2 topic\(s\), 5 file\(s\) imported, 0 held nothing new/);
+    assert.match(stdout, /Added headers: dropped from 48 records/);
+    assert.match(stdout, /Ends of transactions: 2 records look like one; kept as data.*--markers drop/);
+    assert.match(stdout, /Errors: 0\n$/);
+    const validated = await runCommand(['validate', '--deep', '-c', config]);
+    assert.match(validated.stdout, /Result: VALID\n$/);
+    const again = jsonOf(await importing('-b', 'zstd', '--json'));
+    assert.deepEqual([again.records, again.files, again.files_without_news, again.complete], [0, 0, 5, true]);
+  });
+
+  test('asks which backup when the store holds several', async () => {
+    const { exitCode, stderr } = await importing();
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /several backups: name one with --backup-id \(lz4, none, zstd\)/);
+    assert.equal((await importing('-b', 'absent')).exitCode, 10);
+  });
+
+  test('refuses a choice that it does not know', async () => {
+    for (const flag of ['--added-headers', '--markers', '--damaged']) {
+      assert.equal((await importing('-b', 'zstd', flag, 'perhaps')).exitCode, 2, flag);
+    }
+    assert.equal((await runCommand(['import', '-c', config])).exitCode, 2);
+  });
+});
