@@ -5,6 +5,7 @@
 const CONTRACTS = {
   store: 'storage/object-(store|key)\\.ts',
   log: 'kafka/partition-log\\.ts',
+  probe: 'kafka/probe/cluster-probe\\.ts',
   sink: 'kafka/restore-sink\\.ts',
 };
 const WORKERS = 'compression/';
@@ -20,12 +21,26 @@ const MAY_IMPORT = {
   'main\\.ts': ['agent\\.ts', 'cli/program\\.ts', 'process-terminal\\.ts'],
   'process-terminal\\.ts': ['cli/terminal\\.ts'],
   'agent\\.ts': ['(?!main|frame-worker|process-terminal|reference/)'],
+  // Wires doctor and estimate, as agent.ts does the rest.
+  'diagnosis\\.ts': [
+    'model/',
+    'config/',
+    'catalog/',
+    'kafka/',
+    'storage/',
+    'doctor/',
+    'estimate/',
+    'compression/worker-pool',
+    'cli/services\\.ts',
+  ],
   'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge/judge-frame\\.ts'],
   'cli/': [
     'model/',
     'inspection/',
     'validation/',
     'prune/prune-run\\.ts',
+    'doctor/check-list\\.ts',
+    'estimate/(estimate-run|projection)\\.ts',
     IMPORT_FACE,
     VERIFICATION_FACE,
     'catalog/',
@@ -45,6 +60,11 @@ const MAY_IMPORT = {
   'import/': BELOW_FLOWS,
   'inspection/': BELOW_FLOWS,
   'validation/': [...BELOW_FLOWS, 'inspection/'],
+  // Looks at everything and belongs to no flow.
+  'doctor/': ['model/', 'catalog/', 'survey/', CONTRACTS.store, CONTRACTS.log, CONTRACTS.sink, CONTRACTS.probe],
+  'estimate/': [...BELOW_FLOWS, 'survey/', CONTRACTS.log, CONTRACTS.probe],
+  // What is looked at before anything is done, by doctor and estimate alike.
+  'survey/': ['model/', CONTRACTS.log],
   'prune/': [...BELOW_FLOWS, 'inspection/'],
   'catalog/': ['model/', CONTRACTS.store],
   'segment/': ['model/', 'record/', WORKERS, CONTRACTS.store],

@@ -29,6 +29,7 @@ import { loadConfig } from './config/load-config.ts';
 import { originText, renderProblems } from './config/problems.ts';
 import { storageFromUrl } from './config/storage-url.ts';
 import type { ControlServer } from './control/control-server.ts';
+import type { Diagnosis } from './diagnosis.ts';
 import { ImportRun } from './import/import-run.ts';
 import { KafkaCluster } from './kafka/cluster.ts';
 import { connectionSettings, parseAddress } from './kafka/connection-settings.ts';
@@ -377,6 +378,12 @@ function packageVersion(): string {
   return version;
 }
 
+function diagnosisOf({ config, logger }: { readonly config: AgentConfig; readonly logger: AgentLogger }): Diagnosis {
+  const { source, backup } = config;
+  const topics = source === null ? { include: [], exclude: [] } : patternsOf(source.topics, backup.internalTopics);
+  return { config, logger, topics };
+}
+
 /** What the command line runs on. */
 export function createServices(): Services {
   return {
@@ -388,6 +395,12 @@ export function createServices(): Services {
     openImport,
     openStore: openStoredBackup,
     openAgent,
+    openEstimate: async (source) => {
+      const diagnosis = diagnosisOf(await configured(source));
+      const { openEstimate } = await import('./diagnosis.ts');
+      return openEstimate(diagnosis, () => openWorkers(diagnosis.config.backup.compressionThreads));
+    },
+    openDoctor: async (source) => (await import('./diagnosis.ts')).openDoctor(diagnosisOf(await configured(source))),
     openWorkers: () => openWorkers(null),
     effectiveConfig,
     configSchema: configJsonSchema,

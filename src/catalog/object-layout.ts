@@ -46,6 +46,11 @@ export class ObjectLayout {
     return `${this.root}/probe.txt`;
   }
 
+  /** What the doctor writes and removes again. */
+  doctorProbe(random: string): string {
+    return `${this.root}/probe-${random}.txt`;
+  }
+
   /** Commits and, below it, checkpoints. */
   get catalogPrefix(): string {
     return `${this.root}/catalog/`;

@@ -11,6 +11,8 @@ import { addDescribeCommand } from './describe-command.ts';
 import { addListCommand } from './list-command.ts';
 import { addOffsetMapCommand } from './offset-map-command.ts';
 import { addRestoreCommands } from './restore-command.ts';
+import { addDoctorCommand } from './doctor-command.ts';
+import { addEstimateCommand } from './estimate-command.ts';
 import { addImportCommand } from './import-command.ts';
 import { addPruneCommand } from './prune-command.ts';
 import type { Services } from './services.ts';
@@ -55,6 +57,8 @@ export async function runProgram(args: readonly string[], services: Services, te
   addValidateCommand(program, context);
   addVerifyRestoreCommand(program, context);
   addImportCommand(program, context);
+  addDoctorCommand(program, context);
+  addEstimateCommand(program, context);
   addPruneCommand(program, context);
   addConfigCommands(program, context);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);

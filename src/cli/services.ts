@@ -4,6 +4,8 @@ import type { BackupOutcome } from '../backup/backup-supervisor.ts';
 import type { BackupStatus } from '../backup/backup-status.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
+import type { Check } from '../doctor/check-list.ts';
+import type { EstimateRun } from '../estimate/estimate-run.ts';
 import type { ImportProgress, ImportReport } from '../import/import-run.ts';
 import type { ImportChoices } from '../import/partition-import.ts';
 import type { RestoreJob, RestoreRequest } from '../restore/restore-job.ts';
@@ -84,6 +86,15 @@ export interface OpenedImport {
   close(): Promise<void>;
 }
 
+export interface OpenedDoctor {
+  run(): Promise<readonly Check[]>;
+  close(): Promise<void>;
+}
+
+export interface OpenedEstimate extends Pick<EstimateRun, 'run' | 'progress'> {
+  close(): Promise<void>;
+}
+
 /** The agent that a configuration describes, asked over its control port. */
 export interface RunningAgent {
   /** Base URL of the control port. */
@@ -104,6 +115,9 @@ export interface Services {
   openStore(address: StoreAddress): Promise<OpenedStore>;
   /** Asks nothing yet. @throws CONFIG_INVALID, AGENT_UNREACHABLE when the configuration has no control port. */
   openAgent(config: ConfigSource): Promise<RunningAgent>;
+  openDoctor(config: ConfigSource): Promise<OpenedDoctor>;
+  /** @throws CONFIG_INVALID when the configuration has no source. */
+  openEstimate(config: ConfigSource): Promise<OpenedEstimate>;
   openWorkers(): WorkerPool;
   /** Effective values with their origin, secrets hidden. */
   effectiveConfig(

@@ -1,10 +1,11 @@
-// Which batches of a producer a partition holds already, read from the log itself. The memory of brokers is not enough: they
-// forget a producer whose newest record is older than producer.id.expiration.ms (one day) when they restart and every ten
-// minutes, and then take any sequence. Old records that are sent again after that are there twice (tried on 4.1).
+// What a partition holds already, read from the log itself. The memory of brokers is not enough: they forget a producer whose
+// newest record is older than producer.id.expiration.ms (one day) when they restart and every ten minutes, and then take any
+// sequence. Old records that are sent again after that are there twice (tried on 4.1).
 
 import { BackupError } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
-import { BATCH_FIELD, splitBatches, viewOf } from '../record/batch-header.ts';
+import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
+import { producerOf } from '../record/producer-fields.ts';
 import type { KafkaCluster } from './cluster.ts';
 import { fetchCall } from './protocol/fetch.ts';
 import { KAFKA_ERROR, kafkaError } from './protocol/kafka-errors.ts';
@@ -13,44 +14,74 @@ const NO_SESSION = { sessionId: 0, sessionEpoch: -1, forgotten: [] } as const;
 const UNKNOWN_EPOCH = -1;
 const FETCH_BYTES = 4 * 1024 * 1024;
 
+/** A batch of the log and whose it is. */
+export interface ArrivedBatch {
+  readonly baseOffset: bigint;
+  readonly producerId: bigint;
+  readonly baseSequence: number;
+}
+
 /**
- * Base offsets of the producer's batches by base sequence, from `fromOffset` (undefined: from the start of the log) to the high
- * watermark. A new leader answers only once its watermark is past everything that its predecessors took (KIP-207).
+ * The first batches from `fromOffset` to the high watermark, `most` at most. A new leader answers only once its watermark is
+ * past everything that its predecessors took (KIP-207).
  * @throws KAFKA_REQUEST_FAILED while there is no such leader, KAFKA_UNREACHABLE.
  */
 export async function arrivedBatches(
   cluster: KafkaCluster,
   partition: TopicPartition,
-  producerId: bigint,
-  fromOffset: bigint | undefined,
-): Promise<ReadonlyMap<number, bigint>> {
-  const name = partitionName(partition);
-  const { topics } = await cluster.describeTopics([partition.topic]);
-  const end = (await cluster.listOffsets([partition], 'latest')).get(name);
-  const start = fromOffset ?? (await cluster.listOffsets([partition], 'earliest')).get(name);
-  const [topic] = topics;
-  if (topic === undefined || end === undefined || start === undefined) {
-    throw new BackupError('KAFKA_REQUEST_FAILED', `${name} has no leader that tells its end`, { context: partition });
-  }
-  const arrived = new Map<number, bigint>();
-  for (let offset = start; offset < end; ) {
-    const next = await readBatches(cluster, partition, topic.topicId, offset, (baseOffset, batchProducer, sequence) => {
-      if (batchProducer === producerId && baseOffset >= start) arrived.set(sequence, baseOffset);
+  fromOffset: bigint,
+  most: number,
+): Promise<readonly ArrivedBatch[]> {
+  const { topicId, endOffset } = await lookUp(cluster, partition);
+  const arrived: ArrivedBatch[] = [];
+  for (let offset = fromOffset; offset < endOffset && arrived.length < most; ) {
+    const found = await readBatches(cluster, { ...partition, topicId, offset }, (header, bytes) => {
+      const { producerId, baseSequence } = producerOf(bytes);
+      return { baseOffset: header.baseOffset, lastOffset: header.lastOffset, producerId, baseSequence };
     });
-    if (next <= offset) break;
-    offset = next;
+    const last = found.at(-1);
+    if (last === undefined || last.lastOffset < offset) break;
+    arrived.push(...found);
+    offset = last.lastOffset + 1n;
   }
-  return arrived;
+  return arrived.slice(0, most);
 }
 
-/** One fetch at `offset`; returns the offset behind the last whole batch. */
-async function readBatches(
+/** A copy of the batch that holds the record at `offset`; undefined when the log ends before it. @throws as {@link arrivedBatches}. */
+export async function batchAt(
   cluster: KafkaCluster,
-  { topic, partition }: TopicPartition,
-  topicId: string,
+  partition: TopicPartition,
   offset: bigint,
-  onBatch: (baseOffset: bigint, producerId: bigint, baseSequence: number) => void,
-): Promise<bigint> {
+): Promise<Uint8Array | undefined> {
+  const { topicId, endOffset } = await lookUp(cluster, partition);
+  if (offset >= endOffset) return undefined;
+  const found = await readBatches(cluster, { ...partition, topicId, offset }, (header, bytes) =>
+    header.baseOffset <= offset && offset <= header.lastOffset ? Uint8Array.from(bytes) : undefined,
+  );
+  return found.find((bytes) => bytes !== undefined);
+}
+
+async function lookUp(
+  cluster: KafkaCluster,
+  partition: TopicPartition,
+): Promise<{ readonly topicId: string; readonly endOffset: bigint }> {
+  const { topics } = await cluster.describeTopics([partition.topic]);
+  const endOffset = (await cluster.listOffsets([partition], 'latest')).get(partitionName(partition));
+  const topicId = topics[0]?.topicId;
+  if (topicId === undefined || endOffset === undefined) {
+    throw new BackupError('KAFKA_REQUEST_FAILED', `${partitionName(partition)} has no leader that tells its end`, {
+      context: partition,
+    });
+  }
+  return { topicId, endOffset };
+}
+
+/** The whole batches of one fetch. `take` gets each with its bytes, which are valid only during the call. */
+async function readBatches<T>(
+  cluster: KafkaCluster,
+  { topic, partition, topicId, offset }: TopicPartition & { readonly topicId: string; readonly offset: bigint },
+  take: (header: RecordBatchHeader, bytes: Uint8Array) => T,
+): Promise<T[]> {
   const wanted = {
     topicId,
     partition,
@@ -67,13 +98,10 @@ async function readBatches(
     if (answer === undefined || errorCode !== KAFKA_ERROR.none) {
       throw kafkaError(errorCode ?? -1, `read what ${topic}-${partition} holds`, { topic, partition, offset });
     }
-    const view = viewOf(answer.records);
-    let next = offset;
-    for (const header of splitBatches(answer.records)) {
-      onBatch(header.baseOffset, header.producerId, view.getInt32(header.position + BATCH_FIELD.baseSequence));
-      next = header.lastOffset + 1n;
-    }
-    return next;
+    const { records } = answer;
+    return Array.from(splitBatches(records), (header) =>
+      take(header, records.subarray(header.position, header.position + header.sizeBytes)),
+    );
   } finally {
     held.release();
   }

@@ -5,24 +5,22 @@
 import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
-import { BATCH_FIELD, sealBatchCrc, viewOf } from '../record/batch-header.ts';
+import { sequenceOf, stampBatch } from '../record/producer-fields.ts';
 import { arrivedBatches } from './arrived-batches.ts';
 import type { KafkaCluster, Lane } from './cluster.ts';
 import { KAFKA_ERROR, kafkaError } from './protocol/kafka-errors.ts';
-import { produceCall, type ProducerIdentity } from './protocol/produce.ts';
-import type { PartitionProducer } from './restore-sink.ts';
+import { produceCall } from './protocol/produce.ts';
+import type { PartitionProducer, ProducerPosition } from './restore-sink.ts';
 
 /** The broker remembers the last five batches of a producer; more in flight could not be recognised when sent again. */
 const MAX_IN_FLIGHT = 5;
-/** Sequences wrap to zero after 2^31 - 1. */
-const SEQUENCE_LIMIT = 2 ** 31;
 const UNKNOWN_OFFSET = -1n;
 
 export interface IdempotentProducerOptions {
   readonly cluster: KafkaCluster;
   readonly lane: Lane;
   readonly partition: TopicPartition;
-  readonly identity: ProducerIdentity;
+  readonly position: ProducerPosition;
   readonly timeoutMs: number;
   /** How long a batch may stay unacknowledged while the target is away. */
   readonly patienceMs: number;
@@ -33,9 +31,10 @@ export interface IdempotentProducerOptions {
 interface Unacknowledged {
   readonly batch: Uint8Array;
   readonly baseSequence: number;
-  readonly recordCount: number;
+  /** Where the batch belongs in the log. */
+  readonly offset: bigint;
   isSent: boolean;
-  readonly resolve: (offset: bigint) => void;
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -45,9 +44,8 @@ export class IdempotentProducer implements PartitionProducer {
   /** In the order of their sequences. */
   readonly #unacknowledged: Unacknowledged[] = [];
   #waiting: (() => void)[] = [];
-  #nextSequence = 0;
-  /** Behind the last acknowledged batch; undefined until an offset was acknowledged. */
-  #nextOffset: bigint | undefined;
+  /** Among all records of this producer in the partition. */
+  #nextIndex: bigint;
   /** True once the broker has acknowledged a batch of this producer, until the next trouble. */
   #isKnown = false;
   #inFlight = 0;
@@ -57,35 +55,27 @@ export class IdempotentProducer implements PartitionProducer {
 
   constructor(options: IdempotentProducerOptions) {
     this.#options = options;
+    this.#nextIndex = options.position.recordsThere;
   }
 
-  async send(batch: Uint8Array, recordCount: number): Promise<{ readonly acknowledged: Promise<bigint> }> {
+  async send(batch: Uint8Array, recordCount: number): Promise<{ readonly acknowledged: Promise<void> }> {
     // A broker that knows nothing of a producer takes any first sequence: were the first batch refused while later ones are
     // taken, it could never be put before them. So it goes alone.
     while (this.#unacknowledged.length >= (this.#isKnown ? MAX_IN_FLIGHT : 1) && this.#failure === undefined) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     if (this.#failure !== undefined) throw this.#failure;
-    const baseSequence = this.#stamp(batch, recordCount);
-    const acknowledged = new Promise<bigint>((resolve, reject) => {
-      this.#unacknowledged.push({ batch, baseSequence, recordCount, isSent: false, resolve, reject });
+    const { identity, startOffset } = this.#options.position;
+    const baseSequence = sequenceOf(this.#nextIndex);
+    const offset = startOffset + this.#nextIndex;
+    stampBatch(batch, identity, baseSequence);
+    this.#nextIndex += BigInt(recordCount);
+    const acknowledged = new Promise<void>((resolve, reject) => {
+      this.#unacknowledged.push({ batch, baseSequence, offset, isSent: false, resolve, reject });
     });
     acknowledged.catch(() => {});
     this.#pump();
     return { acknowledged };
-  }
-
-  /** Returns the sequence of the batch's first record. */
-  #stamp(batch: Uint8Array, recordCount: number): number {
-    const { producerId, producerEpoch } = this.#options.identity;
-    const baseSequence = this.#nextSequence;
-    const view = viewOf(batch);
-    view.setBigInt64(BATCH_FIELD.producerId, producerId);
-    view.setInt16(BATCH_FIELD.producerEpoch, producerEpoch);
-    view.setInt32(BATCH_FIELD.baseSequence, baseSequence);
-    sealBatchCrc(batch);
-    this.#nextSequence = (baseSequence + recordCount) % SEQUENCE_LIMIT;
-    return baseSequence;
   }
 
   #pump(): void {
@@ -97,7 +87,7 @@ export class IdempotentProducer implements PartitionProducer {
       this.#inFlight += 1;
       this.#request(entry)
         .then(
-          (offset) => this.#acknowledge(entry, offset),
+          (offset) => this.#confirm(entry, offset),
           (error: unknown) => this.#trouble(entry, error),
         )
         .finally(() => {
@@ -120,19 +110,31 @@ export class IdempotentProducer implements PartitionProducer {
     throw kafkaError(answer.errorCode, attempt, partition, answer.errorMessage);
   }
 
-  #acknowledge(entry: Unacknowledged, offset: bigint): void {
+  /** Takes the broker's word that the batch is there, if it is where it belongs. */
+  #confirm(entry: Unacknowledged, offset: bigint): void {
+    if (offset === UNKNOWN_OFFSET || offset === entry.offset) this.#acknowledge(entry);
+    else this.#fail(this.#changed(`took a batch at offset ${offset} that belongs at ${entry.offset}`));
+  }
+
+  #acknowledge(entry: Unacknowledged): void {
     const index = this.#unacknowledged.indexOf(entry);
     if (index < 0) return;
     this.#unacknowledged.splice(index, 1);
     this.#isKnown = true;
-    if (offset !== UNKNOWN_OFFSET) this.#nextOffset = offset + BigInt(entry.recordCount);
-    entry.resolve(offset);
+    entry.resolve();
     if (!this.#isRecovering) {
       this.#backOff.reset();
       this.#troubleSinceMs = undefined;
     }
     this.#wake();
     this.#pump();
+  }
+
+  #changed(what: string): BackupError {
+    const name = partitionName(this.#options.partition);
+    return new BackupError('TARGET_CHANGED', `${name} ${what}: something else wrote to it, or took records away`, {
+      context: this.#options.partition,
+    });
   }
 
   #trouble(entry: Unacknowledged, error: unknown): void {
@@ -174,12 +176,20 @@ export class IdempotentProducer implements PartitionProducer {
     this.#pump();
   }
 
+  /** @throws TARGET_CHANGED when there is anything else where the first unacknowledged batch belongs. */
   async #acknowledgeArrived(): Promise<void> {
-    const { cluster, partition, identity } = this.#options;
-    const arrived = await arrivedBatches(cluster, partition, identity.producerId, this.#nextOffset);
-    for (const entry of [...this.#unacknowledged]) {
-      const offset = arrived.get(entry.baseSequence);
-      if (offset !== undefined) this.#acknowledge(entry, offset);
+    const { cluster, partition, position } = this.#options;
+    const [first] = this.#unacknowledged;
+    if (first === undefined) return;
+    // One more than can be ours, to see it.
+    const arrived = await arrivedBatches(cluster, partition, first.offset, this.#unacknowledged.length + 1);
+    for (const { baseOffset, producerId, baseSequence } of arrived) {
+      const entry = this.#unacknowledged[0];
+      const isOurs = producerId === position.identity.producerId && baseSequence === entry?.baseSequence;
+      if (entry === undefined || !isOurs || baseOffset !== entry.offset) {
+        throw this.#changed(`holds a batch of producer ${producerId} at offset ${baseOffset}`);
+      }
+      this.#acknowledge(entry);
     }
   }
 

@@ -1,14 +1,25 @@
 // The target side over a KafkaCluster.
 
 import type { TopicPartition } from '../model/topic-partition.ts';
+import { batchAt } from './arrived-batches.ts';
 import type { KafkaCluster, Lane } from './cluster.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import type { TopicListing } from './partition-log.ts';
 import { KAFKA_ERROR, kafkaError, kafkaErrorClass, kafkaErrorName } from './protocol/kafka-errors.ts';
-import { initProducerIdCall, type ProducerIdentity } from './protocol/produce.ts';
+import { metadataCall } from './protocol/metadata.ts';
+import { initProducerIdCall } from './protocol/produce.ts';
 import { alterTopicConfigsCall, createTopicCall } from './protocol/topic-admin.ts';
-import type { EffectiveConfig, PartitionProducer, RestoreSink, TopicSpec } from './restore-sink.ts';
+import type {
+  EffectiveConfig,
+  PartitionProducer,
+  ProducerPosition,
+  RestoreSink,
+  TopicOperation,
+  TopicSpec,
+  TopicValidation,
+} from './restore-sink.ts';
 import { BackOff, pause } from '../model/back-off.ts';
+import type { ProducerIdentity } from '../record/producer-fields.ts';
 
 export interface RestoreSinkOptions {
   readonly produceTimeoutMs: number;
@@ -18,6 +29,15 @@ export interface RestoreSinkOptions {
 
 /** A broker handles the requests of one connection one by one; so many connections let it work on several partitions. */
 const PRODUCE_LANES = 2;
+/** With their numbers in org.apache.kafka.common.acl.AclOperation. */
+const OPERATIONS: readonly (readonly [TopicOperation, number])[] = [
+  ['READ', 3],
+  ['WRITE', 4],
+  ['DESCRIBE_CONFIGS', 10],
+  ['ALTER_CONFIGS', 11],
+];
+/** What stands for authorized operations where the broker does not say. */
+const NOT_TOLD = -2_147_483_648;
 const CREATE_TIMEOUT_MS = 30_000;
 const INIT_ATTEMPTS = 20;
 
@@ -55,9 +75,42 @@ export class KafkaRestoreSink implements RestoreSink {
     return this.#cluster.listOffsets(partitions, at);
   }
 
-  async createTopic(spec: TopicSpec, { validateOnly }: { readonly validateOnly: boolean }): Promise<string | null> {
+  async validateTopic(spec: TopicSpec): Promise<TopicValidation> {
+    const [result] = await this.#cluster.callAny(createTopicCall(spec, CREATE_TIMEOUT_MS, true), CREATE_TIMEOUT_MS * 2);
+    if (result === undefined) return { kind: 'accepted', configs: new Map() };
+    const { errorCode, errorMessage, configs } = result;
+    if (errorCode === KAFKA_ERROR.none) {
+      const entries = configs.map(
+        ({ name, value, isSetOnTopic }) => [name, { value: value ?? '', isSetOnTopic }] as const,
+      );
+      return { kind: 'accepted', configs: new Map(entries) };
+    }
+    const errorClass = kafkaErrorClass(errorCode);
+    if (errorClass !== 'refused' && errorClass !== 'denied') {
+      throw kafkaError(
+        errorCode,
+        `ask whether topic ${spec.topic} can be created`,
+        { topic: spec.topic },
+        errorMessage,
+      );
+    }
+    return { kind: 'refused', reason: `${kafkaErrorName(errorCode)}: ${errorMessage ?? ''}` };
+  }
+
+  async allowedOperations(topics: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<TopicOperation>>> {
+    const metadata = await this.#cluster.callAny(metadataCall(topics, { authorizedOperations: true }));
+    return new Map(
+      metadata.topics.flatMap(({ topic, authorizedOperations }) => {
+        if (authorizedOperations === NOT_TOLD) return [];
+        const allowed = OPERATIONS.filter(([, bit]) => (authorizedOperations & (1 << bit)) !== 0);
+        return [[topic, new Set(allowed.map(([name]) => name))] as const];
+      }),
+    );
+  }
+
+  async createTopic(spec: TopicSpec): Promise<string | null> {
     const [result] = await this.#cluster.callAny(
-      createTopicCall(spec, CREATE_TIMEOUT_MS, validateOnly),
+      createTopicCall(spec, CREATE_TIMEOUT_MS, false),
       CREATE_TIMEOUT_MS * 2,
     );
     if (result === undefined || result.errorCode === KAFKA_ERROR.none) return null;
@@ -75,15 +128,14 @@ export class KafkaRestoreSink implements RestoreSink {
     }
   }
 
-  async openPartition(partition: TopicPartition, signal: AbortSignal): Promise<PartitionProducer> {
-    const identity = await this.#initProducerId(signal);
+  openPartition(partition: TopicPartition, position: ProducerPosition, signal: AbortSignal): PartitionProducer {
     const lane: Lane = `produce-${this.#opened % PRODUCE_LANES}`;
     this.#opened += 1;
     return new IdempotentProducer({
       cluster: this.#cluster,
       lane,
       partition,
-      identity,
+      position,
       timeoutMs: this.#options.produceTimeoutMs,
       patienceMs: this.#options.patienceMs,
       signal,
@@ -91,12 +143,16 @@ export class KafkaRestoreSink implements RestoreSink {
     });
   }
 
+  readBatch(partition: TopicPartition, offset: bigint): Promise<Uint8Array | undefined> {
+    return batchAt(this.#cluster, partition, offset);
+  }
+
   close(): Promise<void> {
     return this.#cluster.close();
   }
 
   /** A broker that has just started answers that its coordinator still loads. */
-  async #initProducerId(signal: AbortSignal): Promise<ProducerIdentity> {
+  async obtainProducer(signal: AbortSignal): Promise<ProducerIdentity> {
     const backOff = new BackOff();
     for (;;) {
       const answer = await this.#cluster.callAny(initProducerIdCall());

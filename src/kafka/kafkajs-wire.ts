@@ -96,6 +96,16 @@ export class BrokerConnection {
     }
   }
 
+  /** Connects, logs in, and tells by the number of each request which versions the broker takes. @throws as {@link call}. */
+  async offeredVersions(): Promise<NonNullable<Broker['versions']>> {
+    try {
+      await this.#connect();
+    } catch (error) {
+      throw connectionError(error, `log in to ${this.address.host}:${this.address.port}`);
+    }
+    return this.#broker.versions ?? {};
+  }
+
   async close(): Promise<void> {
     const connection = this.#pool.pool[0];
     connection?.rejectRequests(new BackupError('INTERRUPTED', 'the connection was closed'));

@@ -1,4 +1,5 @@
-// ListOffsets v7: the first offset of a partition, or the one after its last visible record.
+// ListOffsets v7: the first offset of a partition, the one after its last visible record, or that of the first record at or after
+// an instant.
 
 import type { OffsetAt } from '../partition-log.ts';
 import type { ApiCall } from './api.ts';
@@ -13,14 +14,18 @@ export interface ListedOffset {
   readonly topic: string;
   readonly partition: number;
   readonly errorCode: number;
+  /** -1 where no record is as young as was asked for. */
   readonly offset: bigint;
+  /** Of the record at that offset, where an instant was asked for; else -1. */
+  readonly timestampMs: number;
 }
 
 /** To be sent to the leader of every partition named. */
 export function listOffsetsCall(
   topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[],
-  at: OffsetAt,
+  at: OffsetAt | { readonly timestampMs: number },
 ): ApiCall<readonly ListedOffset[]> {
+  const timestamp = typeof at === 'object' ? BigInt(at.timestampMs) : at === 'earliest' ? EARLIEST : LATEST;
   return {
     apiKey: 2,
     apiName: 'ListOffsets',
@@ -30,11 +35,7 @@ export function listOffsetsCall(
       writer.compactArray(topics, (topic, { topic: name, partitions }) => {
         topic.compactString(name);
         topic.compactArray(partitions, (partition, index) =>
-          partition
-            .int32(index)
-            .int32(-1)
-            .int64(at === 'earliest' ? EARLIEST : LATEST)
-            .noTaggedFields(),
+          partition.int32(index).int32(-1).int64(timestamp).noTaggedFields(),
         );
         topic.noTaggedFields();
       });
@@ -47,11 +48,11 @@ export function listOffsetsCall(
         const partitions = topic.compactArray((entry) => {
           const partition = entry.int32();
           const errorCode = entry.int16();
-          entry.int64();
+          const timestampMs = Number(entry.int64());
           const offset = entry.int64();
           entry.int32();
           entry.taggedFields();
-          return { topic: name, partition, errorCode, offset };
+          return { topic: name, partition, errorCode, offset, timestampMs };
         });
         topic.taggedFields();
         return partitions;

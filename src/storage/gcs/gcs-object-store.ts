@@ -144,6 +144,7 @@ export class GcsObjectStore implements ObjectStore {
   /** None: resumable uploads are neither shown nor charged for, and expire after a week. */
   async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
     assertKeyPrefix(prefix);
+    yield* [];
   }
 
   async discard(): Promise<void> {}

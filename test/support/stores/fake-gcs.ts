@@ -19,8 +19,8 @@ export interface FakeGcs {
   settings(of: { readonly bucket: string } & Partial<GcsSettings>): GcsSettings;
 }
 
-/** Starts an empty one. Its buckets are what the test creates. */
-export async function startFakeGcs(): Promise<FakeGcs> {
+/** Starts an empty one. Its buckets are what the test creates. @param address where uploads go on, when not at its own: `host:port` */
+export async function startFakeGcs(address?: string): Promise<FakeGcs> {
   const program = join(await ensureFakeGcs(), 'fake-gcs-server');
   const server = await StoreServer.start({
     name: 'fake-gcs',
@@ -29,7 +29,7 @@ export async function startFakeGcs(): Promise<FakeGcs> {
       ...['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port)],
       // Without it the address that it gives out for a resumable upload leads nowhere.
       ...['-public-host', `127.0.0.1:${port}`, '-backend', 'filesystem', '-filesystem-root', directory],
-      ...['-log-level', 'error'],
+      ...['-log-level', 'error', ...(address === undefined ? [] : ['-external-url', `http://${address}`])],
     ],
   });
   const endpoint = `http://${server.address}`;

@@ -113,8 +113,8 @@ export class FaultProxy {
       return;
     }
     const { location, ...headers } = answer.headers;
-    // Where an upload goes on is to be found behind this proxy too.
-    const moved = location === undefined ? {} : { location: location.replace(this.#target.host, this.address) };
+    // Where an upload goes on is to be found where this request came in.
+    const moved = location === undefined ? {} : { location: location.replace(this.#target.host, sent.host ?? '') };
     outgoing.writeHead(answer.statusCode ?? 500, { ...headers, ...moved });
     if (fault?.kind === 'cut-answer') {
       outgoing.write(answerBody.subarray(0, fault.afterBytes), () => setTimeout(() => incoming.socket.destroy(), 20));

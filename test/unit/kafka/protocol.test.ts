@@ -182,10 +182,11 @@ describe('metadata', () => {
 });
 
 describe('list offsets', () => {
-  test('asks for the first or the last offset, and reads it', () => {
+  test('asks for the first or the last offset, or that of an instant, and reads it', () => {
     for (const [at, hex] of [
       ['earliest', 'fffffffffffffffe'],
       ['latest', 'ffffffffffffffff'],
+      [{ timestampMs: 255 }, '00000000000000ff'],
     ] as const) {
       const call = listOffsetsCall([{ topic: 't', partitions: [4] }], at);
       assert.equal(request(call), 'ffffffff' + '00' + T + '02' + '00000004' + 'ffffffff' + hex + '00' + '00' + '00');
@@ -205,7 +206,7 @@ describe('list offsets', () => {
       });
       w.noTaggedFields();
     });
-    assert.deepEqual(listed, [{ topic: 't', partition: 4, errorCode: 0, offset: 2n ** 62n }]);
+    assert.deepEqual(listed, [{ topic: 't', partition: 4, errorCode: 0, offset: 2n ** 62n, timestampMs: -1 }]);
   });
 });
 

@@ -1,0 +1,151 @@
+// Every operation that the agent asks of a store, tried once on objects made for it and removed again: that it is reached, lets us
+// list, create, read and delete, and keeps to put-if-absent, for small objects and for those that go up in parts.
+
+import { randomBytes } from 'node:crypto';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import { BackupError, messageOf } from '../model/errors.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { CheckList, fail, type Finding, ok, warn } from './check-list.ts';
+import { clockFinding } from './clock-finding.ts';
+
+export interface StoreSubject {
+  readonly store: ObjectStore;
+  readonly layout: ObjectLayout;
+  /** Above this size objects go up in parts; null where they never do. */
+  readonly partSizeBytes: number | null;
+  /** How the store is asked to check what it is sent; null where it has no way of its own. */
+  readonly checksum: string | null;
+  /** What was written can be neither changed nor deleted for so long; null without object lock. */
+  readonly objectLockDays: number | null;
+  readonly wallMs: () => number;
+}
+
+const AREA = 'store';
+const CONTENT = Buffer.from('Written and read by kafka-backup doctor; may be deleted.\n');
+const CHUNK_BYTES = 1024 * 1024;
+
+/** True when the store can be used. */
+export async function checkStore(subject: StoreSubject, list: CheckList): Promise<boolean> {
+  const { store, layout, wallMs, partSizeBytes } = subject;
+  const key = layout.doctorProbe(randomBytes(6).toString('hex'));
+  const isListed = await list.check(AREA, 'reach and list', async () => {
+    for await (const _ of store.list(`${layout.root}/`)) break;
+    return ok(store.description);
+  });
+  if (!isListed) return false;
+  await list.check(AREA, 'clock', async () => clockFinding('the clock of the store', await store.clock(), wallMs()));
+  const isCreated = await list.check(AREA, 'create', async () => created(store, key, [CONTENT]));
+  if (!isCreated) return false;
+  let isUsable = true;
+  try {
+    const checks: [string, () => Promise<Finding>][] = [
+      ['put if absent', () => refusesSecond(store, key, [CONTENT])],
+      ['read', () => readsBack(store, key)],
+      ['list after a key', () => listsIt(store, key)],
+      ...(partSizeBytes === null ? [] : partChecks(store, `${key.slice(0, -4)}-parts.txt`, partSizeBytes)),
+    ];
+    for (const [name, look] of checks) isUsable = (await list.check(AREA, name, look)) && isUsable;
+  } finally {
+    await list.check(AREA, 'delete', () => deletes(subject, key));
+  }
+  await list.check(AREA, 'unfinished uploads', () => listsUploads(store, layout));
+  await list.check(AREA, 'checksums', async () => checksumFinding(subject));
+  return isUsable;
+}
+
+async function created(store: ObjectStore, key: string, chunks: Iterable<Uint8Array>): Promise<Finding> {
+  const outcome = await store.putIfAbsent(key, chunks);
+  if (outcome === 'created') return ok(`created ${key}`);
+  return fail(`the store says that ${key} is there, which was never written`, 'Look for a cache or proxy before it.');
+}
+
+async function refusesSecond(store: ObjectStore, key: string, chunks: Iterable<Uint8Array>): Promise<Finding> {
+  if ((await store.putIfAbsent(key, chunks)) === 'exists') return ok('a second put of the same key is refused');
+  return fail(
+    `${store.description} overwrites objects where it was told not to`,
+    'Use a store with conditional writes (If-None-Match): without them, two agents could destroy a backup.',
+  );
+}
+
+async function readsBack(store: ObjectStore, key: string): Promise<Finding> {
+  const whole = await store.get(key);
+  const range = await store.get(key, { position: 8, sizeBytes: 3 });
+  const suffix = await store.get(key, { suffixBytes: 8 });
+  const info = await store.head(key);
+  const isRight =
+    whole !== undefined &&
+    CONTENT.equals(whole) &&
+    CONTENT.subarray(8, 11).equals(range ?? Buffer.alloc(0)) &&
+    CONTENT.subarray(-8).equals(suffix ?? Buffer.alloc(0)) &&
+    info?.sizeBytes === CONTENT.byteLength;
+  if (isRight) return ok('whole, by range, from the end, and its size');
+  return fail(
+    `what was written to ${key} was not read back`,
+    'Look for a cache or proxy that changes or withholds bytes.',
+  );
+}
+
+async function listsIt(store: ObjectStore, key: string): Promise<Finding> {
+  const before = key.slice(0, -1);
+  for await (const found of store.list(key.slice(0, key.lastIndexOf('/') + 1), before)) {
+    if (found.key === key) return ok('a new object is listed at once, in its place');
+    break;
+  }
+  return fail(`${key} is not listed right after it was created`, 'Use a store whose listings are consistent.');
+}
+
+function partChecks(store: ObjectStore, key: string, partSizeBytes: number): [string, () => Promise<Finding>][] {
+  const chunks = (): Iterable<Uint8Array> => zeros(partSizeBytes + 1);
+  return [
+    ['create in parts', () => created(store, key, chunks())],
+    [
+      'put if absent in parts',
+      async () => {
+        try {
+          return await refusesSecond(store, key, chunks());
+        } finally {
+          await store.delete(key).catch(() => {});
+        }
+      },
+    ],
+  ];
+}
+
+function* zeros(sizeBytes: number): Generator<Uint8Array> {
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  for (let left = sizeBytes; left > 0; left -= CHUNK_BYTES) yield chunk.subarray(0, Math.min(left, CHUNK_BYTES));
+}
+
+/** A backup gets by without it. */
+async function deletes({ store, objectLockDays }: StoreSubject, key: string): Promise<Finding> {
+  try {
+    await store.delete(key);
+    if ((await store.head(key)) === undefined) return ok('what the doctor wrote is gone again');
+    return warn(`${key} is still there after it was deleted`, 'prune would remove nothing in this store.');
+  } catch (error) {
+    if (!(error instanceof BackupError) || error.kind.retriable) throw error;
+    const lock = objectLockDays === null ? '' : ` Object lock keeps it for ${objectLockDays} day(s).`;
+    return warn(messageOf(error), `Backups work without it; prune needs it. ${key} stays.${lock}`);
+  }
+}
+
+async function listsUploads(store: ObjectStore, layout: ObjectLayout): Promise<Finding> {
+  try {
+    let count = 0;
+    for await (const _ of store.unfinished(layout.dataPrefix)) count += 1;
+    return ok(count === 0 ? 'none' : `${count}, of running agents or left behind; kafka-backup prune tells`);
+  } catch (error) {
+    if (!(error instanceof BackupError) || error.kind.retriable) throw error;
+    return warn(messageOf(error), 'Backups work without it; prune needs it to find what crashes leave behind.');
+  }
+}
+
+function checksumFinding({ checksum }: StoreSubject): Finding {
+  if (checksum === 'when_required') {
+    return warn(
+      'the store is sent no checksums (checksum: when_required); validate --deep finds damage by our own',
+      'Set storage.checksum: when_supported, and keep it where this store accepts that.',
+    );
+  }
+  return ok(checksum === null ? 'our own SHA-256 of each object' : `${checksum}, and our own SHA-256 of each object`);
+}

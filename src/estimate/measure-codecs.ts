@@ -1,0 +1,77 @@
+// What each codec makes of a sample, and the time it takes, in the worker threads that a backup would use, by the very task. As a
+// backup does, it decides once for a topic whether batches that producers compressed are expanded.
+
+import { maxStoredSize } from '../compression/frame-codec.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import type { SegmentCodec } from '../model/codec.ts';
+import { type Expansion, PACK_FRAME } from '../segment/pack-frame.ts';
+import type { SampleFrame } from './sample-topic.ts';
+
+export interface CodecChoice {
+  readonly codec: SegmentCodec;
+  /** Means nothing but for zstd. */
+  readonly level: number;
+}
+
+export const CHOICES: readonly CodecChoice[] = [
+  { codec: 'none', level: 0 },
+  { codec: 'lz4', level: 0 },
+  { codec: 'zstd', level: 1 },
+  { codec: 'zstd', level: 3 },
+  { codec: 'zstd', level: 6 },
+];
+
+export interface Measured {
+  /** Of the batches as they would be framed: expanded, or as they came. */
+  framedBytes: number;
+  storedBytes: number;
+  /** Of one thread. */
+  seconds: number;
+}
+
+export interface TopicSample {
+  /** As the brokers hold it. */
+  readonly kafkaBytes: number;
+  /** With nothing compressed. */
+  readonly rawBytes: number;
+  readonly offsets: number;
+  /** In the order of {@link CHOICES}. */
+  readonly measured: readonly Readonly<Measured>[];
+}
+
+/** @throws BATCH_CORRUPT. */
+export async function measureCodecs(
+  frames: AsyncIterable<SampleFrame>,
+  workers: WorkerPool,
+  recompress: 'auto' | 'always' | 'never',
+  onBytes: (bytes: number) => void,
+): Promise<TopicSample> {
+  const measured = CHOICES.map((): Measured => ({ framedBytes: 0, storedBytes: 0, seconds: 0 }));
+  const expansions: Expansion[] = CHOICES.map(() => (recompress === 'auto' ? 'measure' : recompress));
+  const sum = { kafkaBytes: 0, rawBytes: 0, offsets: 0 };
+  for await (const { raw, sizeBytes, offsets } of frames) {
+    const output = new SharedArrayBuffer(maxStoredSize(sizeBytes));
+    const pack = (choice: CodecChoice, expansion: Expansion) =>
+      workers.run(PACK_FRAME, { raw, rawSizeBytes: sizeBytes, output, ...choice, expansion });
+    sum.rawBytes += (await pack({ codec: 'none', level: 0 }, 'always')).rawSizeBytes;
+    for (const [index, choice] of CHOICES.entries()) {
+      let expansion = expansions[index] ?? 'never';
+      if (sum.kafkaBytes === 0) {
+        // The first of each kind also sets up what the others find ready.
+        const first = await pack(choice, expansion);
+        if (expansion === 'measure') expansion = expansions[index] = first.isExpanded ? 'always' : 'never';
+      }
+      const startedAt = performance.now();
+      const result = await pack(choice, expansion);
+      const into = measured[index];
+      if (into === undefined) continue;
+      into.seconds += (performance.now() - startedAt) / 1000;
+      into.framedBytes += result.rawSizeBytes;
+      into.storedBytes += result.storedSizeBytes;
+    }
+    sum.kafkaBytes += sizeBytes;
+    sum.offsets += offsets;
+    onBytes(sizeBytes);
+  }
+  return { ...sum, measured };
+}

@@ -1,0 +1,192 @@
+// Finds what crashes leave behind, and removes it when that is confirmed: objects under data/ that no commit names, and uploads
+// that never ended. A segment is uploaded first and named by a commit afterwards, so only age tells one that is about to be named
+// from one that never will be; the catalog is read again right before each batch is removed, so that a commit that has just landed
+// wins. What lies in catalog/ and restores/ is never touched. Killed at any instant, what was removed was nobody's.
+
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import { requireIdentity } from '../inspection/stored-backup.ts';
+import { BackupError } from '../model/errors.ts';
+import { decodeFooter, footerSizeIn } from '../segment/segment-format.ts';
+import type { ObjectInfo, ObjectStore, UnfinishedUpload } from '../storage/object-store.ts';
+import { assertNotStopped, NamedObjects } from './named-objects.ts';
+
+/** Objects removed between two looks at the catalog. */
+const BATCH_OBJECTS = 100;
+const MAX_LISTED = 1000;
+/** Holds the footer of most segments. */
+const TAIL_BYTES = 64 * 1024;
+const MAX_FOOTER_BYTES = 64 * 1024 * 1024;
+
+export interface PruneOptions {
+  readonly store: ObjectStore;
+  readonly layout: ObjectLayout;
+  /** What is younger is left alone. */
+  readonly olderThanMs: number;
+  /** False only looks. */
+  readonly isConfirmed: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Leftover {
+  readonly kind: 'orphan' | 'upload';
+  /** Key of the object, or name of the upload. */
+  readonly name: string;
+  /** Null where the store does not say. */
+  readonly sizeBytes: number | null;
+  readonly touchedAtMs: number;
+}
+
+export interface LeftoverTally {
+  count: number;
+  /** Of those whose size is known. */
+  sizeBytes: number;
+}
+
+export interface PruneReport {
+  readonly backupId: string;
+  readonly catalogVersion: number;
+  readonly isConfirmed: boolean;
+  readonly olderThanMs: number;
+  /** By the store's own clock. */
+  readonly startedAtMs: number;
+  /** Removed, or what would be. */
+  readonly orphans: LeftoverTally;
+  /** Discarded, or what would be. */
+  readonly uploads: LeftoverTally;
+  /** Left alone: too young, or of an age that nothing tells. */
+  readonly young: LeftoverTally;
+  /** Unfinished uploads outside data/, which are left alone whatever their age. */
+  readonly elsewhere: LeftoverTally;
+  /** The first thousand of what was removed or would be. */
+  readonly listed: readonly Leftover[];
+}
+
+export class PruneRun {
+  readonly #options: PruneOptions;
+  readonly #named = new NamedObjects();
+  readonly #orphans: LeftoverTally = { count: 0, sizeBytes: 0 };
+  readonly #uploads: LeftoverTally = { count: 0, sizeBytes: 0 };
+  readonly #young: LeftoverTally = { count: 0, sizeBytes: 0 };
+  readonly #elsewhere: LeftoverTally = { count: 0, sizeBytes: 0 };
+  readonly #listed: Leftover[] = [];
+  #looked = 0;
+
+  constructor(options: PruneOptions) {
+    this.#options = options;
+  }
+
+  progress(): { readonly objects: number; readonly orphans: number; readonly uploads: number } {
+    return { objects: this.#looked, orphans: this.#orphans.count, uploads: this.#uploads.count };
+  }
+
+  /** @throws BACKUP_NOT_FOUND, CATALOG_CORRUPT before anything is removed, INTERRUPTED, and what the store fails with. */
+  async run(): Promise<PruneReport> {
+    const { store, layout, signal, olderThanMs, isConfirmed } = this.#options;
+    await requireIdentity(store, layout);
+    await this.#named.readOn(store, layout, signal);
+    const startedAtMs = await store.clock();
+    const bornBeforeMs = startedAtMs - olderThanMs;
+    await this.#pruneOrphans(bornBeforeMs);
+    await this.#pruneUploads(bornBeforeMs);
+    return {
+      ...{ backupId: layout.backupId, catalogVersion: this.#named.version, isConfirmed, olderThanMs, startedAtMs },
+      ...{ orphans: this.#orphans, uploads: this.#uploads, young: this.#young, elsewhere: this.#elsewhere },
+      listed: this.#listed,
+    };
+  }
+
+  async #pruneOrphans(bornBeforeMs: number): Promise<void> {
+    const { store, layout, signal } = this.#options;
+    let batch: ObjectInfo[] = [];
+    for await (const object of store.list(layout.dataPrefix)) {
+      assertNotStopped(signal, layout);
+      this.#looked += 1;
+      if (this.#named.has(object.key)) continue;
+      this.#assertCatalog(object.key);
+      if (object.modifiedAtMs > bornBeforeMs) add(this.#young, object.sizeBytes);
+      else batch.push(object);
+      if (batch.length < BATCH_OBJECTS) continue;
+      await this.#removeBatch(batch, bornBeforeMs);
+      batch = [];
+    }
+    if (batch.length > 0) await this.#removeBatch(batch, bornBeforeMs);
+  }
+
+  /** Where nothing at all was committed, all data would go: a catalog that was lost looks just the same. */
+  #assertCatalog(key: string): void {
+    if (this.#named.version > 0) return;
+    const { backupId } = this.#options.layout;
+    throw new BackupError(
+      'CATALOG_CORRUPT',
+      `backup ${backupId} has no commit, but objects such as ${key}: a catalog that was lost looks the same, so nothing is removed`,
+      { context: { key } },
+    );
+  }
+
+  async #removeBatch(batch: readonly ObjectInfo[], bornBeforeMs: number): Promise<void> {
+    const { store, layout, signal, isConfirmed } = this.#options;
+    const old: ObjectInfo[] = [];
+    for (const object of batch) {
+      // A store may stamp an object with the time at which its upload began (S3 does): its footer tells when it was sealed.
+      const sealedAtMs = await sealTime(store, object);
+      if (sealedAtMs === undefined || sealedAtMs <= bornBeforeMs) old.push(object);
+      else add(this.#young, object.sizeBytes);
+    }
+    if (isConfirmed) await this.#named.readOn(store, layout, signal);
+    for (const { key, sizeBytes, modifiedAtMs } of old) {
+      if (this.#named.has(key)) continue;
+      assertNotStopped(signal, layout);
+      if (isConfirmed) await store.delete(key);
+      this.#note(this.#orphans, { kind: 'orphan', name: key, sizeBytes, touchedAtMs: modifiedAtMs });
+    }
+  }
+
+  async #pruneUploads(bornBeforeMs: number): Promise<void> {
+    const { store, layout, signal, isConfirmed } = this.#options;
+    for await (const upload of store.unfinished(`${layout.root}/`)) {
+      assertNotStopped(signal, layout);
+      const { name, sizeBytes, touchedAtMs } = upload;
+      if (!name.startsWith(layout.dataPrefix)) {
+        add(this.#elsewhere, sizeBytes ?? 0);
+      } else if (isOlder(upload, bornBeforeMs)) {
+        if (isConfirmed) await store.discard(upload);
+        this.#note(this.#uploads, { kind: 'upload', name, sizeBytes, touchedAtMs: touchedAtMs ?? 0 });
+      } else {
+        add(this.#young, sizeBytes ?? 0);
+      }
+    }
+  }
+
+  #note(tally: LeftoverTally, leftover: Leftover): void {
+    add(tally, leftover.sizeBytes ?? 0);
+    if (this.#listed.length < MAX_LISTED) this.#listed.push(leftover);
+  }
+}
+
+function add(tally: LeftoverTally, sizeBytes: number): void {
+  tally.count += 1;
+  tally.sizeBytes += sizeBytes;
+}
+
+/** False also where nothing tells. */
+function isOlder({ touchedAtMs }: UnfinishedUpload, bornBeforeMs: number): boolean {
+  return touchedAtMs !== null && touchedAtMs <= bornBeforeMs;
+}
+
+/** When its writer sealed the segment, by that host's clock; undefined for what is no whole segment, or gone. */
+async function sealTime(store: ObjectStore, { key }: ObjectInfo): Promise<number | undefined> {
+  try {
+    const tail = await store.get(key, { suffixBytes: TAIL_BYTES });
+    if (tail === undefined) return undefined;
+    const suffixBytes = footerSizeIn(tail, key);
+    if (suffixBytes > MAX_FOOTER_BYTES) return undefined;
+    const footer =
+      suffixBytes <= tail.byteLength
+        ? tail.subarray(tail.byteLength - suffixBytes)
+        : await store.get(key, { suffixBytes });
+    return footer === undefined ? undefined : decodeFooter(footer, key).description.capturedAtMs;
+  } catch (error) {
+    if (error instanceof BackupError && error.code === 'OBJECT_CORRUPT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
+import { type PruneReport, PruneRun } from '../../../src/prune/prune-run.ts';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import type { ObjectInfo, UnfinishedUpload } from '../../../src/storage/object-store.ts';
+import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
+
+const DAY_MS = 86_400_000;
+const SECOND_ID = 'AAAAAAAAAAAAAAAAAAAAAg';
+
+/** A store whose clock is where the test wants it, and which has uploads under way. */
+class TestStore extends MemoryObjectStore {
+  nowMs = Date.now() + 2 * DAY_MS;
+  uploads: UnfinishedUpload[] = [];
+  /** Called before an object is listed. */
+  onListed: (object: ObjectInfo) => Promise<void> = async () => {};
+  /** What a listing says of an object instead. */
+  stampedAtMs: number | undefined;
+
+  override async *list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo> {
+    for await (const object of super.list(prefix, startAfter)) {
+      await this.onListed(object);
+      yield this.stampedAtMs === undefined ? object : { ...object, modifiedAtMs: this.stampedAtMs };
+    }
+  }
+
+  override async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    yield* this.uploads.filter(({ name }) => name.startsWith(prefix));
+  }
+
+  override async discard(upload?: UnfinishedUpload): Promise<void> {
+    this.uploads = this.uploads.filter((one) => one !== upload);
+  }
+
+  override async clock(): Promise<number> {
+    return this.nowMs;
+  }
+}
+
+let workers: WorkerPool;
+before(() => {
+  workers = startWorkers(1);
+});
+after(() => workers.close());
+
+interface TestPrune {
+  readonly store: TestStore;
+  readonly backup: TestBackup;
+}
+
+async function newBackup(): Promise<TestPrune> {
+  const store = new TestStore();
+  return { store, backup: await TestBackup.create(store, workers) };
+}
+
+function prune(
+  { store, backup }: TestPrune,
+  options: { readonly confirm?: boolean; readonly olderThanMs?: number; readonly signal?: AbortSignal } = {},
+): Promise<PruneReport> {
+  const { confirm = true, olderThanMs = DAY_MS, signal = new AbortController().signal } = options;
+  return new PruneRun({ store, layout: backup.layout, olderThanMs, isConfirmed: confirm, signal }).run();
+}
+
+async function keysOf(store: TestStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list('')) keys.push(key);
+  return keys;
+}
+
+describe('prune', () => {
+  test('lists an object that no commit names, and removes it only when that is confirmed', async () => {
+    const made = await newBackup();
+    await made.backup.add([jsonBatch(0n, 5)]);
+    const { key, storedSizeBytes } = await made.backup.segment([[jsonBatch(5n, 5)]]);
+    const all = await keysOf(made.store);
+    const dry = await prune(made, { confirm: false });
+    assert.deepEqual(dry.orphans, { count: 1, sizeBytes: storedSizeBytes });
+    assert.deepEqual(
+      dry.listed.map(({ kind, name }) => [kind, name]),
+      [['orphan', key]],
+    );
+    assert.deepEqual(await keysOf(made.store), all);
+    assert.deepEqual((await prune(made)).orphans, { count: 1, sizeBytes: storedSizeBytes });
+    assert.deepEqual(
+      await keysOf(made.store),
+      all.filter((one) => one !== key),
+    );
+    assert.equal((await prune(made)).orphans.count, 0);
+  });
+
+  test('leaves what any version of the catalog names: old timelines and lives, and what was removed', async () => {
+    const made = await newBackup();
+    const { backup, store } = made;
+    const identity = { topic: 'orders', topicId: TOPIC_ID, partition: 0 };
+    const first = await backup.add([jsonBatch(0n, 5)]);
+    await backup.add([jsonBatch(5n, 5)]);
+    await backup.commit({
+      kind: 'truncation',
+      truncation: { ...identity, endOffset: 5n, timeline: 1, detectedAtMs: T0 },
+    });
+    await backup.add([jsonBatch(5n, 4)], { timeline: 1 });
+    await backup.add([jsonBatch(0n, 2)], { topicId: SECOND_ID });
+    await backup.commit({ kind: 'remove', key: first.key, partition: identity });
+    await store.putIfAbsent(`${backup.layout.restoresPrefix}r1/attempt-1.json`, [Buffer.from('{}')]);
+    const all = await keysOf(store);
+    const report = await prune(made, { olderThanMs: 0 });
+    assert.deepEqual([report.orphans.count, report.young.count], [0, 0]);
+    assert.deepEqual(await keysOf(store), all);
+  });
+
+  test('leaves alone what is younger, by the clock of the store and by the time of its sealing', async () => {
+    const made = await newBackup();
+    await made.backup.add([jsonBatch(0n, 5)]);
+    await made.backup.segment([[jsonBatch(5n, 5)]]);
+    made.store.nowMs = Date.now() + DAY_MS - 60_000;
+    const report = await prune(made);
+    assert.deepEqual([report.orphans.count, report.young.count], [0, 1]);
+    // S3 stamps an object with the time at which its upload began; the segment was sealed at T0 + 50,000.
+    made.store.stampedAtMs = T0 - 5 * DAY_MS;
+    made.store.nowMs = T0 + 50_000 + DAY_MS - 1;
+    assert.deepEqual((await prune(made)).young.count, 1);
+    made.store.nowMs += 1;
+    assert.deepEqual((await prune(made)).orphans.count, 1);
+  });
+
+  test('removes what is no whole segment by its age alone', async () => {
+    const made = await newBackup();
+    await made.backup.add([jsonBatch(0n, 5)]);
+    const key = `${made.backup.layout.dataPrefix}orders/${TOPIC_ID}/0/half.log`;
+    await made.store.putIfAbsent(key, [Buffer.from('no footer')]);
+    assert.equal((await prune(made)).listed[0]?.name, key);
+    assert.equal(await made.store.head(key), undefined);
+  });
+
+  test('lets a commit win that lands while it looks', async () => {
+    const made = await newBackup();
+    await made.backup.add([jsonBatch(0n, 5)]);
+    const segment = await made.backup.segment([[jsonBatch(5n, 5)]]);
+    made.store.onListed = async ({ key }) => {
+      if (key !== segment.key) return;
+      made.store.onListed = async () => {};
+      await made.backup.commit({ kind: 'segment', segment });
+    };
+    const report = await prune(made);
+    assert.deepEqual([report.orphans.count, report.catalogVersion], [0, 2]);
+    assert.notEqual(await made.store.head(segment.key), undefined);
+  });
+
+  test('discards unfinished uploads of data that are old, and no others', async () => {
+    const made = await newBackup();
+    const { layout } = made.backup;
+    await made.backup.add([jsonBatch(0n, 5)]);
+    const upload = (name: string, touchedAtMs: number | null): UnfinishedUpload => {
+      return { name, id: '1', touchedAtMs, sizeBytes: 10 };
+    };
+    const old = upload(`${layout.dataPrefix}old`, 0);
+    const kept = [
+      upload(`${layout.dataPrefix}young`, made.store.nowMs - 1),
+      upload(`${layout.dataPrefix}unknown`, null),
+      upload(`${layout.catalogPrefix}old`, 0),
+      upload('other-backup/data/old', 0),
+    ];
+    made.store.uploads = [old, ...kept];
+    const dry = await prune(made, { confirm: false });
+    assert.deepEqual([dry.uploads.count, made.store.uploads.length], [1, 5]);
+    const report = await prune(made);
+    assert.deepEqual([report.uploads.count, report.young.count, report.elsewhere.count], [1, 2, 1]);
+    assert.deepEqual(made.store.uploads, kept);
+  });
+});
+
+describe('prune removes nothing', () => {
+  async function withOrphan(): Promise<TestPrune & { readonly orphan: string }> {
+    const made = await newBackup();
+    for (const offset of [0n, 5n, 10n]) await made.backup.add([jsonBatch(offset, 5)]);
+    const { key } = await made.backup.segment([[jsonBatch(15n, 5)]]);
+    return { ...made, orphan: key };
+  }
+
+  const damages: Readonly<Record<string, (made: TestPrune) => Promise<void>>> = {
+    'has a hole': ({ store, backup }) => store.delete(backup.layout.commit(2)),
+    'lost its first commit': ({ store, backup }) => store.delete(backup.layout.commit(1)),
+    'lost everything': async ({ store, backup }) => {
+      for (const version of [1, 2, 3]) await store.delete(backup.layout.commit(version));
+    },
+    'lost its identity': ({ store, backup }) => store.delete(backup.layout.identity),
+    'ends before a checkpoint': async ({ store, backup }) => {
+      await store.putIfAbsent(backup.layout.checkpoint(4), [Buffer.from('x')]);
+    },
+    'has a damaged commit': async ({ store, backup }) => {
+      await store.delete(backup.layout.commit(3));
+      await store.putIfAbsent(backup.layout.commit(3), [Buffer.from('{}')]);
+    },
+  };
+  for (const [damage, inflict] of Object.entries(damages)) {
+    test(`where the catalog ${damage}`, async () => {
+      const made = await withOrphan();
+      await inflict(made);
+      await assert.rejects(prune(made), { code: 'CATALOG_CORRUPT' });
+      assert.notEqual(await made.store.head(made.orphan), undefined);
+    });
+  }
+
+  test('where there is no such backup', async () => {
+    const made = await withOrphan();
+    const { layout } = await TestBackup.create(new MemoryObjectStore(), workers);
+    const run = new PruneRun({
+      store: new MemoryObjectStore(),
+      layout,
+      olderThanMs: 0,
+      isConfirmed: true,
+      signal: AbortSignal.abort(),
+    });
+    await assert.rejects(run.run(), { code: 'BACKUP_NOT_FOUND' });
+    await assert.rejects(prune(made, { signal: AbortSignal.abort() }), { code: 'INTERRUPTED' });
+    assert.notEqual(await made.store.head(made.orphan), undefined);
+  });
+});
