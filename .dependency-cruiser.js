@@ -19,20 +19,10 @@ const RESTORE_FACE = 'restore/(restore-job|journal/(offset-map|offset-runs|resto
 /** From (below src) to what it may import besides itself (below src). Type imports count. */
 const MAY_IMPORT = {
   'main\\.ts': ['agent\\.ts', 'cli/program\\.ts', 'process-terminal\\.ts'],
-  'process-terminal\\.ts': ['cli/terminal\\.ts'],
-  'agent\\.ts': ['(?!main|frame-worker|process-terminal|reference/)'],
-  // Wires doctor and estimate, as agent.ts does the rest.
-  'diagnosis\\.ts': [
-    'model/',
-    'config/',
-    'catalog/',
-    'kafka/',
-    'storage/',
-    'doctor/',
-    'estimate/',
-    'compression/worker-pool',
-    'cli/services\\.ts',
-  ],
+  'process-terminal\\.ts': ['cli/output/terminal\\.ts'],
+  'agent\\.ts': ['agent/', 'cli/services\\.ts', 'compression/', 'config/'],
+  // The only wiring.
+  'agent/': ['(?!main|frame-worker|process-terminal|reference/|agent\\.ts)'],
   'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge/judge-frame\\.ts'],
   'cli/': [
     'model/',

@@ -1,6 +1,6 @@
 // The terminal of this process: stdout for results, stderr for the rest.
 
-import type { InterruptSignals, Terminal } from './cli/terminal.ts';
+import type { InterruptSignals, Terminal } from './cli/output/terminal.ts';
 
 const OUTPUT_LOST_EXIT_CODE = 1;
 /** Cursor home, clear to the end of the screen (ECMA-48). */

@@ -5,7 +5,7 @@ import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { ConfigSource, OpenedStore, Services, StoreAddress } from './services.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from './output/terminal.ts';
 
 export interface CommandContext {
   readonly services: Services;

@@ -11,7 +11,7 @@ import type { ImportChoices } from '../import/partition-import.ts';
 import type { RestoreJob, RestoreRequest } from '../restore/restore-job.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { VerificationProgress, VerificationReport } from '../verification/verification-run.ts';
-import type { ConfiguredRestore } from './restore-flags.ts';
+import type { ConfiguredRestore } from './input/restore-flags.ts';
 
 /** Where the configuration comes from: a file and what flags say. */
 export interface ConfigSource {

@@ -1,23 +1,26 @@
-// `npm run bench -- [scenario ...] [--runs 5] [--records 1000000] [--json FILE] [--peer FILE]`
+// `npm run bench -- [--store s3] [scenario ...] [--runs 5] [--records 1000000] [--json FILE] [--peer FILE]`
 // Measures our backup and restore beside the peer and bare zstd, on one broker that it starts itself. It reports, and
 // never fails because of a figure; its exit code is 1 only when a program or a scenario could not be measured.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { STORE_KINDS, type StoreKind } from './bench-store.ts';
 import { DEFAULT_PEER, findPrograms, type Programs } from './programs.ts';
 import { gatherFacts, renderFacts, renderScenario, renderVerdicts } from './report.ts';
 import { alternate, type Result } from './rounds.ts';
-import { SCENARIOS } from './scenarios.ts';
+import { SCENARIOS } from './scenarios/all.ts';
 import { judge, type Verdict } from './targets.ts';
 import { Workbench } from './workbench.ts';
 
-const USAGE = `usage: npm run bench -- [scenario ...] [--runs 5] [--records 1000000] [--json FILE] [--peer FILE]
-scenarios (all unless named): ${[...SCENARIOS.keys()].join(' ')}`;
+const USAGE = `usage: npm run bench -- [--store ${STORE_KINDS.join('|')}] [scenario ...] [--runs 5] [--records 1000000] [--json FILE] [--peer FILE]
+scenarios (all of the store unless named):
+${STORE_KINDS.map((store) => `  ${store}: ${[...SCENARIOS[store].keys()].join(' ')}`).join('\n')}`;
 const MINIMUM_RECORDS = 1000;
 
 interface Options {
   readonly names: readonly string[];
   readonly runs: number;
   readonly records: number;
+  readonly store: StoreKind;
   readonly json: string | undefined;
   readonly peer: string;
 }
@@ -38,6 +41,7 @@ function readOptions(args: readonly string[]): Options {
     options: {
       runs: { type: 'string', default: '5' },
       records: { type: 'string', default: '1000000' },
+      store: { type: 'string', default: 'filesystem' },
       json: { type: 'string' },
       peer: { type: 'string', default: DEFAULT_PEER },
     },
@@ -48,10 +52,13 @@ function readOptions(args: readonly string[]): Options {
   if (!Number.isInteger(records) || records < MINIMUM_RECORDS) {
     throw new Error(`--records takes a whole number from ${MINIMUM_RECORDS}`);
   }
-  const unknown = positionals.find((name) => !SCENARIOS.has(name));
-  if (unknown !== undefined) throw new Error(`there is no scenario ${unknown}`);
-  const names = [...SCENARIOS.keys()].filter((name) => positionals.length === 0 || positionals.includes(name));
-  return { names, runs, records, json: values.json, peer: values.peer };
+  const store = STORE_KINDS.find((kind) => kind === values.store);
+  if (store === undefined) throw new Error(`--store takes ${STORE_KINDS.join(' or ')}`);
+  const known = [...SCENARIOS[store].keys()];
+  const unknown = positionals.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no scenario ${unknown} for the store ${store}`);
+  const names = known.filter((name) => positionals.length === 0 || positionals.includes(name));
+  return { names, runs, records, store, json: values.json, peer: values.peer };
 }
 
 function say(text: string): void {
@@ -71,7 +78,7 @@ async function runScenario(
   const { workbench, programs } = setting;
   say(name);
   try {
-    const scenario = await SCENARIOS.get(name)?.(workbench, programs);
+    const scenario = await SCENARIOS[options.store].get(name)?.(workbench, programs);
     if (scenario === undefined) return undefined;
     const { title, bytes, contenders, targets, isSingle = false } = scenario;
     const rounds = { runs: isSingle ? 1 : options.runs, warmUp: !isSingle, say };
@@ -86,13 +93,14 @@ async function runScenario(
 }
 
 async function bench(options: Options): Promise<number> {
-  const { records, runs } = options;
+  const { records, runs, store } = options;
   say('starting Kafka and building');
-  const workbench = await Workbench.open({ records, say });
+  const workbench = await Workbench.open({ records, store, say });
   try {
     const programs = await findPrograms(await workbench.directory('package'), options.peer);
     const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
-    const facts = gatherFacts({ command, records, runs, programs: programs.versions });
+    const setting = { store: workbench.store.description, programs: programs.versions };
+    const facts = gatherFacts({ command, records, runs, ...setting });
     print(renderFacts(facts));
     const scenarios: ScenarioReport[] = [];
     for (const name of options.names) {

@@ -43,9 +43,13 @@ export interface Measured {
   readonly peakRssBytes: number;
   /** Size of what the run left behind; null where it leaves nothing. */
   readonly storedBytes: number | null;
+  /** What a restore read of its backup, where its program says so. */
+  readonly readBytes?: number;
+  /** The same as a share of the bytes of all segments. */
+  readonly readShare?: number;
 }
 
-type Cost = Omit<Measured, 'storedBytes'>;
+type Cost = Pick<Measured, 'wallSeconds' | 'cpuSeconds' | 'peakRssBytes'>;
 
 /** CPU seconds used so far by a process and its threads, and its resident bytes now and at most. */
 export interface ProcessUse {

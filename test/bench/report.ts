@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { kafkaVersion } from '../support/kafka-jars.ts';
 import { type Metric, type Results, ratio, spread } from './rounds.ts';
-import type { Scenario } from './scenarios.ts';
+import type { Scenario } from './scenarios/scenario.ts';
 import type { Verdict } from './targets.ts';
 
 interface Column {
@@ -20,6 +20,12 @@ const COLUMNS: readonly Column[] = [
   { title: 'stored MB', metric: 'storedBytes', scale: 1e6, digits: 1 },
 ];
 
+/** Only where somebody counts them. */
+const READ_COLUMNS: readonly Column[] = [
+  { title: 'read MB', metric: 'readBytes', scale: 1e6, digits: 1 },
+  { title: 'read %', metric: 'readShare', scale: 0.01, digits: 2 },
+];
+
 /** What a reader needs to judge the figures. */
 export interface Facts {
   readonly date: string;
@@ -33,10 +39,12 @@ export interface Facts {
   readonly kafka: string;
   readonly records: number;
   readonly runs: number;
+  /** Where backups are written. */
+  readonly store: string;
   readonly programs: Readonly<Record<string, string>>;
 }
 
-export function gatherFacts(run: Pick<Facts, 'command' | 'records' | 'runs' | 'programs'>): Facts {
+export function gatherFacts(run: Pick<Facts, 'command' | 'records' | 'runs' | 'store' | 'programs'>): Facts {
   const processors = cpus();
   return {
     ...run,
@@ -58,6 +66,7 @@ export function renderFacts(facts: Facts): string {
     `${rest.date}, commit ${rest.commit}`,
     `${rest.cores} cores (${rest.cpu}, shared with the broker), ${rest.memoryMb} MB memory, Linux ${rest.kernel}`,
     `Node ${rest.node}, Kafka ${rest.kafka}`,
+    `store: ${rest.store}`,
     ...Object.entries(programs).map(([name, version]) => `${name}: ${version}`),
     `${rest.records} records per topic; median (min..max) of ${rest.runs} alternating run(s) after a warm-up`,
   ].join('\n');
@@ -65,19 +74,23 @@ export function renderFacts(facts: Facts): string {
 
 export function renderScenario(name: string, scenario: Scenario, results: Results): string {
   const { title, bytes, contenders, ratios } = scenario;
-  const header = ['', ...COLUMNS.map((column) => column.title), ...(bytes === null ? [] : ['MB/s'])];
+  const columns = [
+    ...COLUMNS,
+    ...READ_COLUMNS.filter(({ metric }) => contenders.some((row) => spread(results, row.name, metric) !== undefined)),
+  ];
+  const header = ['', ...columns.map((column) => column.title), ...(bytes === null ? [] : ['MB/s'])];
   const rows = contenders
     .filter(({ name: row }) => (results.get(row)?.runs.length ?? 0) > 0)
     .map(({ name: row }) => [
       row,
-      ...COLUMNS.map((column) => spreadText(results, row, column)),
+      ...columns.map((column) => spreadText(results, row, column)),
       ...rate(results, row, bytes),
     ]);
   const divided = ratios
     .filter(([one, other]) => ratio(results, 'wallSeconds', one, other) !== undefined)
     .map(([one, other]) => [
       `${one} / ${other}`,
-      ...COLUMNS.map(({ metric }) => ratioText(ratio(results, metric, one, other))),
+      ...columns.map(({ metric }) => ratioText(ratio(results, metric, one, other))),
     ]);
   const failures = [...results.values()].flatMap(({ name: row, failure }) =>
     failure === undefined ? [] : [`${row} failed: ${failure.trimEnd()}`],

@@ -2,7 +2,7 @@
 // A program that fails once is out; the others go on.
 import { rm } from 'node:fs/promises';
 import { type Measured, settle } from './measure.ts';
-import type { Contender } from './programs.ts';
+import type { Contender } from './contenders.ts';
 import type { Workbench } from './workbench.ts';
 
 export type Metric = keyof Measured;
@@ -79,7 +79,7 @@ function turned<T>(items: readonly T[], by: number): T[] {
 export function spread(results: Results, name: string, metric: Metric): Spread | undefined {
   const values = (results.get(name)?.runs ?? [])
     .map((run) => run[metric])
-    .filter((value) => value !== null)
+    .filter((value) => typeof value === 'number')
     .sort((a, b) => a - b);
   const min = values[0];
   const max = values.at(-1);

@@ -26,12 +26,29 @@ const METRIC_NAMES: Readonly<Record<Metric, string>> = {
   cpuSeconds: 'CPU',
   peakRssBytes: 'peak RSS',
   storedBytes: 'stored bytes',
+  readBytes: 'bytes read',
+  readShare: 'share of the stored bytes read',
 };
 
 /** The ratio of two programs' medians must not exceed `limit`. */
 export function atMost(limit: number, metric: Metric, name: string, other: string): Target {
   const text = `${METRIC_NAMES[metric]} ${name} / ${other}`;
   return { text, limit, unit: 'x', figure: (results) => ratio(results, metric, name, other) };
+}
+
+/** `name` must take `limit` times less wall than `other`. */
+export function timesFaster(limit: number, name: string, other: string): Target {
+  const figure = (results: Results): number | undefined => ratio(results, 'wallSeconds', other, name);
+  return { text: `wall ${other} / ${name}`, limit, isMinimum: true, unit: 'x', figure };
+}
+
+/** Of a backup's bytes, so much may be read to restore a part of it. */
+export function readShareBelow(percent: number, name: string): Target {
+  const figure = (results: Results): number | undefined => {
+    const share = spread(results, name, 'readShare');
+    return share === undefined ? undefined : share.median * 100;
+  };
+  return { text: `${METRIC_NAMES.readShare} ${name}`, limit: percent, unit: ' %', figure };
 }
 
 /** A program's throughput must reach `limit`; it does not apply where the peer stays below it. */

@@ -1,5 +1,6 @@
-// What all scenarios share: one broker, one probe, the filled topics, a scratch directory on the broker's disk.
-// A topic is filled when a scenario first asks for it and stays until the end. Everything is gone after `close`.
+// What all scenarios share: one broker, one probe, one store, the filled topics, a scratch directory on the broker's disk.
+// A topic is filled, and a backup to restore from is made, when a scenario first asks for it, and stays until the end.
+// Everything is gone after `close`.
 import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type KafkaBroker, startKafka } from '../support/kafka-broker.ts';
 import { type Codec, KafkaProbe } from '../support/kafka-probe.ts';
+import { type BenchStore, FILESYSTEM, S3BenchStore, type StoreKind } from './bench-store.ts';
 import { settle } from './measure.ts';
 
 const HEAP_MB = 1024;
@@ -19,9 +21,16 @@ const BROKER_PROPERTIES = {
   'broker.heartbeat.interval.ms': 2000,
 };
 
+/** Of the first record; each record's is a millisecond after that of the one before. */
+const START_TIMESTAMP_MS = 1_700_000_000_000;
+
 interface TopicSpec {
   readonly partitions: number;
   readonly codec: Codec;
+  /** Times the records of the other topics; 1 unless given. */
+  readonly scale?: number;
+  /** Of the producer: at 0 each record is a batch. */
+  readonly batchSize?: number;
 }
 
 const TOPICS = {
@@ -29,6 +38,9 @@ const TOPICS = {
   'orders-lz4': { partitions: 4, codec: 'lz4' },
   'orders-one': { partitions: 1, codec: 'none' },
   'orders-64': { partitions: 64, codec: 'none' },
+  /** 2 GB with the default number of records. */
+  'orders-large': { partitions: 4, codec: 'none', scale: 3 },
+  'orders-singles': { partitions: 4, codec: 'none', batchSize: 0 },
 } satisfies Record<string, TopicSpec>;
 
 /** JSON documents of about 0.7 KB: what every program is given to back up. */
@@ -38,6 +50,9 @@ export type TopicName = keyof typeof TOPICS;
 export interface FilledTopic {
   readonly name: TopicName;
   readonly partitions: number;
+  readonly records: number;
+  /** Of its first record; the timestamps of the others follow, one a millisecond. */
+  readonly startTimestampMs: number;
   /** Bytes of its record batches in the broker's log, as producers compressed them. */
   readonly logBytes: number;
   /** Bytes of all values: the same for every codec. */
@@ -47,19 +62,24 @@ export interface FilledTopic {
 export class Workbench {
   readonly broker: KafkaBroker;
   readonly probe: KafkaProbe;
-  readonly records: number;
+  /** Where backups are written unless a scenario says otherwise. */
+  readonly store: BenchStore;
+  readonly #records: number;
   readonly #scratch: string;
   readonly #say: (text: string) => void;
   readonly #topics = new Map<TopicName, Promise<FilledTopic>>();
+  readonly #kept = new Map<string, Promise<string>>();
   #directories = 0;
+  #newTopics = 0;
   readonly #onExit = (): void => rmSync(this.#scratch, { recursive: true, force: true });
 
-  private constructor(broker: KafkaBroker, probe: KafkaProbe, scratch: string, options: WorkbenchOptions) {
-    this.broker = broker;
-    this.probe = probe;
-    this.records = options.records;
-    this.#scratch = scratch;
-    this.#say = options.say;
+  private constructor(parts: WorkbenchParts, { records, say }: WorkbenchOptions) {
+    this.broker = parts.broker;
+    this.probe = parts.probe;
+    this.store = parts.store;
+    this.#scratch = parts.scratch;
+    this.#records = records;
+    this.#say = say;
     process.once('exit', this.#onExit);
   }
 
@@ -67,8 +87,9 @@ export class Workbench {
     const broker = await startKafka({ profile: 'bench', heapMb: HEAP_MB, properties: BROKER_PROPERTIES });
     try {
       const probe = await KafkaProbe.start(broker.bootstrap, { profile: 'bench', heapMb: HEAP_MB });
+      const store = options.store === 's3' ? await S3BenchStore.start() : FILESYSTEM;
       const scratch = await mkdtemp(join(tmpdir(), 'kafka-backup-bench-'));
-      return new Workbench(broker, probe, scratch, options);
+      return new Workbench({ broker, probe, store, scratch }, options);
     } catch (error) {
       await broker.stop();
       throw error;
@@ -78,6 +99,7 @@ export class Workbench {
   async close(): Promise<void> {
     await this.probe.stop();
     await this.broker.stop();
+    await this.store.stop();
     process.off('exit', this.#onExit);
     await rm(this.#scratch, { recursive: true, force: true });
   }
@@ -88,6 +110,21 @@ export class Workbench {
     const path = join(this.#scratch, `${this.#directories}-${name.replaceAll(/[^A-Za-z0-9]+/g, '-')}`);
     await mkdir(path);
     return path;
+  }
+
+  /** Makes something in a directory that stays until the end, the first time that it is asked for by this name. */
+  kept(name: string, make: (directory: string) => Promise<string>): Promise<string> {
+    let making = this.#kept.get(name);
+    if (making === undefined) {
+      making = this.directory(name).then(make);
+      this.#kept.set(name, making);
+    }
+    return making;
+  }
+
+  newTopicName(prefix: string): string {
+    this.#newTopics += 1;
+    return `${prefix}-${this.#newTopics}`;
   }
 
   /** Fills a topic the first time that it is asked for. */
@@ -118,13 +155,17 @@ export class Workbench {
   }
 
   async #fill(name: TopicName): Promise<FilledTopic> {
-    const { partitions, codec } = TOPICS[name];
-    this.#say(`filling ${name}: ${this.records} records, ${partitions} partition(s), producer codec ${codec}`);
+    const { partitions, codec, scale = 1, batchSize }: TopicSpec = TOPICS[name];
+    const records = Math.round(this.#records * scale);
+    this.#say(`filling ${name}: ${records} records, ${partitions} partition(s), producer codec ${codec}`);
     await this.createTopic(name, { partitions });
-    const { valueBytes } = await this.probe.produce(name, { records: this.records, codec });
+    const startTimestampMs = START_TIMESTAMP_MS;
+    const spec = { records, codec, startTimestampMs, timestampStepMs: 1 };
+    const { valueBytes } = await this.probe.produce(name, batchSize === undefined ? spec : { ...spec, batchSize });
     await settle();
     const sizes = await Promise.all((await this.#logFiles(name)).map((file) => stat(file)));
-    return { name, partitions, valueBytes, logBytes: sizes.reduce((total, { size }) => total + size, 0) };
+    const logBytes = sizes.reduce((total, { size }) => total + size, 0);
+    return { name, partitions, records, startTimestampMs, valueBytes, logBytes };
   }
 
   async #logFiles(name: TopicName): Promise<string[]> {
@@ -138,9 +179,17 @@ export class Workbench {
   }
 }
 
+interface WorkbenchParts {
+  readonly broker: KafkaBroker;
+  readonly probe: KafkaProbe;
+  readonly store: BenchStore;
+  readonly scratch: string;
+}
+
 export interface WorkbenchOptions {
-  /** Of each topic, over all its partitions. */
+  /** Of each topic, over all its partitions; of a few a multiple or a part. */
   readonly records: number;
+  readonly store: StoreKind;
   /** Takes what is being done, for people who wait. */
   readonly say: (text: string) => void;
 }

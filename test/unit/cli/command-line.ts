@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServices } from '../../../src/agent.ts';
 import { runProgram } from '../../../src/cli/program.ts';
-import type { Terminal } from '../../../src/cli/terminal.ts';
+import type { Terminal } from '../../../src/cli/output/terminal.ts';
 
 export interface CommandResult {
   readonly exitCode: number;

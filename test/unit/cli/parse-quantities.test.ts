@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseDuration, parseLinkSpeed, parseSize } from '../../../src/cli/parse-quantities.ts';
+import { parseDuration, parseLinkSpeed, parseSize } from '../../../src/cli/input/parse-quantities.ts';
 
 type Parse = (text: string, flag: string) => number;
 

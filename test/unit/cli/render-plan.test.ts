@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseBandwidth } from '../../../src/cli/parse-numbers.ts';
-import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/render-plan.ts';
+import { parseBandwidth } from '../../../src/cli/input/parse-numbers.ts';
+import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/output/render-plan.ts';
 import type { PlannedPartition, PlannedTopic, PlanSummary } from '../../../src/restore/restore-job.ts';
 
 const T0 = Date.parse('2026-11-20T03:00:00Z');

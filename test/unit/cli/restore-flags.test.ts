@@ -6,7 +6,7 @@ import {
   requestOf,
   saysWhat,
   type TargetFlags,
-} from '../../../src/cli/restore-flags.ts';
+} from '../../../src/cli/input/restore-flags.ts';
 import { RESTORE_ALL } from '../../../src/restore/restore-job.ts';
 
 const NOW_MS = Date.parse('2026-11-20T12:00:00Z');

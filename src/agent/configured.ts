@@ -1,0 +1,44 @@
+// The configuration that a command names, loaded, with the logger that it asks for.
+
+import type { ConfigSource } from '../cli/services.ts';
+import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
+import type { EffectiveValue } from '../config/effective-config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { originText, renderProblems } from '../config/problems.ts';
+import { BackupError } from '../model/errors.ts';
+import type { TopicPatterns } from '../model/topic-selection.ts';
+import { type AgentLogger, createLogger, type LogLevel } from '../telemetry/logger.ts';
+
+/** Loads the configuration and says what it has to say. @throws CONFIG_INVALID with every problem. */
+export async function configured(
+  source: ConfigSource,
+): Promise<{ readonly config: AgentConfig; readonly logger: AgentLogger }> {
+  const loaded = loadConfig({ file: source.file, overrides: source.overrides });
+  if (loaded.kind === 'invalid') throw new BackupError('CONFIG_INVALID', renderProblems(loaded.problems));
+  const { level, format } = loaded.config.logging;
+  const logger = await createLogger({ level: levelOf(level, source.verbosity), format });
+  for (const { kind, origin, key, message } of loaded.notices) {
+    logger[kind === 'warning' ? 'warn' : 'info'](`configuration: ${message}`, { key, at: originText(origin) });
+  }
+  return { config: loaded.config, logger };
+}
+
+function levelOf(level: AgentConfig['logging']['level'], verbosity: number): LogLevel {
+  if (verbosity > 0 || level === 'trace') return 'debug';
+  return level === 'fatal' ? 'error' : level;
+}
+
+export function effectiveConfig(source: ConfigSource): readonly EffectiveValue[] {
+  const loaded = loadConfig({ file: source.file, overrides: source.overrides });
+  if (loaded.kind === 'invalid') throw new BackupError('CONFIG_INVALID', renderProblems(loaded.problems));
+  return loaded.effective;
+}
+
+/** Internal topics are named beside the others; an empty list means all others. */
+export function patternsOf(
+  { include, exclude }: KafkaConfig['topics'],
+  internalTopics: readonly string[],
+): TopicPatterns {
+  if (internalTopics.length === 0) return { include, exclude };
+  return { include: [...(include.length === 0 ? ['*'] : include), ...internalTopics], exclude };
+}

@@ -1,0 +1,42 @@
+// Wires the import of another program's backup: its store, ours, and threads.
+
+import { ObjectLayout } from '../catalog/object-layout.ts';
+import type { ConfigSource, ImportSource, OpenedImport } from '../cli/services.ts';
+import { storageFromUrl } from '../config/storage-url.ts';
+import { ImportRun } from '../import/import-run.ts';
+import { openStore } from '../storage/open-store.ts';
+import { openWorkers, wallMs } from './adapters.ts';
+import { configured } from './configured.ts';
+
+export async function openImport(
+  config: ConfigSource,
+  { from, backupId, choices }: ImportSource,
+): Promise<OpenedImport> {
+  const { backup, storage, ...configuration } = (await configured(config)).config;
+  const { store } = await openStore(storage);
+  const { store: peer } = await openStore(storageFromUrl(from));
+  const workers = openWorkers(backup.compressionThreads);
+  const run = new ImportRun({
+    peer,
+    peerBackupId: backupId,
+    choices,
+    store,
+    layout: new ObjectLayout(configuration.backupId),
+    settings: {
+      segments: { codec: backup.compression, level: backup.compressionLevel },
+      frameBytes: backup.frameBytes,
+      segmentMaxBytes: backup.segmentMaxBytes,
+      segmentMaxRecords: backup.segmentMaxRecords,
+      maxConcurrentPartitions: backup.maxConcurrentPartitions,
+    },
+    workers,
+    wallMs,
+  });
+  return {
+    progress: () => run.progress(),
+    run: (signal) => run.run(signal),
+    close: async () => {
+      await Promise.allSettled([workers.close(), store.close(), peer.close()]);
+    },
+  };
+}

@@ -1,0 +1,115 @@
+// Wires restores: of the configured backup to the configured targets, for a command or for the control port of a running agent.
+
+import { ObjectLayout } from '../catalog/object-layout.ts';
+import type { ConfigSource, OpenedRestore, StartedRestore } from '../cli/services.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { KafkaRestoreSink } from '../kafka/kafkajs-restore-sink.ts';
+import { pause } from '../model/back-off.ts';
+import { invariant } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import { RESTORE_ALL, type RestoreJob, type RestoreRequest } from '../restore/restore-job.ts';
+import { RestoreService } from '../restore/restore-service.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { openStore } from '../storage/open-store.ts';
+import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
+import { configured } from './configured.ts';
+
+/** `target` of the configuration. */
+export const DEFAULT_TARGET = 'default';
+/** How long a restore waits for a target that is away. */
+const TARGET_PATIENCE_MS = 600_000;
+
+export async function openRestore(source: ConfigSource): Promise<OpenedRestore> {
+  const { config, logger } = await configured(source);
+  const { restore } = config;
+  const { store } = await openStore(config.storage, { logger });
+  const service = createRestores(config, store, logger);
+  return {
+    request: configuredRequest(restore),
+    topicTargets: restore.topicTargets,
+    timeZone: restore.timeZone,
+    limits: { recordsPerSecond: restore.rateLimitRecordsPerSec, bytesPerSecond: restore.rateLimitBytesPerSec },
+    start: (request) => startedRestore(service, service.submit(request)),
+    startPlan: async (planId) => startedRestore(service, await service.submitPlan(planId)),
+    resume: async (id) => startedRestore(service, await service.resume(id)),
+    async close() {
+      await service.stop();
+      await store.close();
+      logger.flush();
+    },
+  };
+}
+
+/** What `restore` of the configuration asks for, but for the recovery targets of single topics. */
+function configuredRequest(restore: AgentConfig['restore']): RestoreRequest {
+  return {
+    ...RESTORE_ALL,
+    recoveryTarget: restore.recoveryTarget,
+    offsets: restore.offsets,
+    catalogVersion: restore.catalogVersion,
+    includeTopics: restore.topics.include,
+    excludeTopics: restore.topics.exclude,
+    topicMapping: Object.fromEntries(restore.topicMapping),
+    mappingRules: restore.mappingRules,
+    partitions: restore.sourcePartitions,
+    partitionMapping: Object.fromEntries(restore.partitionMapping),
+    repartitioning: Object.fromEntries(restore.repartitioning),
+    filter: restore.filter,
+    includeOriginalOffsetHeader: restore.includeOriginalOffsetHeader,
+    intoExisting: restore.intoExisting,
+    target: DEFAULT_TARGET,
+    dryRun: restore.dryRun,
+  };
+}
+
+function startedRestore(service: RestoreService, submitted: RestoreJob): StartedRestore {
+  return {
+    job: () => service.get(submitted.id) ?? submitted,
+    finished: service.finished(submitted.id),
+    cancel: () => service.cancel(submitted.id),
+  };
+}
+
+/** Restores of the configured backup to the configured targets. `beforePlan` brings the catalog up to date. */
+export function createRestores(
+  config: AgentConfig,
+  store: ObjectStore,
+  logger: Logger,
+  beforePlan: (signal: AbortSignal) => Promise<void> = async () => {},
+): RestoreService {
+  const { restore, targets } = config;
+  return new RestoreService({
+    store,
+    layout: new ObjectLayout(config.backupId),
+    settings: {
+      isolation: restore.isolation,
+      compression: restore.compression,
+      maxConcurrentPartitions: restore.maxConcurrentPartitions,
+      maxBatchRecords: restore.produceBatchSize,
+      maxBatchBytes: restore.batchSizeBytes,
+      recordsPerSecond: restore.rateLimitRecordsPerSec,
+      bytesPerSecond: restore.rateLimitBytesPerSec,
+      createTopics: restore.createTopics,
+      replicationFactor: restore.defaultReplicationFactor,
+      topicConfigs: Object.fromEntries(
+        [...restore.topicConfigs].map(([topic, configs]) => [topic, Object.fromEntries(configs)]),
+      ),
+    },
+    openSink: (name) => {
+      const target = targets.get(name);
+      invariant(target !== undefined, 'a restore names a target that is not configured');
+      return new KafkaRestoreSink(openCluster(target, logger), {
+        produceTimeoutMs: restore.produceTimeoutMs,
+        patienceMs: TARGET_PATIENCE_MS,
+        monotonicMs,
+      });
+    },
+    targets: [...targets.keys()],
+    openWorkers: () => openWorkers(config.backup.compressionThreads),
+    beforePlan,
+    logger,
+    monotonicMs,
+    wallMs,
+    wait: pause,
+  });
+}

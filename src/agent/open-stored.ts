@@ -1,0 +1,32 @@
+// Wires what looks at a backup, or at an agent that runs.
+
+import { ObjectLayout } from '../catalog/object-layout.ts';
+import type { ConfigSource, OpenedStore, RunningAgent, StoreAddress } from '../cli/services.ts';
+import { storageFromUrl } from '../config/storage-url.ts';
+import { BackupError } from '../model/errors.ts';
+import { openStore } from '../storage/open-store.ts';
+import { configured } from './configured.ts';
+
+export async function openStoredBackup(address: StoreAddress): Promise<OpenedStore> {
+  const { storage, backupId } =
+    address.kind === 'path'
+      ? { storage: storageFromUrl(address.path), backupId: address.backupId }
+      : await configured(address.config).then(({ config }) => ({
+          storage: config.storage,
+          backupId: address.backupId ?? config.backupId,
+        }));
+  const { store } = await openStore(storage);
+  return { store, backupId, layoutOf: (id) => new ObjectLayout(id), close: () => store.close() };
+}
+
+/** The control port of the agent that runs, or should run, with this configuration. */
+export async function openAgent(source: ConfigSource): Promise<RunningAgent> {
+  const { config } = await configured(source);
+  const { listen, tokenFile } = config.control;
+  if (listen === null) {
+    throw new BackupError('AGENT_UNREACHABLE', `${source.file} gives the agent no control port (control.listen)`);
+  }
+  const { ControlClient } = await import('../control/control-client.ts');
+  const client = new ControlClient({ listen, tokenFile });
+  return { url: client.url, backup: () => client.get(`/v1/backups/${encodeURIComponent(config.backupId)}`) };
+}

@@ -1,0 +1,73 @@
+// `kafka-backup backup`: runs a backup to its end, or until it is told to stop.
+
+import type { Command } from 'commander';
+import type { BackupOutcome } from '../../backup/backup-supervisor.ts';
+import { toJson } from '../../model/json-fields.ts';
+import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
+import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
+import { reportProgress } from '../output/progress-reporter.ts';
+import { renderBackupSummary } from '../output/render-summary.ts';
+
+export function addBackupCommand(program: Command, context: CommandContext): void {
+  program
+    .command('backup')
+    .description('back up the configured topics: once, or continuously until stopped')
+    .requiredOption('-c, --config <file>', 'configuration (YAML)')
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<GlobalFlags & { config: string }>();
+      context.exit(await backup(context, flags));
+    });
+}
+
+async function backup(context: CommandContext, flags: GlobalFlags & { readonly config: string }): Promise<number> {
+  const { services, terminal } = context;
+  const opened = await services.openBackup(configSource(flags));
+  const startedAt = performance.now();
+  const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+  const endProgress = reportProgress({
+    terminal,
+    isJson: flags.json,
+    line: () => {
+      const { counters, partitions, trouble } = opened.status();
+      const lag = partitions.reduce((total, { lagRecords }) => total + lagRecords, 0);
+      const rate = formatBytes(Math.round(counters.rawBytes / elapsedSeconds()));
+      const state = trouble === null ? '' : `  waiting: ${trouble}`;
+      return `[${formatDuration(elapsedSeconds())}] ${formatCount(counters.records)} records committed, ${rate}/s, lag ${formatCount(lag)}${state}`;
+    },
+    fields: () => {
+      const { counters, partitions, trouble } = opened.status();
+      const lag = partitions.reduce((total, { lagRecords }) => total + lagRecords, 0);
+      return { seconds_elapsed: Math.round(elapsedSeconds()), ...counters, lagRecords: lag, trouble };
+    },
+  });
+  try {
+    const outcome = await opened.run(terminal.signals.stop);
+    endProgress();
+    if (flags.json) terminal.result(toJson(summaryJson(outcome, elapsedSeconds())));
+    else terminal.result(renderBackupSummary(outcome, elapsedSeconds()));
+    return exitCodeOf(outcome);
+  } finally {
+    endProgress();
+  }
+}
+
+function summaryJson({ isComplete, shortfalls, status }: BackupOutcome, seconds: number): unknown {
+  return {
+    message_type: 'summary',
+    command: 'backup',
+    complete: isComplete,
+    shortfalls,
+    backup_id: status.backupId,
+    cluster_id: status.clusterId,
+    catalog_version: status.catalogVersion,
+    seconds_elapsed: Number(seconds.toFixed(3)),
+    ...status.counters,
+    storeRequests: status.store?.requests ?? null,
+  };
+}
+
+/** 11 when another agent took a partition over, 3 when anything else is missing. */
+function exitCodeOf({ isComplete, status }: BackupOutcome): number {
+  if (status.partitions.some(({ state }) => state === 'fenced')) return 11;
+  return isComplete ? 0 : 3;
+}

@@ -1,0 +1,79 @@
+// Restores into new topics, each program of its own backup: the whole of a topic, a small window of a large one, and what is
+// unkind to a restore, batches of one record and many partitions.
+import { pairOf, restoreContender, type TimeWindow } from '../contenders.ts';
+import type { Programs } from '../programs.ts';
+import { atMost, readShareBelow, type Target, timesFaster } from '../targets.ts';
+import type { FilledTopic, Workbench } from '../workbench.ts';
+import { describe, RSS_LIMIT, type Scenario } from './scenario.ts';
+
+/** As parts of a topic's records. */
+const WINDOW_START = 0.6;
+const WINDOW_SIZE = 0.01;
+/** What the issue of the main job grants memory from 4 to 64 partitions. */
+const GROWTH_BY_PARTITIONS = 1.5;
+
+export async function restore(bench: Workbench, programs: Programs): Promise<Scenario> {
+  const topic = await bench.topic('orders');
+  return {
+    title: `${describe(topic)}: each program restores its own zstd-3 backup into a new topic`,
+    bytes: topic.logBytes,
+    contenders: pairOf(programs, (program) => restoreContender(bench, program, topic)),
+    ratios: [['ours', 'peer']],
+    targets: againstPeer('ours', 'peer'),
+  };
+}
+
+/** The peer does not say what it reads. */
+export async function restoreWindow(bench: Workbench, programs: Programs): Promise<Scenario> {
+  const topic = await bench.topic('orders-large');
+  const window = windowOf(topic);
+  return {
+    title: `a window with 1 % (${window.records}) of the records of ${describe(topic)}, of a zstd-3 backup`,
+    bytes: null,
+    contenders: pairOf(programs, (program) => restoreContender(bench, program, topic, { window })),
+    ratios: [['ours', 'peer']],
+    targets: [readShareBelow(3, 'ours')],
+  };
+}
+
+export async function restoreOneRecordBatches(bench: Workbench, programs: Programs): Promise<Scenario> {
+  const topic = await bench.topic('orders-singles');
+  return {
+    title: `${describe(topic)}, each of ${topic.records} records a batch of its own: each program restores its own backup`,
+    bytes: topic.logBytes,
+    contenders: pairOf(programs, (program) => restoreContender(bench, program, topic)),
+    ratios: [['ours', 'peer']],
+    targets: [timesFaster(5, 'ours', 'peer')],
+  };
+}
+
+export async function restore64Partitions(bench: Workbench, programs: Programs): Promise<Scenario> {
+  const [few, many] = [await bench.topic('orders'), await bench.topic('orders-64')];
+  return {
+    title: `${describe(many)} beside ${few.partitions} partitions: each program restores its own zstd-3 backup`,
+    bytes: many.logBytes,
+    contenders: [
+      ...pairOf(programs, (program) => restoreContender(bench, program, many, { name: `${program.name} 64` })),
+      restoreContender(bench, programs.ours, few, { name: 'ours 4' }),
+    ],
+    ratios: [
+      ['ours 64', 'peer 64'],
+      ['ours 64', 'ours 4'],
+    ],
+    targets: [...againstPeer('ours 64', 'peer 64'), atMost(GROWTH_BY_PARTITIONS, 'peakRssBytes', 'ours 64', 'ours 4')],
+  };
+}
+
+function againstPeer(ours: string, peer: string): Target[] {
+  return [
+    atMost(0.6, 'wallSeconds', ours, peer),
+    atMost(0.5, 'cpuSeconds', ours, peer),
+    atMost(RSS_LIMIT, 'peakRssBytes', ours, peer),
+  ];
+}
+
+function windowOf({ records, startTimestampMs }: FilledTopic): TimeWindow {
+  const fromMs = startTimestampMs + Math.round(records * WINDOW_START);
+  const count = Math.round(records * WINDOW_SIZE);
+  return { fromMs, toMs: fromMs + count - 1, records: count };
+}
