@@ -284,7 +284,10 @@ export class PartitionBackup {
     return frame.filledBytes === 0 || frame.filledBytes + header.sizeBytes <= this.#frameTargetBytes(header);
   }
 
-  /** `comingBytes`: what this and the following batches of the fetch take, so that a frame is not grown step by step. */
+  /**
+   * `comingBytes`: what this and the following batches of the fetch take, so that a frame is not grown step by step. When memory
+   * is spent it waits: a frame that took what is left instead would be a splinter, and so would all after it.
+   */
   async #makeRoomFor(header: RecordBatchHeader, comingBytes: number): Promise<void> {
     const { memory, relieveMemory } = this.#context;
     const target = this.#frameTargetBytes(header);
@@ -292,9 +295,7 @@ export class PartitionBackup {
     for (;;) {
       const wanted = Math.max(header.sizeBytes, Math.min(comingBytes, target - (this.#frame?.filledBytes ?? 0)));
       if (this.#frame?.growFor(wanted, memory) === true) return;
-      if (this.#frame !== undefined) this.closeFrame();
-      const buffer =
-        memory.take(Math.max(header.sizeBytes, Math.min(comingBytes, target))) ?? memory.take(header.sizeBytes);
+      const buffer = this.#frame === undefined ? memory.take(wanted) : undefined;
       if (buffer !== undefined) {
         this.#frame = new OpenFrame(buffer, header.baseOffset);
         return;

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { FrameMemory } from '../../../src/backup/frame-memory.ts';
+import { PartitionBackup, type PartitionContext } from '../../../src/backup/partition-backup.ts';
+import { PartitionRoster } from '../../../src/backup/partition-roster.ts';
+import { TrackedPartition } from '../../../src/backup/tracked-partition.ts';
+import type { CatalogAction } from '../../../src/catalog/commit.ts';
+import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
+import { maxStoredSize } from '../../../src/compression/frame-codec.ts';
+import { SharedBufferPool } from '../../../src/compression/shared-buffer-pool.ts';
+import type { TaskKind, WorkerPool } from '../../../src/compression/worker-pool.ts';
+import type { SegmentSummary } from '../../../src/model/segment.ts';
+import { packFrame, type PackTask } from '../../../src/segment/pack-frame.ts';
+import { readFooter } from '../../../src/segment/segment-reader.ts';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import { IDENTITY, jsonBatch, OUTPUTS } from '../segment/segment-fixture.ts';
+
+const FRAME_BYTES = 64 * 1024;
+/** Of the default: ten whole frames. */
+const BUDGET_FRAMES = 10;
+
+/** One thread that is slower than whoever feeds it. */
+class SlowWorkers implements WorkerPool {
+  readonly threads = 1;
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<Task, Result>(_kind: TaskKind<Task, Result>, task: Task): Promise<Result> {
+    const result = this.#last.then(async () => {
+      for (let turn = 0; turn < 5; turn += 1) await setImmediate();
+      return packFrame(task as PackTask) as Result;
+    });
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  usage(): { readonly queued: number; readonly utilization: number } {
+    return { queued: 0, utilization: 1 };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+interface Rig {
+  readonly store: MemoryObjectStore;
+  readonly backups: readonly PartitionBackup[];
+  readonly segments: readonly SegmentSummary[];
+}
+
+function openRig(partitions: number): Rig {
+  const store = new MemoryObjectStore();
+  const workers = new SlowWorkers();
+  const memory = new FrameMemory(BUDGET_FRAMES * FRAME_BYTES, FRAME_BYTES);
+  const roster = new PartitionRoster(partitions, () => {});
+  const segments: SegmentSummary[] = [];
+  const context: PartitionContext = {
+    layout: new ObjectLayout('b'),
+    store,
+    workers,
+    outputs: new SharedBufferPool(maxStoredSize(FRAME_BYTES), OUTPUTS),
+    memory,
+    settings: { codec: 'zstd', level: 1 },
+    limits: { maxBytes: 1 << 30, maxIntervalMs: 1 << 30, maxRecords: null },
+    recompress: 'never',
+    monotonicMs: () => 0,
+    wallMs: () => 0,
+    queue: (action: CatalogAction) => {
+      if (action.kind === 'segment') segments.push(action.segment);
+    },
+    relieveMemory: () => roster.relieveMemory(memory),
+    onSealed: () => {},
+  };
+  const backups = Array.from({ length: partitions }, (_, partition) => {
+    const resume = { nextOffset: 0n, leaderEpoch: -1, timeline: 0 };
+    const backup = new PartitionBackup({ ...IDENTITY, partition }, resume, context);
+    roster.add(new TrackedPartition(backup, 0, undefined));
+    return backup;
+  });
+  return { store, backups, segments };
+}
+
+/** Feeds every partition in turn, an answer of many one-record batches at a time, as a broker that is never waited for. */
+async function feed(backups: readonly PartitionBackup[], answers: number, batches: number): Promise<void> {
+  const positions = { highWatermark: 1_000_000n, lastStableOffset: 1_000_000n, logStartOffset: 0n };
+  for (let answer = 0; answer < answers; answer += 1) {
+    const from = answer * batches;
+    const records = Buffer.concat(Array.from({ length: batches }, (_, index) => jsonBatch(BigInt(from + index), 1)));
+    for (const backup of backups) await backup.append(records, positions);
+  }
+  for (const backup of backups) backup.seal('end');
+  for (const backup of backups) await backup.settled();
+}
+
+async function frameSizes({ store, segments }: Rig): Promise<number[][]> {
+  const footers = await Promise.all(segments.map((segment) => readFooter(store, segment)));
+  return footers.map(({ frames }) => frames.map(({ rawSizeBytes }) => rawSizeBytes));
+}
+
+describe('a partition that is filled faster than it is packed', () => {
+  it('waits for memory instead of cutting its frames into splinters', async () => {
+    const rig = openRig(4);
+    await feed(rig.backups, 40, 200);
+    for (const sizes of await frameSizes(rig)) {
+      const splinters = sizes.slice(0, -1).filter((size) => size < FRAME_BYTES / 2);
+      assert.equal(splinters.length, 0, `frames of ${sizes.join(', ')} bytes`);
+    }
+  });
+
+  it('gets on when more partitions have open frames than there is memory for whole ones', {
+    timeout: 60_000,
+  }, async () => {
+    const rig = openRig(BUDGET_FRAMES * 3);
+    await feed(rig.backups, 6, 100);
+    assert.equal(rig.segments.length, BUDGET_FRAMES * 3);
+    for (const { recordCount } of rig.segments) assert.equal(recordCount, 600);
+  });
+});
