@@ -29,13 +29,13 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#inner.putIfAbsent(key, chunks);
   }
 
-  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
-    await this.#probed();
+  get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    this.#beginTrial();
     return this.#inner.get(key, range, into);
   }
 
-  async head(key: string): Promise<ObjectInfo | undefined> {
-    await this.#probed();
+  head(key: string): Promise<ObjectInfo | undefined> {
+    this.#beginTrial();
     return this.#inner.head(key);
   }
 
@@ -77,27 +77,36 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#probe;
   }
 
+  /** Reading one object does not wait for the trial: a catalog is listed before anything is fetched, and that does. */
+  #beginTrial(): void {
+    this.#probed().catch(() => {});
+  }
+
   async #tryOut(): Promise<void> {
+    await Promise.all([this.#tryListing(), this.#tryPutting()]);
+  }
+
+  async #tryListing(): Promise<void> {
+    for await (const _ of this.#inner.list(this.#probeKey)) break;
+  }
+
+  /** Requests that do not build on each other go out together: a distant store costs a start a round trip for each step. */
+  async #tryPutting(): Promise<void> {
     const store = this.#inner;
     const key = this.#probeKey;
-    for await (const _ of store.list(key)) break;
     const first = await store.putIfAbsent(key, [CONTENT]);
-    if (first === 'created' && (await store.putIfAbsent(key, [CONTENT])) === 'created') {
+    const again = first === 'created' ? store.putIfAbsent(key, [CONTENT]) : 'exists';
+    const [second, bytes] = await Promise.all([again, store.get(key)]);
+    if (second === 'created') {
       const message = `${store.description} overwrites objects where it was told not to (If-None-Match: * on ${key})`;
       throw new BackupError('STORE_UNSUITABLE', `${message}. Use a store with conditional writes.`, {
         context: { key },
       });
     }
-    const bytes = await store.get(key);
     if (bytes === undefined || !CONTENT.equals(bytes)) {
       const found = bytes === undefined ? 'nothing' : 'something else';
-      throw new BackupError(
-        'STORE_UNSUITABLE',
-        `${key} was put into ${store.description}, and ${found} was read back`,
-        {
-          context: { key },
-        },
-      );
+      const message = `${key} was put into ${store.description}, and ${found} was read back`;
+      throw new BackupError('STORE_UNSUITABLE', message, { context: { key } });
     }
   }
 }

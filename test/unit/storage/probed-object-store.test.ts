@@ -24,10 +24,10 @@ class TestStore extends MemoryObjectStore {
   }
 }
 
-const OPERATIONS: Readonly<Record<string, (store: ObjectStore) => Promise<unknown>>> = {
+type Operations = Readonly<Record<string, (store: ObjectStore) => Promise<unknown>>>;
+const READS: Operations = { get: (store) => store.get('a'), head: (store) => store.head('a') };
+const OPERATIONS: Operations = {
   put: (store) => store.putIfAbsent('a', []),
-  get: (store) => store.get('a'),
-  head: (store) => store.head('a'),
   list: async (store) => {
     for await (const { key } of store.list('a')) return key;
     return undefined;
@@ -48,18 +48,27 @@ describe('a store that is tried out', () => {
     });
   }
 
+  for (const [name, read] of Object.entries(READS)) {
+    test(`begins to be tried out with its first ${name}, which does not wait for it`, async () => {
+      const inner = new TestStore();
+      inner.puts = () => new Promise(() => {});
+      assert.equal(await read(new ProbedObjectStore(inner, PROBE)), undefined);
+      assert.equal(inner.calls.includes(`put ${PROBE}`), true);
+    });
+  }
+
   test('is tried out once by operations that begin together', async () => {
     const inner = new TestStore();
     const store = new ProbedObjectStore(inner, PROBE);
-    await Promise.all(Object.values(OPERATIONS).map((operation) => operation(store)));
+    await Promise.all([...Object.values(OPERATIONS), ...Object.values(READS)].map((operation) => operation(store)));
     assert.equal(inner.calls.filter((call) => call === `get ${PROBE}`).length, 1);
   });
 
   test('is tried out by one put where an earlier trial has left its object', async () => {
     const inner = new TestStore();
-    await new ProbedObjectStore(inner, PROBE).head('a');
+    await new ProbedObjectStore(inner, PROBE).delete('a');
     inner.calls.length = 0;
-    await new ProbedObjectStore(inner, PROBE).head('a');
+    await new ProbedObjectStore(inner, PROBE).delete('a');
     assert.deepEqual(inner.calls, [`put ${PROBE}`, `get ${PROBE}`]);
   });
 
@@ -76,7 +85,7 @@ describe('a store that is tried out', () => {
   test('is refused when it does not give back what was put', async () => {
     const inner = new TestStore();
     inner.gets = () => Promise.resolve(Buffer.from('x'));
-    await assert.rejects(new ProbedObjectStore(inner, PROBE).head('a'), {
+    await assert.rejects(new ProbedObjectStore(inner, PROBE).delete('a'), {
       code: 'STORE_UNSUITABLE',
       message: /something else was read back/,
     });
@@ -87,7 +96,7 @@ describe('a store that is tried out', () => {
     const store = new ProbedObjectStore(inner, PROBE);
     const away = new BackupError('STORE_UNAVAILABLE', 'away');
     inner.puts = () => Promise.reject(away);
-    await assert.rejects(store.head('a'), (error) => error === away);
+    await assert.rejects(store.delete('a'), (error) => error === away);
     inner.puts = () => undefined;
     assert.equal(await store.putIfAbsent('a', []), 'created');
   });
