@@ -59,7 +59,7 @@ export const ERROR_KINDS = {
     retriable: false,
     exitCode: 12,
     httpStatus: 403,
-    hint: 'A backup needs DESCRIBE, READ and DESCRIBE_CONFIGS on its topics; a restore needs CREATE, WRITE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS.',
+    hint: 'A backup needs DESCRIBE, READ and DESCRIBE_CONFIGS on its topics; a restore needs CREATE, WRITE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, and READ to be resumed.',
   },
   KAFKA_REQUEST_FAILED: {
     summary: 'a request to Kafka failed',

@@ -5,7 +5,7 @@ import type { EstimateQuestion } from '../../estimate/estimate-run.ts';
 import { toJson } from '../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
-import { parseDuration, parseLinkSpeed, parseSize } from '../input/parse-quantities.ts';
+import { parseBandwidth, parseDuration, parseSize } from '../input/parse-quantities.ts';
 import { reportProgress } from '../output/progress-reporter.ts';
 import { estimateJson, renderEstimate } from '../output/render-estimate.ts';
 
@@ -37,7 +37,7 @@ async function estimate({ services, terminal }: CommandContext, flags: EstimateF
   const question: EstimateQuestion = {
     sampleBytes: parseSize(flags.sample, '--sample'),
     retentionMs: parseDuration(flags.retention, '--retention'),
-    bandwidthBytesPerSec: parseLinkSpeed(flags.bandwidth, '--bandwidth'),
+    bandwidthBytesPerSec: parseBandwidth(flags.bandwidth, '--bandwidth'),
   };
   const run = await services.openEstimate(configSource(flags));
   const startedAt = performance.now();

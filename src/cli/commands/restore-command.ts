@@ -6,7 +6,7 @@ import { toJson } from '../../model/json-fields.ts';
 import type { PlanSummary, RestoreJob } from '../../restore/restore-job.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
-import { parseBandwidth } from '../input/parse-numbers.ts';
+import { parseBandwidth } from '../input/parse-quantities.ts';
 import { reportProgress } from '../output/progress-reporter.ts';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../output/render-plan.ts';
 import { renderRestoreSummary } from '../output/render-summary.ts';

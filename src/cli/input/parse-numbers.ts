@@ -33,15 +33,6 @@ export function parseCount(text: string, flag: string): number {
   return count;
 }
 
-/** Bytes a second, from `100MB/s`, `64KiB/s`, or a number of bytes. @throws USAGE_INVALID. */
-export function parseBandwidth(text: string, flag: string): number {
-  const [, digits, unit = 'B'] = /^(\d{1,12}(?:\.\d{1,3})?) ?([KMGT]i?B|B)?(?:\/s)?$/.exec(text) ?? [];
-  const power = 'BKMGT'.indexOf(unit.charAt(0));
-  const bytes = digits === undefined ? 0 : Number(digits) * (unit.includes('i') ? 1024 : 1000) ** power;
-  if (bytes < 1) throw invalid(`${flag} ${quoted(text)} is not a bandwidth; write 100MB/s or 64KiB/s`);
-  return bytes;
-}
-
 function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 100));
 }

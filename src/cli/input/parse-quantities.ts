@@ -20,7 +20,7 @@ export function parseSize(text: string, flag: string): number {
 }
 
 /** Bytes per second, from `500Mbit/s`, `1Gbit/s` or `100MB/s`. @throws USAGE_INVALID. */
-export function parseLinkSpeed(text: string, flag: string): number {
+export function parseBandwidth(text: string, flag: string): number {
   const [, digits = '', prefix = '', unit = ''] = /^(\d{1,6}(?:\.\d{1,3})?)([KkMGT]?)(bit|iB|B)\/s$/.exec(text) ?? [];
   if (!(Number(digits) > 0)) throw invalid(text, flag, 'a bandwidth', '500Mbit/s, 1Gbit/s or 100MB/s');
   const scale = (unit === 'iB' ? 1024 : 1000) ** SIZE_POWERS.indexOf(prefix.toUpperCase());

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseDuration, parseLinkSpeed, parseSize } from '../../../src/cli/input/parse-quantities.ts';
+import { parseBandwidth, parseDuration, parseSize } from '../../../src/cli/input/parse-quantities.ts';
 
 type Parse = (text: string, flag: string) => number;
 
@@ -18,8 +18,8 @@ const CASES: readonly (readonly [string, Parse, Readonly<Record<string, number>>
     ['', '64', '0MB', 'MB', '64M', '1.5MB', '-1MB', '64mb', '64 MB'],
   ],
   [
-    'speeds of links',
-    parseLinkSpeed,
+    'bandwidths',
+    parseBandwidth,
     { '8bit/s': 1, '1Gbit/s': 125_000_000, '2.5Mbit/s': 312_500, '100MB/s': 100_000_000, '1MiB/s': 1_048_576 },
     ['', '1Gbit', '1G', '0Mbit/s', '-1Mbit/s', '1Gib/s', '100', 'Mbit/s', '1e9bit/s'],
   ],

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseBandwidth } from '../../../src/cli/input/parse-numbers.ts';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/output/render-plan.ts';
 import type { PlannedPartition, PlannedTopic, PlanSummary } from '../../../src/restore/restore-job.ts';
 
@@ -116,19 +115,4 @@ describe('the estimated time of a plan', () => {
     const text = renderPlan(plan, { backupId: 'b', target: 't', limits, isDetailed: false });
     assert.match(text, /reads 1\.0 MiB {3}at least 2m 08s\n/);
   });
-});
-
-test('a bandwidth is a number of bytes with a unit', () => {
-  const texts: readonly (readonly [string, number])[] = [
-    ['100MB/s', 100_000_000],
-    ['64KiB/s', 65_536],
-    ['1.5GB', 1_500_000_000],
-    ['2 MiB/s', 2_097_152],
-    ['4096', 4096],
-    ['10B/s', 10],
-  ];
-  for (const [text, bytes] of texts) assert.equal(parseBandwidth(text, '--bandwidth'), bytes, text);
-  for (const text of ['', 'fast', '0', '-5MB/s', '10 Mbit/s', '1e6', '10mb/s', '.5MB']) {
-    assert.throws(() => parseBandwidth(text, '--bandwidth'), { code: 'USAGE_INVALID', message: /--bandwidth/ }, text);
-  }
 });
