@@ -86,6 +86,21 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     await assertCreated(key, LARGE);
   });
 
+  it('takes it back too where the answer that told of it was lost', async () => {
+    const key = newKey();
+    let chunks = 0;
+    proxy.decide = (request) => {
+      chunks += isChunk(request) ? 1 : 0;
+      if (!isChunk(request) || chunks < 4) return undefined;
+      // The last chunk does not arrive; the answer to how much did, is lost.
+      return chunks === 4 ? { kind: 'drop' } : chunks === 5 ? { kind: 'lose-answer' } : undefined;
+    };
+    await assert.rejects(store.putIfAbsent(key, [LARGE]), { code: 'STORE_UNAVAILABLE', message: /before its end/ });
+    assert.equal(await store.head(key), undefined);
+    proxy.decide = () => undefined;
+    await assertCreated(key, LARGE);
+  });
+
   for (const { what, fits, body } of [
     { what: 'an object of one request', fits: isWhole, body: LARGE.subarray(0, 100_000) },
     { what: 'a chunk', fits: nth(2, isChunk), body: LARGE },

@@ -6,15 +6,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentRun } from '../support/agent-process.ts';
 import { assertExit, droppedRecords, restoredRecords } from '../support/agent-workspace.ts';
 import { assertDigests, assertSameRecords, digestOf } from '../support/compare-topics.ts';
-import type { Codec, DigestOptions, KafkaProbe, RecordToSend } from '../support/kafka-probe.ts';
+import type { DigestOptions, KafkaProbe } from '../support/kafka-probe.ts';
+import { T0 } from '../support/journeys/fidelity-topics.ts';
+import {
+  fillDecided,
+  fillTimed,
+  SMALL_PARTS,
+  TIMED_RECORDS,
+  TIMED_RESTORES,
+  TIMED_TOPICS,
+} from '../support/journeys/timed-topics.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
-const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
-const T0 = 1_700_000_000_000;
-const RECORDS = 4000;
-const STEP_MS = 10;
-/** Small, so that a window cuts segments, frames and batches. */
-const SMALL_PARTS = { segment_max_bytes: '256KiB', frame_bytes: '64KiB' };
+const { instant: TO_INSTANT, window: IN_WINDOW, cut: CUT } = TIMED_RESTORES;
 
 describe('a restore to a point in time', { timeout: 180_000 }, () => {
   let system: SystemFixture;
@@ -24,19 +28,10 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
   before(async () => {
     system = await SystemFixture.start();
     ({ probe } = system);
-    await probe.createTopic('in-order', { partitions: 2 });
-    for (const [index, codec] of CODECS.entries()) {
-      const records = RECORDS / CODECS.length;
-      const firstIndex = index * records;
-      await probe.produce('in-order', { records, firstIndex, codec, startTimestampMs: T0, timestampStepMs: STEP_MS });
-    }
-    await probe.createTopic('disorder');
-    for (let batch = 0; batch < 40; batch += 1) {
-      await probe.produceRecords('disorder', 0, disordered(batch), { codec: CODECS[batch % CODECS.length]! });
-    }
+    await fillTimed(probe);
     const run = await system.workspace.backup({
       backupId: 'clock',
-      topics: ['in-order', 'disorder'],
+      topics: TIMED_TOPICS,
       backup: SMALL_PARTS,
     });
     assertExit(run, 0);
@@ -72,22 +67,20 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
     return compared;
   }
 
-  for (const topic of ['in-order', 'disorder']) {
+  for (const topic of TIMED_TOPICS) {
     it(`holds the records up to an instant, that millisecond included (${topic})`, async () => {
-      const instant = T0 + (RECORDS / 2) * STEP_MS;
-      const upTo = await compare(topic, { toTimestampMs: instant }, { args: ['--to', String(instant)] });
+      const instant = TO_INSTANT.expected.toTimestampMs;
+      const upTo = await compare(topic, TO_INSTANT.expected, TO_INSTANT);
       const before = await compare(topic, { toTimestampMs: instant - 1 }, { args: ['--to', String(instant - 1)] });
       assert.ok(
-        before > 0 && upTo > before && upTo < RECORDS,
+        before > 0 && upTo > before && upTo < TIMED_RECORDS,
         `${before} records before the instant, ${upTo} up to it`,
       );
     });
 
     it(`holds the records of a window, both of its ends included (${topic})`, async () => {
-      const [start, end] = [T0 + 1000 * STEP_MS, T0 + 2500 * STEP_MS];
-      const window = { time_window_start: start, time_window_end: new Date(end).toISOString() };
-      const expected = { fromTimestampMs: start, toTimestampMs: end };
-      const whole = await compare(topic, expected, { restore: window });
+      const { fromTimestampMs: start, toTimestampMs: end } = IN_WINDOW.expected;
+      const whole = await compare(topic, IN_WINDOW.expected, IN_WINDOW);
       const inner = await compare(
         topic,
         { fromTimestampMs: start + 1, toTimestampMs: end - 1 },
@@ -97,13 +90,8 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
     });
 
     it(`ends before the first record past the instant with cut: log (${topic})`, async () => {
-      const instant = T0 + (RECORDS / 2) * STEP_MS + 3;
-      const expected = { toTimestampMs: instant, cut: 'log' } as const;
-      const compared = await compare(topic, expected, {
-        args: ['--to', new Date(instant).toISOString()],
-        restore: { cut: 'log' },
-      });
-      assert.ok(compared > 0 && compared < RECORDS);
+      const compared = await compare(topic, CUT.expected, CUT);
+      assert.ok(compared > 0 && compared < TIMED_RECORDS);
     });
   }
 
@@ -119,25 +107,11 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
 
   it('takes an instant that is an age', async () => {
     const { run } = await restore('in-order', { args: ['--to', '-1h'] });
-    assert.equal(restoredRecords(run.summary), RECORDS);
+    assert.equal(restoredRecords(run.summary), TIMED_RECORDS);
   });
 
   it('drops a transaction that was committed after the instant, and holds one that was committed before', async () => {
-    await probe.createTopic('decided');
-    await probe.createTopic('decided-expected');
-    const early = now('early', 10);
-    await probe.produceRecords('decided', 0, early, { transactionalId: 'early' });
-    await probe.produceRecords('decided-expected', 0, early);
-    await probe.txBegin('late');
-    await probe.txSend('late', 'decided', 0, now('late', 10));
-    const plain = now('plain', 5);
-    await probe.produceRecords('decided', 0, plain);
-    await probe.produceRecords('decided-expected', 0, plain);
-    await sleep(20);
-    const instant = Date.now();
-    await sleep(20);
-    await probe.txCommit('late');
-    await probe.produceRecords('decided', 0, now('after', 5));
+    const instant = await fillDecided(probe);
     assertExit(await system.workspace.backup({ backupId: 'decided', topics: ['decided'] }), 0);
 
     const { run, target } = await restore('decided', { backupId: 'decided', args: ['--to', String(instant)] });
@@ -181,17 +155,3 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
     assert.fail(`${topic} was not deleted`);
   }
 });
-
-/** A batch whose timestamps go back and forth, and overlap those of all other batches around it. */
-function disordered(batch: number): RecordToSend[] {
-  return Array.from({ length: 100 }, (_, index) => ({
-    key: `${batch}/${index}`,
-    value: 'x'.repeat(300),
-    timestampMs: T0 + ((batch * 100 + index * 37 + (index % 3) * 900) % RECORDS) * STEP_MS,
-  }));
-}
-
-/** `count` records of this moment. */
-function now(name: string, count: number): RecordToSend[] {
-  return Array.from({ length: count }, (_, index) => ({ key: name, value: `${index}`, timestampMs: Date.now() }));
-}

@@ -81,12 +81,12 @@ export class GcsObjectStore implements ObjectStore {
       for await (const part of cutParts(chunks, this.#memory)) {
         if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part);
         upload ??= await this.#beginUpload(key, nonce);
-        if (upload === undefined) return await this.#whose(key, nonce);
+        if (upload === undefined) return await this.#whose(key, nonce, undefined);
         if (!(await upload.add(part))) break;
       }
       if (upload === undefined) throw new Error('invariant broken: a body without a part');
       const outcome = await upload.outcome();
-      if (outcome.kind === 'undecided') return await this.#whose(key, nonce);
+      if (outcome.kind === 'undecided') return await this.#whose(key, nonce, upload);
       await this.#verify(key, outcome.resource, upload);
       return 'created';
     } finally {
@@ -186,7 +186,7 @@ export class GcsObjectStore implements ObjectStore {
     });
     // After a request that was cut off, its socket may still read from the memory.
     if (attempts === 1) release();
-    return status === 412 ? await this.#whose(key, nonce) : 'created';
+    return status === 412 ? await this.#whose(key, nonce, undefined) : 'created';
   }
 
   #beginUpload(key: string, nonce: string): Promise<ResumableUpload | undefined> {
@@ -215,10 +215,14 @@ export class GcsObjectStore implements ObjectStore {
     throw new BackupError(isWhole ? 'STORE_CHECKSUM_MISMATCH' : 'STORE_UNAVAILABLE', message, { context: { key } });
   }
 
-  /** Something has the key: the object of this very put whose answer was lost, or another one. */
-  async #whose(key: string, nonce: string): Promise<'created' | 'exists'> {
+  /** Something has the key: the object of this very put whose answer was lost, held against what `upload` sent, or another one. */
+  async #whose(key: string, nonce: string, upload: ResumableUpload | undefined): Promise<'created' | 'exists'> {
     const found = await this.#head(key);
-    if (found !== undefined) return found.metadata?.[NONCE] === nonce ? 'created' : 'exists';
+    if (found !== undefined && found.metadata?.[NONCE] !== nonce) return 'exists';
+    if (found !== undefined) {
+      if (upload !== undefined) await this.#verify(key, found, upload);
+      return 'created';
+    }
     const message = `put ${key} in ${this.description}: another put or delete of the same key came in between, or the upload expired`;
     throw new BackupError('STORE_UNAVAILABLE', message, { context: { key } });
   }

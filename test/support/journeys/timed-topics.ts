@@ -1,0 +1,90 @@
+// Topics whose records a restore to an instant or a window has to choose from: by the millisecond, in order and out of order, and
+// by when a transaction was committed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DigestOptions, KafkaProbe, RecordToSend } from '../kafka-probe.ts';
+import { CODECS, T0 } from './fidelity-topics.ts';
+
+/** Of each of {@link TIMED_TOPICS}. */
+export const TIMED_RECORDS = 4000;
+/** From one record to the next, in order or not; the first is of {@link T0}. */
+export const STEP_MS = 10;
+export const TIMED_TOPICS = ['in-order', 'out-of-order'] as const;
+/** Section `backup`: small, so that a window cuts segments, frames and batches. */
+export const SMALL_PARTS = { segment_max_bytes: '256KiB', frame_bytes: '64KiB' };
+
+/** Fills {@link TIMED_TOPICS}. */
+export async function fillTimed(probe: KafkaProbe): Promise<void> {
+  await probe.createTopic('in-order', { partitions: 2 });
+  for (const [index, codec] of CODECS.entries()) {
+    const records = TIMED_RECORDS / CODECS.length;
+    const times = { startTimestampMs: T0, timestampStepMs: STEP_MS };
+    await probe.produce('in-order', { records, firstIndex: index * records, codec, ...times });
+  }
+  await probe.createTopic('out-of-order');
+  for (let batch = 0; batch < 40; batch += 1) {
+    await probe.produceRecords('out-of-order', 0, disordered(batch), { codec: CODECS[batch % CODECS.length]! });
+  }
+}
+
+/** A batch whose timestamps go back and forth, and overlap those of all other batches around it. */
+function disordered(batch: number): RecordToSend[] {
+  return Array.from({ length: 100 }, (_, index) => ({
+    key: `${batch}/${index}`,
+    value: 'x'.repeat(300),
+    timestampMs: T0 + ((batch * 100 + index * 37 + (index % 3) * 900) % TIMED_RECORDS) * STEP_MS,
+  }));
+}
+
+const INSTANT = T0 + (TIMED_RECORDS / 2) * STEP_MS;
+const WINDOW = { start: T0 + 1000 * STEP_MS, end: T0 + 2500 * STEP_MS };
+
+/** How to ask a restore for each, and what of the source a consumer is to find then. */
+interface TimedRestore {
+  readonly args?: readonly string[];
+  /** Section `restore`. */
+  readonly restore?: Readonly<Record<string, unknown>>;
+  readonly expected: DigestOptions;
+}
+
+export const TIMED_RESTORES = {
+  /** That millisecond included. */
+  instant: { args: ['--to', String(INSTANT)], expected: { toTimestampMs: INSTANT } },
+  /** Both ends included. */
+  window: {
+    restore: { time_window_start: WINDOW.start, time_window_end: new Date(WINDOW.end).toISOString() },
+    expected: { fromTimestampMs: WINDOW.start, toTimestampMs: WINDOW.end },
+  },
+  /** In log order, up to the first record past it. */
+  cut: {
+    args: ['--to', new Date(INSTANT + 3).toISOString()],
+    restore: { cut: 'log' },
+    expected: { toTimestampMs: INSTANT + 3, cut: 'log' },
+  },
+} satisfies Readonly<Record<string, TimedRestore>>;
+
+/**
+ * `decided`: a transaction committed before the returned instant, one committed after it, and plain records between and behind;
+ * 30 in all. `decided-expected` holds the 15 that a consumer saw at the instant.
+ */
+export async function fillDecided(probe: KafkaProbe): Promise<number> {
+  await probe.createTopic('decided');
+  await probe.createTopic('decided-expected');
+  const early = ofNow('early', 10);
+  await probe.produceRecords('decided', 0, early, { transactionalId: 'early' });
+  await probe.produceRecords('decided-expected', 0, early);
+  await probe.txBegin('late');
+  await probe.txSend('late', 'decided', 0, ofNow('late', 10));
+  const plain = ofNow('plain', 5);
+  await probe.produceRecords('decided', 0, plain);
+  await probe.produceRecords('decided-expected', 0, plain);
+  await sleep(20);
+  const instant = Date.now();
+  await sleep(20);
+  await probe.txCommit('late');
+  await probe.produceRecords('decided', 0, ofNow('after', 5));
+  return instant;
+}
+
+function ofNow(name: string, count: number): RecordToSend[] {
+  return Array.from({ length: count }, (_, index) => ({ key: name, value: `${index}`, timestampMs: Date.now() }));
+}
