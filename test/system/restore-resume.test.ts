@@ -14,14 +14,14 @@ import { SystemFixture } from '../support/system-fixture.ts';
 
 const SEED = Number(process.env.KAFKA_BACKUP_TEST_SEED ?? Date.now() % 1_000_000);
 /** Of each restore, at most: it may be done before. */
-const KILLS_A_RESTORE = 6;
+const KILLS_A_RESTORE = 7;
 const LEAST_KILLS = 30;
 /** After the start of the process. The first record is sent about 600 ms after it, or 1,100 ms when the restore is resumed. */
 const KILL_FROM_MS = 250;
 const KILL_TO_MS = 1900;
 const RECORDS = 6000;
 /** So slow that a restore outlasts its kills. */
-const SLOW = { rate_limit_records_per_sec: 3000, produce_batch_size: 100 };
+const SLOW = { rate_limit_records_per_sec: 800, produce_batch_size: 100 };
 const SOURCE_CONFIG = { 'retention.ms': '8640000000001', 'segment.bytes': '10485760', 'cleanup.policy': 'delete' };
 const random = randomNumbers(SEED);
 
