@@ -7,6 +7,10 @@ import { Agent, type AgentOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect, type ConnectionOptions } from 'node:tls';
 
+/** Codes with which Node refuses a certificate, whichever SDK passes them on. */
+export const CERTIFICATE_REFUSED =
+  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
+
 export interface ConnectionSettings {
   /** `http://host:port`, with user and password where it needs them. */
   readonly proxy: string | null;

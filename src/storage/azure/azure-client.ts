@@ -13,6 +13,7 @@ import {
 } from '@azure/storage-blob';
 import { BackupError } from '../../model/errors.ts';
 import { createHttpsAgent } from '../https-agent.ts';
+import type { RequestSettings } from '../request-policy.ts';
 
 /** How to reach one container. With neither key nor signature, an identity logs in. */
 export interface AzureSettings {
@@ -30,15 +31,7 @@ export interface AzureSettings {
   readonly clientId: string | null;
   readonly tenantId: string | null;
   readonly clientSecret: string | null;
-  readonly requests: {
-    readonly partSizeBytes: number;
-    readonly maxPartsInFlight: number;
-    readonly maxConcurrentRequests: number;
-    readonly requestTimeoutMs: number;
-    readonly retryTimeoutMs: number;
-    readonly proxy: string | null;
-    readonly caPath: string | null;
-  };
+  readonly requests: RequestSettings;
 }
 
 type HttpsAgent = ReturnType<typeof createHttpsAgent>;

@@ -3,6 +3,7 @@
 // cause: it holds the request, whose address may carry a shared access signature.
 
 import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
+import { CERTIFICATE_REFUSED } from '../https-agent.ts';
 import type { RequestFailure } from '../request-policy.ts';
 
 /** An answer of the service, or the lack of one. */
@@ -64,8 +65,6 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   AccountLimitExceeded: ['throttled', 'STORE_FULL', 'The storage account has reached its limit.'],
 };
 
-const CERTIFICATE =
-  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
 /** The service's words for a key or signature that is not right, whatever the code that comes with them. */
 const NOT_WHO = /^AuthenticationFailed|failed to authenticate/i;
 const EXPIRED = /time frame|expir|not valid yet/i;
@@ -121,7 +120,7 @@ function meaningOf(found: AzureError, failure: unknown): Meaning {
   const { code, status, message } = found;
   if (status === 401 || (status === 403 && NOT_WHO.test(`${code} ${message}`))) return notWho(found);
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
-  if (CERTIFICATE.test(code)) {
+  if (CERTIFICATE_REFUSED.test(code)) {
     return [
       'refused',
       'STORE_UNSUITABLE',

@@ -10,6 +10,7 @@ import { Storage } from '@google-cloud/storage';
 import { type AuthClient, JWT, PassThroughClient } from 'google-auth-library';
 import { BackupError } from '../../model/errors.ts';
 import { createHttpsAgent } from '../https-agent.ts';
+import type { RequestSettings } from '../request-policy.ts';
 
 /** How to reach one bucket. */
 export interface GcsSettings {
@@ -20,15 +21,7 @@ export interface GcsSettings {
   readonly endpoint: string | null;
   /** Key file of a service account; null: the application default credentials. */
   readonly serviceAccountPath: string | null;
-  readonly requests: {
-    readonly partSizeBytes: number;
-    readonly maxPartsInFlight: number;
-    readonly maxConcurrentRequests: number;
-    readonly requestTimeoutMs: number;
-    readonly retryTimeoutMs: number;
-    readonly proxy: string | null;
-    readonly caPath: string | null;
-  };
+  readonly requests: RequestSettings;
 }
 
 export interface GcsRequest {

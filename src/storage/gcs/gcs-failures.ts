@@ -3,6 +3,7 @@
 // kept as the cause: it holds the request with its token.
 
 import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
+import { CERTIFICATE_REFUSED } from '../https-agent.ts';
 import type { RequestFailure } from '../request-policy.ts';
 
 /** An answer of the store or of the token service, or the lack of one. */
@@ -37,8 +38,6 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENOTFOUND: ['unavailable', 'STORE_UNAVAILABLE', 'There is no such host: check storage.endpoint.'],
 };
 
-const CERTIFICATE =
-  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
 const NO_SUCH_BUCKET = /bucket does not exist/i;
 const CHECKSUM = /crc32c|md5|checksum/i;
 const CLOCK = /reasonable timeframe|short-lived token|iat and exp/i;
@@ -101,7 +100,7 @@ export function translateGcs(bucket: string, failure: unknown, operation: string
 function meaningOf({ status, reason, message }: GcsError, failure: unknown): Meaning {
   if (CLOCK.test(message)) return ['refused', 'STORE_AUTHENTICATION_FAILED', 'Set the clock of this host right.'];
   if (Object.hasOwn(MEANINGS, reason)) return MEANINGS[reason] ?? ['refused', 'STORE_UNSUITABLE', ''];
-  if (CERTIFICATE.test(reason)) {
+  if (CERTIFICATE_REFUSED.test(reason)) {
     return [
       'refused',
       'STORE_UNSUITABLE',

@@ -3,6 +3,7 @@
 // The SDK's error is not kept as the cause: it holds the request with its signature.
 
 import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
+import { CERTIFICATE_REFUSED } from '../https-agent.ts';
 import type { RequestFailure } from '../request-policy.ts';
 
 /** An answer of the store, or the lack of one. */
@@ -80,8 +81,6 @@ const WRONG_REGION = new Set([
   'IllegalLocationConstraintException',
   'TemporaryRedirect',
 ]);
-const CERTIFICATE =
-  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
 /** How the SDK ends a body that does not have the checksum that came with it. */
 const BODY_MISMATCH = /^Checksum mismatch/;
 const NO_REGION = /^Region is missing/;
@@ -132,7 +131,7 @@ function meaningOf(found: S3Error, place: S3Place, operation: string): Meaning {
   if (code === 'RequestTimeTooSkewed') return skewed(headers['date']);
   if (WRONG_REGION.has(code) || status === 301 || status === 307) return wrongRegion(found, place);
   if (NO_REGION.test(message)) return ['refused', 'STORE_UNSUITABLE', 'Set storage.region.'];
-  if (CERTIFICATE.test(code)) {
+  if (CERTIFICATE_REFUSED.test(code)) {
     return [
       'refused',
       'STORE_UNSUITABLE',
