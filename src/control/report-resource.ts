@@ -10,20 +10,16 @@ import {
   type TargetReport,
 } from '../restore/journal/restore-report.ts';
 import { isoOrNull } from './backup-resource.ts';
+import { PARTITION_SCHEMA } from './restore-resource.ts';
 
 const TEXT = { type: 'string' } as const;
 const INTEGER = { type: 'integer' } as const;
 const NULLABLE_TEXT = { type: ['string', 'null'] } as const;
 
 const SOURCE_SCHEMA = {
-  type: 'object',
+  ...PARTITION_SCHEMA,
   properties: {
-    topic: TEXT,
-    partition: INTEGER,
-    target_topic: TEXT,
-    records_planned: INTEGER,
-    records_restored: INTEGER,
-    dropped: { type: 'object', additionalProperties: INTEGER },
+    ...PARTITION_SCHEMA.properties,
     gaps: {
       type: 'array',
       items: { type: 'object', properties: { first_offset: TEXT, last_offset: TEXT, reason: TEXT } },

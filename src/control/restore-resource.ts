@@ -72,7 +72,7 @@ const PLANNED_TOPIC_SCHEMA = {
   },
 } as const;
 
-const PARTITION_SCHEMA = {
+export const PARTITION_SCHEMA = {
   type: 'object',
   properties: {
     topic: TEXT,
