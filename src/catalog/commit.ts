@@ -132,7 +132,6 @@ function decodeSegment(fields: JsonFields): SegmentSummary {
   const segment = {
     ...decodeSegmentDescription(fields),
     key: fields.string('key'),
-    sha256: fields.string('sha256'),
     storedSizeBytes: fields.integer('storedSizeBytes'),
     footerSizeBytes: fields.integer('footerSizeBytes'),
     footerSha256: fields.string('footerSha256'),

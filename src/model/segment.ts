@@ -69,7 +69,6 @@ export interface Gap extends PartitionIdentity {
 /** What the catalog says of a segment. */
 export interface SegmentSummary extends PartitionIdentity, TimestampBounds {
   readonly key: string;
-  readonly sha256: string;
   readonly codec: SegmentCodec;
   readonly baseOffset: bigint;
   readonly nextOffset: bigint;
@@ -79,6 +78,10 @@ export interface SegmentSummary extends PartitionIdentity, TimestampBounds {
   readonly storedSizeBytes: number;
   readonly frameCount: number;
   readonly footerSizeBytes: number;
+  /**
+   * SHA-256 of the footer, which holds the SHA-256 of every frame: the root of a hash tree over all bytes of the object. One pass
+   * in the threads makes it, and any range can be held against it, which the hash of a whole object cannot do.
+   */
   readonly footerSha256: string;
   readonly timestampType: TimestampType;
   /** Leader epoch of the last batch, to ask the broker whether its log still agrees; -1 when unknown. */
@@ -100,10 +103,7 @@ export interface SegmentSummary extends PartitionIdentity, TimestampBounds {
 }
 
 /** A segment as its own footer describes it, before it is an object with a key and a hash. */
-export type SegmentDescription = Omit<
-  SegmentSummary,
-  'key' | 'sha256' | 'storedSizeBytes' | 'footerSizeBytes' | 'footerSha256'
->;
+export type SegmentDescription = Omit<SegmentSummary, 'key' | 'storedSizeBytes' | 'footerSizeBytes' | 'footerSha256'>;
 
 /** The index inside a segment object. */
 export interface SegmentFooter {

@@ -2,7 +2,6 @@
 // offsets, each as soon as those before it are through, so memory does not depend on the size of the segment. The object
 // appears when the footer is written, and not at all when anything fails: what it would have held is read from Kafka again.
 
-import { createHash } from 'node:crypto';
 import type { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { SegmentCodec } from '../model/codec.ts';
@@ -179,7 +178,6 @@ export class SegmentWriter {
 /** Builds the footer while the frames go by. */
 class SegmentBody {
   readonly #options: SegmentWriterOptions;
-  readonly #hash = createHash('sha256');
   readonly #frames: FrameEntry[] = [];
   readonly #leaderEpochs: { epoch: number; baseOffset: bigint }[] = [];
   readonly #starts: TransactionStart[] = [];
@@ -211,7 +209,6 @@ class SegmentBody {
       sha256: result.sha256,
     });
     this.#position += stored.byteLength;
-    this.#hash.update(stored);
     this.#gather(facts);
     return stored;
   }
@@ -249,11 +246,9 @@ class SegmentBody {
       frames: this.#frames,
     };
     const bytes = encodeFooter(footer);
-    this.#hash.update(bytes);
     this.#summary = {
       ...description,
       key,
-      sha256: this.#hash.digest('hex'),
       storedSizeBytes: this.#position + bytes.byteLength,
       footerSizeBytes: bytes.byteLength,
       footerSha256: footerSha256(bytes),

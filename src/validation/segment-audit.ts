@@ -1,7 +1,6 @@
-// One committed object. Shallow: its size, its footer's hash, and what the footer says. Deep: all its bytes besides, read frame
-// by frame: the object's hash on the way through, each frame decoded by the threads. Memory is the frames under way.
+// One committed object. Shallow: its size, its footer's hash, and what the footer says. Deep: all its bytes besides, frame by
+// frame, each held against its hash in the footer and decoded by the threads. Memory is the frames under way.
 
-import { createHash } from 'node:crypto';
 import { maxStoredSize } from '../compression/frame-codec.ts';
 import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
@@ -56,36 +55,24 @@ export class ByteAudit {
 
   /** Every byte of the object. @throws INTERRUPTED, and what the store fails with. */
   async run(segment: SegmentSummary, footer: SegmentFooter): Promise<void> {
-    const { store, problems } = this.#options;
+    const { problems } = this.#options;
     const place = placeOf(segment);
-    const hash = createHash('sha256');
     const verified: Promise<FrameFacts | undefined>[] = [];
     try {
-      for (const frame of footer.frames) verified.push((await this.#readFrame(segment, frame, hash)).verified);
-      const position = footer.bodySizeBytes;
-      const tail = await store.get(segment.key, { position, sizeBytes: segment.footerSizeBytes });
-      hash.update(tail ?? new Uint8Array(0));
+      for (const frame of footer.frames) verified.push((await this.#readFrame(segment, frame)).verified);
     } finally {
       await Promise.allSettled(verified);
     }
     const facts = await Promise.all(verified);
     // What is wrong with a frame is named already.
     if (!facts.every((one) => one !== undefined)) return;
-    if (hash.digest('hex') !== segment.sha256) {
-      problems.add({
-        code: 'OBJECT_CORRUPT',
-        message: `${segment.key} has another SHA-256 than was committed`,
-        ...place,
-      });
-    }
     report(problems, place, factDifferences(footer, facts));
   }
 
-  /** Reads one frame into the hash and hands it to a thread; `verified` gives its facts, undefined when it is damaged. */
+  /** Reads one frame and hands it to a thread, which holds it against its hash; `verified` gives its facts, undefined when it is damaged. */
   async #readFrame(
     segment: SegmentSummary,
     frame: FrameEntry,
-    hash: ReturnType<typeof createHash>,
   ): Promise<{ readonly verified: Promise<FrameFacts | undefined> }> {
     const { store, signal, onRead } = this.#options;
     const { buffer, release } = await this.#lend(frame.storedSizeBytes);
@@ -93,7 +80,6 @@ export class ByteAudit {
       if (signal.aborted) throw new BackupError('INTERRUPTED', `the validation of ${segment.key} was stopped`);
       const range = { position: frame.position, sizeBytes: frame.storedSizeBytes };
       const bytes = await store.get(segment.key, range, new Uint8Array(buffer));
-      hash.update(bytes ?? new Uint8Array(0));
       onRead(bytes?.byteLength ?? 0);
       const isWhole = bytes?.byteLength === frame.storedSizeBytes;
       const verified = this.#verify(segment, frame, isWhole ? buffer : undefined).finally(release);

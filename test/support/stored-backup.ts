@@ -173,7 +173,6 @@ export class TestBackup {
     return {
       ...segment,
       ...footer.description,
-      sha256: createHash('sha256').update(object).digest('hex'),
       storedSizeBytes: object.byteLength,
       footerSizeBytes: bytes.byteLength,
       footerSha256: footerSha256(bytes),

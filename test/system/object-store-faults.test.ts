@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SegmentSummary } from '../../src/model/segment.ts';
+import { readFooter } from '../../src/segment/segment-reader.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { assertExit, committedOffset } from '../support/agent-workspace.ts';
 import { assertTopicTiling } from '../support/assert-tiling.ts';
@@ -130,10 +131,15 @@ describe('a continuous backup into an object store', { timeout: 300_000 }, () =>
   }
 
   /** So that a restore that fails later is known to have read wrongly, or what was read to have been wrong. */
-  async function assertStored({ name, store }: CloudStore, { key, sha256 }: SegmentSummary): Promise<void> {
-    const bytes = await store.get(key);
-    assert.ok(bytes !== undefined, `${key} is in ${name}`);
-    assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256, `${key} in ${name}: ${bytes.length} bytes`);
+  async function assertStored({ name, store }: CloudStore, segment: SegmentSummary): Promise<void> {
+    const bytes = await store.get(segment.key);
+    assert.ok(bytes !== undefined, `${segment.key} is in ${name}`);
+    const footer = await readFooter(store, segment);
+    for (const { position, storedSizeBytes, sha256 } of footer.frames) {
+      const frame = bytes.subarray(position, position + storedSizeBytes);
+      const place = `${segment.key} in ${name}: ${storedSizeBytes} bytes at ${position}`;
+      assert.equal(createHash('sha256').update(frame).digest('hex'), sha256, place);
+    }
   }
 
   for (const [name, trouble] of Object.entries(TROUBLES)) {

@@ -42,7 +42,6 @@ export function segment(
     segment: {
       ...identity,
       key: LAYOUT.segment(identity, baseOffset, random, 'zstd'),
-      sha256: 'ab'.repeat(32),
       codec: 'zstd',
       baseOffset,
       nextOffset,

@@ -124,7 +124,7 @@ const HOSTILE: Readonly<Record<string, () => unknown>> = {
   'a size in words': inSegment({ storedSizeBytes: '500' }),
   'a footer larger than its object': inSegment({ footerSizeBytes: 501 }),
   'a negative partition': inSegment({ partition: -1 }),
-  'a hash that is a number': inSegment({ sha256: 5 }),
+  'a hash that is a number': inSegment({ footerSha256: 5 }),
   'an unknown codec': inSegment({ codec: 'brotli' }),
   'an unknown timestamp type': inSegment({ timestampType: '' }),
   'a leader epoch of -2': inSegment({ leaderEpoch: -2 }),

@@ -15,7 +15,6 @@ export function segmentOf(
     topicId: 'id',
     partition: 0,
     key: `segment ${baseOffset}`,
-    sha256: HASH,
     codec: 'none',
     baseOffset,
     nextOffset,

@@ -159,7 +159,6 @@ describe('a footer', () => {
     const summary = {
       ...SMALL.description,
       key: KEY,
-      sha256: '',
       storedSizeBytes: bytes.byteLength,
       footerSizeBytes: bytes.byteLength,
       footerSha256: footerSha256(bytes),
