@@ -88,7 +88,7 @@ export async function backupOnePartition(bench: Workbench, programs: Programs): 
       ),
     ),
     ratios: codecs.map(([codec]) => [`ours ${codec}`, `peer ${codec}`] as const),
-    // That for memory is meant for 4 partitions: the peer keeps one buffer a partition, and needs a third as much here.
+    // That for memory is meant for 4 partitions: the peer needs less than half as much here (measured 408 to 471 MB against 1,130).
     targets: codecs.map(([codec]) => throughputAtLeast(100, topic.logBytes, `ours ${codec}`, `peer ${codec}`)),
   };
 }
