@@ -14,16 +14,17 @@ const BELOW_FLOWS = ['model/', 'record/', 'segment/', 'catalog/', WORKERS, CONTR
 const BACKUP_FACE = 'backup/backup-(status|supervisor)\\.ts';
 const IMPORT_FACE = 'import/(import-run|partition-import)\\.ts';
 const VERIFICATION_FACE = 'verification/(verification-run|lane-verification)\\.ts';
-const RESTORE_FACE = 'restore/(restore-job|journal/(offset-map|offset-runs|restore-report))\\.ts';
+const RESTORE_FACE = 'restore/(restore-job|documents/.*|journal/(offset-map|offset-runs|restore-report))\\.ts';
 
 /** From (below src) to what it may import besides itself (below src). Type imports count. */
 const MAY_IMPORT = {
   'main\\.ts': ['agent\\.ts', 'cli/program\\.ts', 'process-terminal\\.ts'],
   'process-terminal\\.ts': ['cli/output/terminal\\.ts'],
-  'agent\\.ts': ['agent/', 'cli/services\\.ts', 'compression/', 'config/'],
+  'agent\\.ts': ['agent/', 'package-files\\.ts', 'cli/services\\.ts', 'compression/', 'config/'],
+  'package-files\\.ts': [],
   // The only wiring.
   'agent/': ['(?!main|frame-worker|process-terminal|reference/|agent\\.ts)'],
-  'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge/judge-frame\\.ts'],
+  'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge/(judge-frame|find-cut)\\.ts'],
   'cli/': [
     'model/',
     'inspection/',
@@ -71,7 +72,7 @@ const MAY_IMPORT = {
 /** By package or built-in module: where it may be imported (below src). */
 const HOMES = {
   '(kafkajs)(?!/src)': 'kafka/',
-  'kafkajs/src': 'kafka/kafkajs-(wire|internals)',
+  'kafkajs/src': 'kafka/connection/kafkajs-(wire|internals)',
   piscina: 'compression/piscina-pool\\.ts',
   '(zstd-napi|lz4-napi)': '(compression/frame-codec|record/producer-compression)\\.ts',
   snappy: 'record/producer-compression\\.ts',
@@ -89,10 +90,10 @@ const HOMES = {
 /** Where a process, a worker thread or a script begins. */
 const ROOTS = '(main|frame-worker|reference/print)\\.ts$';
 const READS_FILES = [
-  'storage/(filesystem-object-store|temporary-files|https-agent|gcs/gcs-client)\\.ts',
+  'storage/(filesystem/(filesystem-object-store|temporary-files)|request/https-agent|gcs/gcs-client)\\.ts',
   'config/',
   'control/token-file\\.ts',
-  'kafka/connection-settings\\.ts',
+  'kafka/connection/connection-settings\\.ts',
   'reference/print\\.ts',
 ];
 

@@ -1,11 +1,12 @@
 // The wiring, by command: agent/ builds adapters and decorators from the configuration, hands them to the flows, starts and stops
 // in order. Each part is loaded when its command is given, since nobody should wait for the others.
 
-import { openWorkers, packageVersion } from './agent/adapters.ts';
+import { openWorkers } from './agent/adapters.ts';
 import { effectiveConfig } from './agent/configured.ts';
 import type { Services } from './cli/services.ts';
 import { zstdImplementation } from './compression/frame-codec.ts';
 import { configJsonSchema } from './config/json-schema.ts';
+import { packageVersion } from './package-files.ts';
 
 /** What the command line runs on. */
 export function createServices(): Services {
