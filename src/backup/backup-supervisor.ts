@@ -11,6 +11,7 @@ import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, type ErrorCode, errorOf, isRetriable, messageOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
+import type { RequestCounts } from '../model/request-counts.ts';
 import type { Gap } from '../model/segment.ts';
 import type { TopicConfigs } from '../model/topic-description.ts';
 import { partitionName } from '../model/topic-partition.ts';
@@ -43,6 +44,8 @@ export interface BackupOptions {
   readonly store: ObjectStore;
   /** Where the store makes requests over a network. */
   readonly storeTraffic?: () => StoreTraffic | null;
+  /** What went to the store so far, for the catalog to tell; none unless given. */
+  readonly storeRequests?: (() => RequestCounts) | undefined;
   readonly layout: ObjectLayout;
   readonly workers: WorkerPool;
   readonly logger: Logger;
@@ -146,11 +149,11 @@ export class BackupSupervisor {
   }
 
   async #open(signal: AbortSignal): Promise<void> {
-    const { log, store, layout, settings, workers, wallMs, monotonicMs } = this.#options;
+    const { log, store, storeRequests, layout, settings, workers, wallMs, monotonicMs } = this.#options;
     const discovery = await this.#patiently(signal, async () => {
       await log.connect();
       await claimIdentity(store, layout, log.clusterId, wallMs());
-      this.#catalog ??= await CatalogWriter.open(store, layout, wallMs);
+      this.#catalog ??= await CatalogWriter.open(store, layout, wallMs, storeRequests);
       this.#discovery.remember(this.#catalog.state);
       return this.#discovery.discover();
     });
@@ -383,6 +386,8 @@ export class BackupSupervisor {
       new Promise((resolve) => deadline.addEventListener('abort', resolve, { once: true })),
     ]);
     this.#queue?.stop();
+    // What was stored just now may have ended a trouble that the last look at the partition still saw.
+    for (const partition of this.#roster.all()) this.#trouble.review(partition);
     const shortfalls = this.#shortfalls(deadline.aborted, isShutdown);
     return { isComplete: shortfalls.length === 0, shortfalls, status: this.status() };
   }

@@ -6,7 +6,7 @@ import { BackupError } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
 import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
 import { producerOf } from '../record/producer-fields.ts';
-import type { KafkaCluster } from './cluster.ts';
+import type { KafkaCluster } from './connection/cluster.ts';
 import { fetchCall } from './protocol/fetch.ts';
 import { KAFKA_ERROR, kafkaError } from './protocol/kafka-errors.ts';
 

@@ -7,10 +7,10 @@ import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
 import { sequenceOf, stampBatch } from '../record/producer-fields.ts';
 import { arrivedBatches } from './arrived-batches.ts';
-import type { KafkaCluster, Lane } from './cluster.ts';
+import type { KafkaCluster, Lane } from './connection/cluster.ts';
 import { KAFKA_ERROR, kafkaError } from './protocol/kafka-errors.ts';
 import { produceCall } from './protocol/produce.ts';
-import type { PartitionProducer, ProducerPosition } from './restore-sink.ts';
+import type { PartitionProducer, ProducerPosition, WritePermit } from './restore-sink.ts';
 
 /** The broker remembers the last five batches of a producer; more in flight could not be recognised when sent again. */
 const MAX_IN_FLIGHT = 5;
@@ -25,6 +25,7 @@ export interface IdempotentProducerOptions {
   /** How long a batch may stay unacknowledged while the target is away. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
+  readonly permit: WritePermit;
   readonly monotonicMs: () => number;
 }
 
@@ -98,7 +99,9 @@ export class IdempotentProducer implements PartitionProducer {
   }
 
   async #request(entry: Unacknowledged): Promise<bigint> {
-    const { cluster, lane, partition, timeoutMs } = this.#options;
+    const { cluster, lane, partition, timeoutMs, permit } = this.#options;
+    const permitted = permit();
+    if (permitted !== undefined) await permitted;
     const leader = cluster.leaderOf(partition);
     const call = produceCall({ ...partition, batch: entry.batch, timeoutMs });
     const answer = await cluster.call(leader, lane, call, timeoutMs * 2);

@@ -1,8 +1,8 @@
 // The source side over a KafkaCluster. Fetch sessions (KIP-227) keep a quiet partition free of cost: the broker remembers what
 // was asked, the request names only what changed, and the answer only what has news.
 
-import type { HeldResponse } from './kafkajs-wire.ts';
-import type { KafkaCluster } from './cluster.ts';
+import type { HeldResponse } from './connection/kafkajs-wire.ts';
+import type { KafkaCluster } from './connection/cluster.ts';
 import type {
   FetchedPartition,
   FetchKey,

@@ -2,7 +2,7 @@
 
 import type { TopicPartition } from '../model/topic-partition.ts';
 import { batchAt } from './arrived-batches.ts';
-import type { KafkaCluster, Lane } from './cluster.ts';
+import type { KafkaCluster, Lane } from './connection/cluster.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import type { TopicListing } from './partition-log.ts';
 import { KAFKA_ERROR, kafkaError, kafkaErrorClass, kafkaErrorName } from './protocol/kafka-errors.ts';
@@ -17,6 +17,7 @@ import type {
   TopicOperation,
   TopicSpec,
   TopicValidation,
+  WritePermit,
 } from './restore-sink.ts';
 import { BackOff, pause } from '../model/back-off.ts';
 import type { ProducerIdentity } from '../record/producer-fields.ts';
@@ -128,7 +129,12 @@ export class KafkaRestoreSink implements RestoreSink {
     }
   }
 
-  openPartition(partition: TopicPartition, position: ProducerPosition, signal: AbortSignal): PartitionProducer {
+  openPartition(
+    partition: TopicPartition,
+    position: ProducerPosition,
+    signal: AbortSignal,
+    permit: WritePermit = () => undefined,
+  ): PartitionProducer {
     const lane: Lane = `produce-${this.#opened % PRODUCE_LANES}`;
     this.#opened += 1;
     return new IdempotentProducer({
@@ -139,6 +145,7 @@ export class KafkaRestoreSink implements RestoreSink {
       timeoutMs: this.#options.produceTimeoutMs,
       patienceMs: this.#options.patienceMs,
       signal,
+      permit,
       monotonicMs: this.#options.monotonicMs,
     });
   }

@@ -41,6 +41,9 @@ export interface ProducerPosition {
   readonly recordsThere: bigint;
 }
 
+/** Undefined while its owner may write; else resolves once it may, or rejects when it never will again. */
+export type WritePermit = () => Promise<void> | undefined;
+
 /** Sends the batches of one partition in order, exactly once, whatever the connection does. */
 export interface PartitionProducer {
   /**
@@ -70,7 +73,13 @@ export interface RestoreSink {
   alterTopicConfigs(topic: string, changes: Readonly<Record<string, string | null>>): Promise<void>;
   /** An identity that nobody else has; it serves any number of partitions, each with a position of its own. */
   obtainProducer(signal: AbortSignal): Promise<ProducerIdentity>;
-  openPartition(partition: TopicPartition, position: ProducerPosition, signal: AbortSignal): PartitionProducer;
+  /** Every request asks for the permit just before it is sent. */
+  openPartition(
+    partition: TopicPartition,
+    position: ProducerPosition,
+    signal: AbortSignal,
+    permit?: WritePermit,
+  ): PartitionProducer;
   /** The whole batch that holds the record at `offset`, a copy; undefined when the log has none there. */
   readBatch(partition: TopicPartition, offset: bigint): Promise<Uint8Array | undefined>;
   close(): Promise<void>;

@@ -21,3 +21,8 @@ export function assertObjectKey(key: string): void {
 export function assertKeyPrefix(prefix: string): void {
   if (prefix !== '') assertObjectKey(prefix.endsWith('/') ? `${prefix}x` : prefix);
 }
+
+/** What stands in front of every key below `prefix`, which has no slash at either end: empty, or ends with a slash. */
+export function folderOf(prefix: string): string {
+  return prefix === '' ? '' : `${prefix}/`;
+}

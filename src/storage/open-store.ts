@@ -2,11 +2,11 @@
 
 import { resolve } from 'node:path';
 import type { AzureSettings } from './azure/azure-client.ts';
-import { FilesystemObjectStore } from './filesystem-object-store.ts';
+import { FilesystemObjectStore } from './filesystem/filesystem-object-store.ts';
 import type { GcsSettings } from './gcs/gcs-client.ts';
 import { MemoryObjectStore } from './memory-object-store.ts';
 import type { ObjectStore } from './object-store.ts';
-import type { RequestPolicy, RequestPolicyOptions } from './request-policy.ts';
+import type { RequestPolicy, RequestPolicyOptions } from './request/request-policy.ts';
 import type { S3Settings } from './s3/s3-client.ts';
 
 export type StoreSettings =

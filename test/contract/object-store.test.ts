@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import { MemoryObjectStore } from '../../src/storage/memory-object-store.ts';
 import { ObservedObjectStore } from '../../src/storage/observed-object-store.ts';
 import { describeObjectStore, type OpenStore } from './object-store.contract.ts';

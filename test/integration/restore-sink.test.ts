@@ -2,7 +2,7 @@
 // says when somebody else writes too. Kafka's own consumer judges.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { KafkaCluster } from '../../src/kafka/cluster.ts';
+import { KafkaCluster } from '../../src/kafka/connection/cluster.ts';
 import { KafkaRestoreSink } from '../../src/kafka/kafkajs-restore-sink.ts';
 import type { ProducerPosition } from '../../src/kafka/restore-sink.ts';
 import { foreignTail } from '../../src/restore/run/log-tail.ts';

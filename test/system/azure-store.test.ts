@@ -1,11 +1,24 @@
 // A backup and its restore through the real process, with Azure Blob for a store: what a consumer sees at the source it sees after
 // the restore, however the store ended in between; and what cannot work is refused before anything is fetched.
-import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { assertExit } from '../support/agent-workspace.ts';
 import { type CloudStore, START_CLOUD } from '../support/stores/cloud-stores.ts';
-import { journeyByUrl, journeyThere, journeyThroughOutage, refusedBackup } from '../support/stores/store-journeys.ts';
+import type { Fault, SeenRequest } from '../support/stores/fault-proxy.ts';
+import {
+  describeRefusals,
+  journeyByUrl,
+  journeyThere,
+  journeyThroughOutage,
+} from '../support/stores/store-journeys.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
+
+const isList = ({ url }: SeenRequest): boolean => url.includes('comp=list');
+const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('comp=list');
+const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
+
+/** An answer of Azure in the server's stead. */
+function answer(status: number, code: string): Fault {
+  return { kind: 'answer', status, headers: { 'x-ms-error-code': code } };
+}
 
 describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
   let system: SystemFixture;
@@ -29,31 +42,54 @@ describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
   it('is shown by every command that takes the address of a store', () => journeyByUrl(system, cloud));
 
   describe('that cannot be', () => {
-    it('for a container that is not there', async () => {
-      const run = await refusedBackup(system, cloud, { container_name: 'nowhere' });
-      assertExit(run, 1);
-      assert.equal(run.failure?.code, 'STORE_UNSUITABLE');
-      assert.match(run.failure?.message ?? '', /container nowhere.*ContainerNotFound.*Create the container/);
-    });
-
-    it('for a key that is wrong', async () => {
-      const run = await refusedBackup(system, cloud, { account_key: 'CANARY==' });
-      assertExit(run, 12);
-      assert.equal(run.failure?.code, 'STORE_AUTHENTICATION_FAILED');
-      assert.match(run.failure?.message ?? '', /Check account_name and account_key/);
-    });
-
-    it('for a key that is none', async () => {
-      const run = await refusedBackup(system, cloud, { account_key: 'CANARY, not Base64' });
-      assertExit(run, 2);
-      assert.equal(run.failure?.code, 'CONFIG_INVALID');
-    });
-
-    it('for a shared access signature that is wrong', async () => {
-      const sasToken = '?sv=2024-11-04&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00:00:00Z&sig=CANARY%3D';
-      const run = await refusedBackup(system, cloud, { account_key: null, sas_token: sasToken });
-      assertExit(run, 12);
-      assert.equal(run.failure?.code, 'STORE_AUTHENTICATION_FAILED');
-    });
+    describeRefusals(
+      () => system,
+      () => cloud,
+      [
+        {
+          what: 'a container that is not there',
+          ...{ change: { container_name: 'nowhere' }, exitCode: 1, code: 'STORE_UNSUITABLE' },
+          says: /container nowhere.*ContainerNotFound.*Create the container/,
+        },
+        {
+          what: 'a container that is being deleted',
+          fault: { fits: () => true, is: answer(409, 'ContainerBeingDeleted') },
+          ...{ exitCode: 1, code: 'STORE_UNSUITABLE', says: /container backups.*being deleted: use another, or wait/ },
+        },
+        {
+          what: 'a key that is wrong',
+          ...{ change: { account_key: 'CANARY==' }, exitCode: 12, code: 'STORE_AUTHENTICATION_FAILED' },
+          says: /Check account_name and account_key/,
+        },
+        {
+          what: 'a key that is none',
+          ...{ change: { account_key: 'CANARY, not Base64' }, exitCode: 2, code: 'CONFIG_INVALID' },
+          says: /account_key is not Base64/,
+        },
+        {
+          what: 'a shared access signature that is wrong',
+          change: {
+            account_key: null,
+            sas_token: '?sv=2024-11-04&ss=b&srt=sco&sp=rwdlac&se=2099-01-01T00:00:00Z&sig=CANARY%3D',
+          },
+          ...{ exitCode: 12, code: 'STORE_AUTHENTICATION_FAILED', says: /sas_token/ },
+        },
+        {
+          what: 'bytes that change on the way',
+          fault: { fits: isPut, is: { kind: 'damage-request' } },
+          ...{ exitCode: 13, code: 'STORE_CHECKSUM_MISMATCH', says: /^PutBlob refused\/.*not those that were sent/ },
+        },
+        ...[
+          { operation: 'ListBlobs', fits: isList },
+          { operation: 'PutBlob', fits: isPut },
+          { operation: 'GetBlob', fits: isGet },
+        ].map(({ operation, fits }) => ({
+          what: `credentials that may not ${operation}`,
+          fault: { fits, is: answer(403, 'AuthorizationPermissionMismatch') },
+          ...{ exitCode: 12, code: 'STORE_AUTHORIZATION_FAILED' as const },
+          says: new RegExp(`^${operation} refused/\\S* in container backups .*Storage Blob Data Contributor`),
+        })),
+      ],
+    );
   });
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import { S3ObjectStore } from '../../src/storage/s3/s3-object-store.ts';
 import { AgentProcess, type AgentRun } from '../support/agent-process.ts';
 import { assertExit } from '../support/agent-workspace.ts';

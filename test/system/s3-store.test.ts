@@ -5,10 +5,25 @@ import { after, before, describe, it } from 'node:test';
 import { AgentProcess } from '../support/agent-process.ts';
 import { assertExit } from '../support/agent-workspace.ts';
 import { type CloudStore, START_CLOUD } from '../support/stores/cloud-stores.ts';
-import { FaultProxy } from '../support/stores/fault-proxy.ts';
-import { journeyByUrl, journeyThere, journeyThroughOutage, refusedBackup } from '../support/stores/store-journeys.ts';
+import type { Fault, SeenRequest } from '../support/stores/fault-proxy.ts';
+import {
+  describeRefusals,
+  journeyByUrl,
+  journeyThere,
+  journeyThroughOutage,
+} from '../support/stores/store-journeys.ts';
 import { VERSITYGW_KEYS } from '../support/stores/versitygw.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
+
+const isList = ({ method, url }: SeenRequest): boolean => method === 'GET' && url.includes('list-type=2');
+const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('list-type=2');
+const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
+
+/** An answer of S3 in the server's stead. */
+function answer(status: number, code: string, headers: Record<string, string> = {}): Fault {
+  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>said the test</Message></Error>`;
+  return { kind: 'answer', status, headers: { 'content-type': 'application/xml', ...headers }, body };
+}
 
 describe('a backup in S3', { timeout: 240_000 }, () => {
   let system: SystemFixture;
@@ -41,45 +56,77 @@ describe('a backup in S3', { timeout: 240_000 }, () => {
   });
 
   describe('that cannot be', () => {
-    it('for a bucket that is not there', async () => {
-      const run = await refusedBackup(system, cloud, { bucket: 'nowhere' });
-      assertExit(run, 1);
-      assert.equal(run.failure?.code, 'STORE_UNSUITABLE');
-      assert.match(run.failure?.message ?? '', /bucket nowhere.*NoSuchBucket.*Create the bucket/);
-    });
-
-    it('for a secret that is wrong', async () => {
-      const run = await refusedBackup(system, cloud, { secret_key: 'CANARY' });
-      assertExit(run, 12);
-      assert.equal(run.failure?.code, 'STORE_AUTHENTICATION_FAILED');
-      assert.match(run.failure?.message ?? '', /SignatureDoesNotMatch.*Check access_key/);
-    });
-
-    it('for an access key that nobody has', async () => {
-      const run = await refusedBackup(system, cloud, { access_key: 'nobody' });
-      assertExit(run, 12);
-      assert.equal(run.failure?.code, 'STORE_AUTHENTICATION_FAILED');
-    });
-
-    it('for a bucket of another region', async () => {
-      const run = await refusedBackup(system, cloud, { region: 'eu-west-9' });
-      assertExit(run, 1);
-      assert.equal(run.failure?.code, 'STORE_UNSUITABLE');
-      assert.match(run.failure?.message ?? '', /storage\.region eu-west-9: set storage\.region: us-east-1/);
-    });
-
-    it('for a store that overwrites what it was told not to', async () => {
-      const proxy = await FaultProxy.start(cloud.endpoint(), { keepHost: true });
-      // Such a store answers every put with success.
-      proxy.decide = ({ method, url }) =>
-        method === 'PUT' && url.includes('probe')
-          ? { kind: 'answer', status: 200, headers: { etag: '"x"' } }
-          : undefined;
-      const run = await refusedBackup(system, cloud, { endpoint: `http://${proxy.address}` });
-      await proxy.stop();
-      assertExit(run, 1);
-      assert.equal(run.failure?.code, 'STORE_UNSUITABLE');
-      assert.match(run.failure?.message ?? '', /overwrites objects.*Use a store with conditional writes/);
-    });
+    describeRefusals(
+      () => system,
+      () => cloud,
+      [
+        {
+          what: 'a bucket that is not there',
+          ...{ change: { bucket: 'nowhere' }, exitCode: 1, code: 'STORE_UNSUITABLE' },
+          says: /bucket nowhere.*NoSuchBucket.*Create the bucket/,
+        },
+        {
+          what: 'a secret that is wrong',
+          ...{ change: { secret_key: 'CANARY' }, exitCode: 12, code: 'STORE_AUTHENTICATION_FAILED' },
+          says: /SignatureDoesNotMatch.*Check access_key/,
+        },
+        {
+          what: 'an access key that nobody has',
+          ...{ change: { access_key: 'nobody' }, exitCode: 12, code: 'STORE_AUTHENTICATION_FAILED' },
+          says: /Check access_key/,
+        },
+        {
+          what: 'a token that has expired',
+          fault: { fits: () => true, is: answer(400, 'ExpiredToken') },
+          ...{ exitCode: 12, code: 'STORE_AUTHENTICATION_FAILED', says: /The token has expired: get a new one/ },
+        },
+        {
+          what: 'a bucket of another region',
+          ...{ change: { region: 'eu-west-9' }, exitCode: 1, code: 'STORE_UNSUITABLE' },
+          says: /storage\.region eu-west-9: set storage\.region: us-east-1/,
+        },
+        {
+          what: 'a store that overwrites what it was told not to',
+          // Such a store answers every put with success.
+          fault: { fits: isPut, is: { kind: 'answer', status: 200, headers: { etag: '"x"' } } },
+          ...{ exitCode: 1, code: 'STORE_UNSUITABLE', says: /overwrites objects.*Use a store with conditional writes/ },
+        },
+        {
+          what: 'a store that knows no conditional writes',
+          fault: { fits: isPut, is: answer(501, 'NotImplemented') },
+          ...{
+            exitCode: 1,
+            code: 'STORE_UNSUITABLE',
+            says: /^PutObject refused\/.*in bucket backups.*lacks something/,
+          },
+        },
+        {
+          what: 'a bucket without object lock, where objects are to be locked',
+          change: { object_lock_mode: 'COMPLIANCE', object_lock_days: 1 },
+          ...{ exitCode: 1, code: 'STORE_UNSUITABLE', says: /^PutObject refused\/.*Enable object lock on the bucket/ },
+        },
+        {
+          what: 'a clock that is wrong',
+          change: { retry_timeout_ms: 300 },
+          fault: { fits: () => true, is: answer(403, 'RequestTimeTooSkewed', { date: new Date(0).toUTCString() }) },
+          ...{ exitCode: 1, code: 'STORE_UNAVAILABLE', says: /clock of this host.*s ahead. Set it right/ },
+        },
+        {
+          what: 'bytes that change on the way',
+          fault: { fits: isPut, is: { kind: 'damage-request' } },
+          ...{ exitCode: 13, code: 'STORE_CHECKSUM_MISMATCH', says: /^PutObject refused\/.*not those that were sent/ },
+        },
+        ...[
+          { permission: 's3:ListBucket', operation: 'ListObjectsV2', fits: isList },
+          { permission: 's3:PutObject', operation: 'PutObject', fits: isPut },
+          { permission: 's3:GetObject', operation: 'GetObject', fits: isGet },
+        ].map(({ permission, operation, fits }) => ({
+          what: `credentials that lack ${permission}`,
+          fault: { fits, is: answer(403, 'AccessDenied') },
+          ...{ exitCode: 12, code: 'STORE_AUTHORIZATION_FAILED' as const },
+          says: new RegExp(`^${operation} refused/\\S* in bucket backups: .*AccessDenied.*need ${permission}`),
+        })),
+      ],
+    );
   });
 });

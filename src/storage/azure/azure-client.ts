@@ -11,9 +11,9 @@ import {
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
-import { BackupError } from '../../model/errors.ts';
-import { createHttpsAgent } from '../https-agent.ts';
-import type { RequestSettings } from '../request-policy.ts';
+import { BackupError, messageOf } from '../../model/errors.ts';
+import { createHttpsAgent } from '../request/https-agent.ts';
+import type { RequestSettings } from '../request/request-policy.ts';
 
 /** How to reach one container. With neither key nor signature, an identity logs in. */
 export interface AzureSettings {
@@ -64,20 +64,29 @@ function credentialOf(
 ): StorageSharedKeyCredential | AnonymousCredential | TokenCredential {
   const { accountName, accountKey, sasToken } = settings;
   if (sasToken !== null) return new AnonymousCredential();
-  if (accountKey === null) return lazily(() => openIdentity(settings, agent));
+  if (accountKey === null) return lazily((login) => openIdentity(settings, login), agent);
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(accountKey)) {
     throw new BackupError('CONFIG_INVALID', 'storage.account_key is not Base64, which every account key is');
   }
   return new StorageSharedKeyCredential(accountName, accountKey);
 }
 
-/** A failure to open is told to the request that wanted the token. */
-function lazily(open: () => Promise<TokenCredential>): TokenCredential {
+/** A failure to open, and what broke the connection of a login, is told to the request that wanted the token. */
+function lazily(
+  open: (connection: LoginConnection) => Promise<TokenCredential>,
+  agent: HttpsAgent | undefined,
+): TokenCredential {
+  const connection = new LoginConnection(agent);
   let opened: Promise<TokenCredential> | undefined;
   return {
     async getToken(scopes, options) {
-      opened ??= open();
-      return (await opened).getToken(scopes, options);
+      connection.failure = undefined;
+      opened ??= open(connection);
+      try {
+        return await (await opened).getToken(scopes, options);
+      } catch (error) {
+        throw connection.failure ?? error;
+      }
     },
   };
 }
@@ -86,14 +95,14 @@ function lazily(open: () => Promise<TokenCredential>): TokenCredential {
  * A service principal, the workload identity, or what environment and host offer in the order of Microsoft's own chain:
  * environment, workload identity, managed identity, Azure CLI.
  */
-async function openIdentity(settings: AzureSettings, agent: HttpsAgent | undefined): Promise<TokenCredential> {
+async function openIdentity(settings: AzureSettings, connection: LoginConnection): Promise<TokenCredential> {
   const { clientId, tenantId, clientSecret, useWorkloadIdentity } = settings;
   const { ClientSecretCredential, DefaultAzureCredential, WorkloadIdentityCredential } = await import(
     '@azure/identity'
   );
   const options: TokenCredentialOptions = {
     retryOptions: { maxRetries: 0 },
-    ...(agent === undefined ? {} : { additionalPolicies: [{ policy: throughAgent(agent), position: 'perCall' }] }),
+    additionalPolicies: [{ policy: connection, position: 'perCall' }],
   };
   const tenant = tenantId === null ? {} : { tenantId };
   if (clientId !== null && tenantId !== null && clientSecret !== null) {
@@ -108,13 +117,27 @@ async function openIdentity(settings: AzureSettings, agent: HttpsAgent | undefin
 
 type Policy = NonNullable<TokenCredentialOptions['additionalPolicies']>[number]['policy'];
 
-/** The host's own token service is asked without TLS and without a proxy. */
-function throughAgent(agent: HttpsAgent): Policy {
-  return {
-    name: 'throughAgent',
-    sendRequest(request, next) {
-      if (request.url.startsWith('https:')) request.agent = agent;
-      return next(request);
-    },
-  };
+/** How the service that logs in is reached. The library above it tells only that there was a `network_error`. */
+class LoginConnection implements Policy {
+  readonly name = 'loginConnection';
+  readonly #agent: HttpsAgent | undefined;
+  /** Of the last request that nothing answered; with the name by which failures of a login are known. */
+  failure: Error | undefined;
+
+  constructor(agent: HttpsAgent | undefined) {
+    this.#agent = agent;
+  }
+
+  async sendRequest(request: Parameters<Policy['sendRequest']>[0], next: Parameters<Policy['sendRequest']>[1]) {
+    // The host's own token service is asked without TLS and without a proxy.
+    if (this.#agent !== undefined && request.url.startsWith('https:')) request.agent = this.#agent;
+    try {
+      return await next(request);
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown };
+      const message = `${new URL(request.url).host}: ${messageOf(error)}`;
+      this.failure = Object.assign(new Error(message), { name: 'AuthenticationError', code });
+      throw error;
+    }
+  }
 }

@@ -2,17 +2,21 @@
 // or the login said (learn.microsoft.com/rest/api/storageservices/blob-service-error-codes). The SDK's error is not kept as the
 // cause: it holds the request, whose address may carry a shared access signature.
 
-import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
-import { CERTIFICATE_REFUSED } from '../https-agent.ts';
-import type { RequestFailure } from '../request-policy.ts';
+import { messageOf } from '../../model/errors.ts';
+import { CERTIFICATE_REFUSED } from '../request/https-agent.ts';
+import {
+  DAMAGED,
+  firstLine,
+  type Meaning,
+  meaningOfSilence,
+  meaningOfStatus,
+  requestFailure,
+  secondsAhead,
+  type StoreAnswer,
+} from '../request/request-failure.ts';
+import type { RequestFailure } from '../request/request-policy.ts';
 
-/** An answer of the service, or the lack of one. */
-interface AzureError {
-  /** The service's code, such as `BlobNotFound`, or that of the connection, such as `ECONNREFUSED`. */
-  readonly code: string;
-  /** HTTP status; undefined when nothing was answered. */
-  readonly status: number | undefined;
-  readonly message: string;
+interface AzureError extends StoreAnswer {
   readonly header: (name: string) => string | undefined;
 }
 
@@ -22,8 +26,6 @@ export interface AzurePlace {
   readonly container: string;
 }
 
-type Meaning = readonly [kind: RequestFailure['kind'], code: ErrorCode, remedy: string];
-
 const NO_CONTAINER: Meaning = [
   'refused',
   'STORE_UNSUITABLE',
@@ -31,7 +33,6 @@ const NO_CONTAINER: Meaning = [
 ];
 const BEING_DELETED: Meaning = ['refused', 'STORE_UNSUITABLE', 'The container is being deleted: use another, or wait.'];
 const IMMUTABLE: Meaning = ['refused', 'STORE_REFUSED', 'An immutability policy or a legal hold protects it.'];
-const DAMAGED: Meaning = ['refused', 'STORE_CHECKSUM_MISMATCH', 'The bytes that arrived are not those that were sent.'];
 const PERMISSIONS =
   'Grant the role Storage Blob Data Contributor, or the permissions r, a, c, w, d and l of a shared access signature';
 
@@ -86,11 +87,11 @@ export function azureErrorOf(failure: unknown): AzureError {
   const header = (name: string): string | undefined => error.response?.headers?.get(name);
   const code = header('x-ms-error-code') ?? error.code;
   const detail = error.details?.authenticationErrorDetail;
-  const said = [(messageOf(failure).split('\n')[0] ?? '').trim(), typeof detail === 'string' ? detail : ''];
+  const said = [firstLine(messageOf(failure)), typeof detail === 'string' ? detail : ''];
   return {
     code: typeof code === 'string' ? code : '',
     status: typeof error.statusCode === 'number' ? error.statusCode : undefined,
-    message: said.join(' ').trim().replace(/\.$/, '').slice(0, 300),
+    message: firstLine(said.join(' ')),
     header,
   };
 }
@@ -98,45 +99,24 @@ export function azureErrorOf(failure: unknown): AzureError {
 /** @param key empty where the request is about the container */
 export function translateAzure(place: AzurePlace, failure: unknown, operation: string, key: string): RequestFailure {
   const found = azureErrorOf(failure);
-  const [kind, code, remedy] = meaningOf(found, failure);
-  const said = [
-    found.status === undefined ? '' : `HTTP ${found.status}`,
-    found.message.includes(found.code) ? '' : found.code,
-    found.message,
-  ];
-  const container = `container ${place.container} of account ${place.accountName}`;
-  const target = key === '' ? container : `${key} in ${container}`;
-  const parts = said.filter((part) => part !== '').join(' ');
-  const message = `${operation} ${target}: ${parts}${remedy === '' ? '' : `. ${remedy}`}`;
-  const retryAfterMs = Number(found.header('retry-after') ?? Number.NaN) * 1000;
-  return {
-    kind,
-    error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
-    ...(retryAfterMs >= 0 ? { retryAfterMs } : {}),
-  };
+  const at = `container ${place.container} of account ${place.accountName}`;
+  const request = { operation, key, place: at, retryAfter: found.header('retry-after') };
+  return requestFailure(request, found, meaningOf(found, failure));
 }
 
 function meaningOf(found: AzureError, failure: unknown): Meaning {
   const { code, status, message } = found;
   if (status === 401 || (status === 403 && NOT_WHO.test(`${code} ${message}`))) return notWho(found);
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
-  if (CERTIFICATE_REFUSED.test(code)) {
-    return [
-      'refused',
-      'STORE_UNSUITABLE',
-      'Name the authority that signed its certificate in storage.ssl_ca_location.',
-    ];
-  }
-  if (failure instanceof Error && LOGIN.test(failure.name)) return notLoggedIn(found);
-  if (status === undefined) return unanswered(found, failure);
+  if (failure instanceof Error && LOGIN.test(failure.name) && !CERTIFICATE_REFUSED.test(code))
+    return notLoggedIn(found);
+  if (status === undefined) return meaningOfSilence(found, failure, 'storage.account_name and storage.endpoint');
   if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', `${PERMISSIONS}.`];
-  if (status === 429) return ['throttled', 'STORE_UNAVAILABLE', ''];
-  if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
-  return ['refused', 'STORE_UNSUITABLE', ''];
+  return meaningOfStatus(status);
 }
 
 function notWho({ message, header }: AzureError): Meaning {
-  const seconds = Math.round((Date.now() - Date.parse(header('date') ?? '')) / 1000);
+  const seconds = secondsAhead(header('date')) ?? 0;
   const by = `${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} that of the store`;
   const remedy =
     Math.abs(seconds) > MAX_SKEW_SECONDS
@@ -147,18 +127,12 @@ function notWho({ message, header }: AzureError): Meaning {
   return ['refused', 'STORE_AUTHENTICATION_FAILED', remedy];
 }
 
-function notLoggedIn({ status, message }: AzureError): Meaning {
+function notLoggedIn({ status, code, message }: AzureError): Meaning {
+  const isBroken = status === undefined ? code !== '' : status >= 500;
   // For a minute after a failure of that service the library makes no request, and says nothing either.
-  if (message === '' || PASSING.test(message) || (status !== undefined && status >= 500)) {
+  if (isBroken || message === '' || PASSING.test(message)) {
     return ['unavailable', 'STORE_UNAVAILABLE', 'The service that logs in does not answer.'];
   }
   const remedy = 'Check tenant_id, client_id and client_secret, or the identity of this host.';
   return ['refused', 'STORE_AUTHENTICATION_FAILED', remedy];
-}
-
-function unanswered({ code }: AzureError, failure: unknown): Meaning {
-  // A defect of ours is no weather.
-  if (failure instanceof TypeError || failure instanceof RangeError) return ['refused', 'STORE_UNSUITABLE', ''];
-  const remedy = code === 'ENOTFOUND' ? 'There is no such host: check storage.account_name and storage.endpoint.' : '';
-  return ['unavailable', 'STORE_UNAVAILABLE', remedy];
 }

@@ -5,11 +5,11 @@
 import { randomBytes } from 'node:crypto';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { BackupError } from '../../model/errors.ts';
-import { AdaptiveLimit } from '../adaptive-limit.ts';
-import { type BodyPart, cutParts, PartMemory } from '../body-parts.ts';
-import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
+import { type BodyPart, cutParts } from '../request/body-parts.ts';
+import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
-import { RequestPolicy, type RequestPolicyOptions } from '../request-policy.ts';
+import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
+import { createStoreRequests, type RequestSurroundings, type StoreRequests } from '../request/store-requests.ts';
 import { type AzureSettings, createContainerClient } from './azure-client.ts';
 import { azureErrorOf, translateAzure } from './azure-failures.ts';
 import { listBlobs } from './blob-listing.ts';
@@ -24,13 +24,6 @@ const NONCE = 'kafkabackupput';
 const EXISTS = new Set(['BlobAlreadyExists', 'ConditionNotMet', 'TargetConditionNotMet', 'InvalidBlockList']);
 
 const MOST_BLOBS_OF_A_PAGE = 5000;
-
-/** What the request policy reports to and lives by; real time where nothing is given. */
-export interface AzureSurroundings
-  extends Omit<RequestPolicyOptions, 'translate' | 'timeoutMs' | 'patienceMs' | 'maxConcurrency'> {
-  /** Blobs asked for by one request of a listing; the most that the service gives where it is not given. */
-  readonly pageSize?: number;
-}
 
 /** One put: the blob that it would make, and how that one is told from others of its name. */
 interface Put {
@@ -52,26 +45,19 @@ export class AzureObjectStore implements ObjectStore {
   readonly #container: ContainerClient;
   /** In front of every key: empty, or ends with a slash. */
   readonly #prefix: string;
-  readonly #memory: PartMemory;
-  readonly #partsInFlight: AdaptiveLimit;
+  readonly #requests: StoreRequests;
   readonly #pageSize: number;
 
   /** @throws CONFIG_INVALID for an account key of no possible form */
-  constructor(settings: AzureSettings, surroundings: AzureSurroundings = {}) {
-    const { accountName, container, prefix, requests } = settings;
+  constructor(settings: AzureSettings, surroundings: RequestSurroundings = {}) {
+    const { accountName, container } = settings;
     this.#container = createContainerClient(settings);
-    this.#prefix = prefix === '' ? '' : `${prefix}/`;
+    this.#prefix = folderOf(settings.prefix);
     this.description = `azure://${accountName}/${container}/${this.#prefix}`;
-    this.#memory = new PartMemory(requests.partSizeBytes, requests.maxPartsInFlight);
-    this.#partsInFlight = new AdaptiveLimit(requests.maxPartsInFlight);
+    const translate: TranslateFailure = (...failure) => translateAzure({ accountName, container }, ...failure);
+    this.#requests = createStoreRequests(settings.requests, translate, surroundings);
     this.#pageSize = surroundings.pageSize ?? MOST_BLOBS_OF_A_PAGE;
-    this.policy = new RequestPolicy({
-      ...surroundings,
-      translate: (failure, operation, key) => translateAzure({ accountName, container }, failure, operation, key),
-      timeoutMs: requests.requestTimeoutMs,
-      patienceMs: requests.retryTimeoutMs,
-      maxConcurrency: requests.maxConcurrentRequests,
-    });
+    this.policy = this.#requests.policy;
   }
 
   async putIfAbsent(
@@ -79,9 +65,9 @@ export class AzureObjectStore implements ObjectStore {
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<'created' | 'exists'> {
     const put: Put = { blob: this.#blobOf(key), key, nonce: randomBytes(16).toString('hex') };
-    const upload = new BlockUpload({ ...put, policy: this.policy, partsInFlight: this.#partsInFlight });
+    const upload = new BlockUpload({ ...put, policy: this.policy, partsInFlight: this.#requests.partsInFlight });
     try {
-      for await (const part of cutParts(chunks, this.#memory)) {
+      for await (const part of cutParts(chunks, this.#requests.memory)) {
         const outcome = part.isLast && upload.isEmpty ? await this.#putWhole(put, part) : 'absent';
         if (outcome !== 'absent') return outcome;
         await upload.add(part);
@@ -113,9 +99,13 @@ export class AzureObjectStore implements ObjectStore {
 
   async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
     assertKeyPrefix(prefix);
-    const range = { prefix: this.#prefix + prefix, startAfter: startAfter === '' ? '' : this.#prefix + startAfter };
-    const pageSize = this.#pageSize;
-    for await (const { name, ...info } of listBlobs(this.#container, this.policy, { ...range, pageSize })) {
+    const range = {
+      what: prefix,
+      prefix: this.#prefix + prefix,
+      startAfter: startAfter === '' ? '' : this.#prefix + startAfter,
+      pageSize: this.#pageSize,
+    };
+    for await (const { name, ...info } of listBlobs(this.#container, this.policy, range)) {
       const key = name.slice(this.#prefix.length);
       // Others may keep blobs here too.
       if (isObjectKey(key)) yield { key, ...info };

@@ -2,7 +2,7 @@
 // the middle walks down the folders of its starting point and passes over whole folders that come before it.
 
 import type { BlobItem, BlobPrefix, ContainerClient } from '@azure/storage-blob';
-import type { RequestPolicy } from '../request-policy.ts';
+import type { RequestPolicy } from '../request/request-policy.ts';
 
 export interface ListedBlob {
   readonly name: string;
@@ -11,6 +11,8 @@ export interface ListedBlob {
 }
 
 export interface ListingRange {
+  /** What is listed, for messages. */
+  readonly what: string;
   readonly prefix: string;
   /** A name; empty for all. */
   readonly startAfter: string;
@@ -24,12 +26,12 @@ type Page = { readonly items: readonly (BlobItem | BlobPrefix)[]; readonly next:
 export async function* listBlobs(
   container: ContainerClient,
   policy: RequestPolicy,
-  { prefix, startAfter, pageSize }: ListingRange,
+  { what, prefix, startAfter, pageSize }: ListingRange,
 ): AsyncGenerator<ListedBlob> {
   const delimiter = startAfter > prefix && startAfter.startsWith(prefix) ? '/' : undefined;
   if (delimiter === undefined && startAfter > prefix) return;
   for (let next: string | undefined = ''; next !== undefined; ) {
-    const page: Page = await policy.run('ListBlobs', '', (signal) =>
+    const page: Page = await policy.run('ListBlobs', what, (signal) =>
       readPage(container, { prefix, delimiter, next: next ?? '', pageSize }, signal),
     );
     next = page.next;
@@ -37,7 +39,7 @@ export async function* listBlobs(
       if ('properties' in item) {
         if (item.name > startAfter) yield listedBlob(item);
       } else if (item.name > startAfter || startAfter.startsWith(item.name)) {
-        yield* listBlobs(container, policy, { prefix: item.name, startAfter, pageSize });
+        yield* listBlobs(container, policy, { what, prefix: item.name, startAfter, pageSize });
       }
     }
   }

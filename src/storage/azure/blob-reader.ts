@@ -1,11 +1,13 @@
 // Ranges of a blob, read in pieces of 4 MiB beside each other: the most for which the service sends an MD5 of the bytes asked for
-// (`x-ms-range-get-content-md5`). A piece that breaks off is read again, the others are not.
+// (`x-ms-range-get-content-md5`). A piece that breaks off is read again, the others are not. All of them are of one version of the
+// blob: each but the first request asks for that one only (`If-Match`).
 
 import { createHash } from 'node:crypto';
 import type { BlobDownloadResponseParsed, BlockBlobClient } from '@azure/storage-blob';
 import { BackupError } from '../../model/errors.ts';
 import type { ByteRange } from '../object-store.ts';
-import type { RequestPolicy } from '../request-policy.ts';
+import { noBytes, parseContentRange } from '../request/ranged-download.ts';
+import type { RequestPolicy } from '../request/request-policy.ts';
 import { azureErrorOf } from './azure-failures.ts';
 
 const PIECE_BYTES = 4 * 1024 * 1024;
@@ -21,6 +23,14 @@ export interface BlobSource {
 interface Extent {
   readonly position: number;
   readonly maxBytes: number;
+  /** Entity tag of the blob; undefined where nothing is known of it yet. */
+  readonly version: string | undefined;
+}
+
+/** The memory for a whole extent, of which the first piece has arrived. */
+interface Begun {
+  readonly target: Uint8Array;
+  readonly version: string | undefined;
 }
 
 /** See ObjectStore.get. @throws STORE_CHECKSUM_MISMATCH when other bytes arrived than were sent */
@@ -32,28 +42,33 @@ export async function readBlob(
   const extent = await extentOf(source, range);
   if (extent === undefined) return undefined;
   const maxBytes = Math.min(extent.maxBytes, into?.byteLength ?? extent.maxBytes);
-  if (maxBytes === 0)
-    return (await sizeOf(source)) === undefined ? undefined : (into ?? new Uint8Array(0)).subarray(0, 0);
-  const first = await readFirstPiece(source, { position: extent.position, maxBytes }, into);
-  if (first === undefined) return undefined;
-  await readOtherPieces(source, extent.position, first);
-  return first;
+  if (maxBytes === 0) return (await propertiesOf(source)) === undefined ? undefined : noBytes(into);
+  const begun = await readFirstPiece(source, { ...extent, maxBytes }, into);
+  if (begun === undefined) return undefined;
+  await readOtherPieces(source, extent.position, begun);
+  return begun.target;
 }
 
 /** Where a range begins; a blob's last bytes can only be asked for by their position. Undefined when there is no blob. */
 async function extentOf(source: BlobSource, range: ByteRange | undefined): Promise<Extent | undefined> {
-  if (range === undefined) return { position: 0, maxBytes: Number.MAX_SAFE_INTEGER };
-  if ('position' in range) return { position: range.position, maxBytes: range.sizeBytes };
-  const sizeBytes = await sizeOf(source);
-  if (sizeBytes === undefined) return undefined;
-  const maxBytes = Math.min(sizeBytes, range.suffixBytes);
-  return { position: sizeBytes - maxBytes, maxBytes };
+  const version = undefined;
+  if (range === undefined) return { position: 0, maxBytes: Number.MAX_SAFE_INTEGER, version };
+  if ('position' in range) return { position: range.position, maxBytes: range.sizeBytes, version };
+  const found = await propertiesOf(source);
+  if (found === undefined) return undefined;
+  const maxBytes = Math.min(found.sizeBytes, range.suffixBytes);
+  return { position: found.sizeBytes - maxBytes, maxBytes, version: found.version };
 }
 
-function sizeOf({ blob, key, policy }: BlobSource): Promise<number | undefined> {
+function propertiesOf({
+  blob,
+  key,
+  policy,
+}: BlobSource): Promise<{ readonly sizeBytes: number; readonly version: string | undefined } | undefined> {
   return policy.run('GetBlobProperties', key, async (abortSignal) => {
     try {
-      return (await blob.getProperties({ abortSignal })).contentLength ?? 0;
+      const { contentLength = 0, etag } = await blob.getProperties({ abortSignal });
+      return { sizeBytes: contentLength, version: etag };
     } catch (error) {
       if (azureErrorOf(error).code === 'BlobNotFound') return undefined;
       throw error;
@@ -61,38 +76,38 @@ function sizeOf({ blob, key, policy }: BlobSource): Promise<number | undefined> 
   });
 }
 
-/** The memory for the whole extent, its first piece filled. Undefined when there is no blob. */
+/** Undefined when there is no blob. */
 function readFirstPiece(
   source: BlobSource,
-  { position, maxBytes }: Extent,
+  { position, maxBytes, version }: Extent,
   into: Uint8Array | undefined,
-): Promise<Uint8Array | undefined> {
-  const { blob, key, policy } = source;
-  return policy.run('GetBlob', key, async (abortSignal) => {
+): Promise<Begun | undefined> {
+  return source.policy.run('GetBlob', source.key, async (abortSignal) => {
     try {
       const count = Math.min(maxBytes, PIECE_BYTES);
-      const response = await download(blob, position, count, abortSignal);
-      const foundBytes = Math.max(0, Math.min(maxBytes, totalOf(response) - position));
+      const response = await download(source, { position, count, version }, abortSignal);
+      const totalBytes = parseContentRange(response.contentRange)?.total ?? response.contentLength ?? 0;
+      const foundBytes = Math.max(0, Math.min(maxBytes, totalBytes - position));
       const target = into?.subarray(0, foundBytes) ?? Buffer.allocUnsafe(foundBytes);
-      await receive(response, target.subarray(0, Math.min(count, foundBytes)), key, abortSignal);
-      return target;
+      await receive(response, target.subarray(0, Math.min(count, foundBytes)), source.key, abortSignal);
+      return { target, version: response.etag };
     } catch (error) {
       const { status, code } = azureErrorOf(error);
       if (code === 'BlobNotFound') return undefined;
       // There is a blob, but it ends before the range begins.
-      if (status === 416) return into?.subarray(0, 0) ?? new Uint8Array(0);
+      if (status === 416) return { target: noBytes(into), version };
       throw error;
     }
   });
 }
 
-async function readOtherPieces({ blob, key, policy }: BlobSource, position: number, target: Uint8Array): Promise<void> {
+async function readOtherPieces(source: BlobSource, position: number, { target, version }: Begun): Promise<void> {
   const pieces = piecesAfterFirst(target);
   const readers = Array.from({ length: PIECES_AT_ONCE }, async () => {
     for (const { at, bytes } of pieces) {
-      await policy.run('GetBlob', key, async (abortSignal) => {
-        const response = await download(blob, position + at, bytes.byteLength, abortSignal);
-        await receive(response, bytes, key, abortSignal);
+      await source.policy.run('GetBlob', source.key, async (abortSignal) => {
+        const piece = { position: position + at, count: bytes.byteLength, version };
+        await receive(await download(source, piece, abortSignal), bytes, source.key, abortSignal);
       });
     }
   });
@@ -108,18 +123,26 @@ function* piecesAfterFirst(target: Uint8Array): Generator<{ readonly at: number;
   }
 }
 
-function download(
-  blob: BlockBlobClient,
-  position: number,
-  count: number,
-  abortSignal: AbortSignal,
-): Promise<BlobDownloadResponseParsed> {
-  return blob.download(position, count, { abortSignal, rangeGetContentMD5: true, maxRetryRequests: 0 });
+interface Piece {
+  readonly position: number;
+  readonly count: number;
+  readonly version: string | undefined;
 }
 
-/** Size of the whole blob: `bytes 0-99/1234`. */
-function totalOf({ contentRange, contentLength }: BlobDownloadResponseParsed): number {
-  return Number(contentRange?.split('/')[1] ?? contentLength ?? 0);
+async function download(
+  { blob, key }: BlobSource,
+  { position, count, version }: Piece,
+  abortSignal: AbortSignal,
+): Promise<BlobDownloadResponseParsed> {
+  try {
+    return await blob.download(position, count, {
+      ...{ abortSignal, rangeGetContentMD5: true, maxRetryRequests: 0 },
+      ...(version === undefined ? {} : { conditions: { ifMatch: version } }),
+    });
+  } catch (error) {
+    if (azureErrorOf(error).status !== 412) throw error;
+    throw new BackupError('STORE_UNSUITABLE', `GetBlob ${key}: changed while it was read`, { context: { key } });
+  }
 }
 
 async function receive(

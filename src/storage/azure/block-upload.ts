@@ -4,9 +4,10 @@
 
 import { createHash } from 'node:crypto';
 import type { BlockBlobClient } from '@azure/storage-blob';
-import type { AdaptiveLimit } from '../adaptive-limit.ts';
-import type { BodyPart } from '../body-parts.ts';
-import type { RequestPolicy } from '../request-policy.ts';
+import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
+import type { BodyPart } from '../request/body-parts.ts';
+import type { RequestPolicy } from '../request/request-policy.ts';
+import { sendPart } from '../request/store-requests.ts';
 
 export interface BlockUploadContext {
   readonly blob: BlockBlobClient;
@@ -63,21 +64,16 @@ export class BlockUpload {
     await Promise.all(this.#staging);
   }
 
-  async #stage(id: string, { bytes, release }: BodyPart): Promise<void> {
+  async #stage(id: string, part: BodyPart): Promise<void> {
     const { blob, key, policy } = this.#context;
+    const { bytes } = part;
     const transactionalContentMD5 = md5(bytes);
-    let attempts = 0;
-    await policy.run(
-      'PutBlock',
+    await sendPart(policy, part, {
+      operation: 'PutBlock',
       key,
-      (abortSignal) => {
-        attempts += 1;
-        return blob.stageBlock(id, bytes, bytes.byteLength, { abortSignal, transactionalContentMD5 });
-      },
-      this.#failed.signal,
-    );
-    // After a request that was cut off, its socket may still read from the memory.
-    if (attempts === 1) release();
+      attempt: (abortSignal) => blob.stageBlock(id, bytes, bytes.byteLength, { abortSignal, transactionalContentMD5 }),
+      signal: this.#failed.signal,
+    });
   }
 
   /** All ids of one blob must be of one length; 50,000 blocks are the most that it can have. */

@@ -5,7 +5,7 @@
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { isObjectKey } from '../object-key.ts';
 import type { UnfinishedUpload } from '../object-store.ts';
-import type { RequestPolicy } from '../request-policy.ts';
+import type { RequestPolicy } from '../request/request-policy.ts';
 import { azureErrorOf } from './azure-failures.ts';
 
 export interface AzureUploadPlace {

@@ -9,8 +9,8 @@ import { Readable } from 'node:stream';
 import { Storage } from '@google-cloud/storage';
 import { type AuthClient, JWT, PassThroughClient } from 'google-auth-library';
 import { BackupError } from '../../model/errors.ts';
-import { createHttpsAgent } from '../https-agent.ts';
-import type { RequestSettings } from '../request-policy.ts';
+import { createHttpsAgent } from '../request/https-agent.ts';
+import type { RequestSettings } from '../request/request-policy.ts';
 
 /** How to reach one bucket. */
 export interface GcsSettings {

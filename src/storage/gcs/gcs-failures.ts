@@ -2,21 +2,22 @@
 // (cloud.google.com/storage/docs/json_api/v1/status-codes), or by what the connection or the login said. The SDK's error is not
 // kept as the cause: it holds the request with its token.
 
-import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
-import { CERTIFICATE_REFUSED } from '../https-agent.ts';
-import type { RequestFailure } from '../request-policy.ts';
+import { messageOf } from '../../model/errors.ts';
+import {
+  DAMAGED,
+  firstLine,
+  type Meaning,
+  meaningOfSilence,
+  meaningOfStatus,
+  requestFailure,
+  type StoreAnswer,
+} from '../request/request-failure.ts';
+import type { RequestFailure } from '../request/request-policy.ts';
 
-/** An answer of the store or of the token service, or the lack of one. */
-interface GcsError {
-  /** HTTP status; undefined when nothing was answered. */
-  readonly status: number | undefined;
-  /** Reason in the answer, such as `rateLimitExceeded`, or code of the connection, such as `ECONNREFUSED`. */
-  readonly reason: string;
-  readonly message: string;
+/** An answer of the store or of the token service; its code is the reason in the answer, such as `rateLimitExceeded`. */
+interface GcsError extends StoreAnswer {
   readonly retryAfter: string | null;
 }
-
-type Meaning = readonly [kind: RequestFailure['kind'], code: ErrorCode, remedy: string];
 
 const CREDENTIALS = 'Check service_account_path, or the application default credentials.';
 const PERMISSIONS = 'Grant the role Storage Object User (roles/storage.objectUser) on the bucket.';
@@ -35,7 +36,6 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   quotaExceeded: ['throttled', 'STORE_FULL', 'A quota of the project is used up.'],
   ENOENT: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
   EACCES: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
-  ENOTFOUND: ['unavailable', 'STORE_UNAVAILABLE', 'There is no such host: check storage.endpoint.'],
 };
 
 const NO_SUCH_BUCKET = /bucket does not exist/i;
@@ -65,8 +65,8 @@ export function gcsErrorOf(failure: unknown): GcsError {
   const message = said?.message ?? answer.error_description ?? (messageOf(failure) || 'no reason was given');
   return {
     status: response?.status,
-    reason: codes.find((code) => typeof code === 'string') ?? '',
-    message: (message.split('\n')[0] ?? '').trim().replace(/\.$/, '').slice(0, 300),
+    code: codes.find((code) => typeof code === 'string') ?? '',
+    message: firstLine(message),
     retryAfter: response?.headers?.get('retry-after') ?? null,
   };
 }
@@ -80,52 +80,26 @@ export function isObjectAbsent(failure: unknown): boolean {
 /** @param key empty where the request is about the bucket */
 export function translateGcs(bucket: string, failure: unknown, operation: string, key: string): RequestFailure {
   const found = gcsErrorOf(failure);
-  const [kind, code, remedy] = meaningOf(found, failure);
-  const said = [
-    found.status === undefined ? '' : `HTTP ${found.status}`,
-    found.message.includes(found.reason) ? '' : found.reason,
-    found.message,
-  ];
-  const target = key === '' ? `bucket ${bucket}` : `${key} in bucket ${bucket}`;
-  const parts = said.filter((part) => part !== '').join(' ');
-  const message = `${operation} ${target}: ${parts}${remedy === '' ? '' : `. ${remedy}`}`;
-  const retryAfterMs = Number(found.retryAfter ?? Number.NaN) * 1000;
-  return {
-    kind,
-    error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
-    ...(retryAfterMs >= 0 ? { retryAfterMs } : {}),
-  };
+  const request = { operation, key, place: `bucket ${bucket}`, retryAfter: found.retryAfter };
+  return requestFailure(request, found, meaningOf(found, failure));
 }
 
-function meaningOf({ status, reason, message }: GcsError, failure: unknown): Meaning {
+function meaningOf(found: GcsError, failure: unknown): Meaning {
+  const { status, code, message } = found;
   if (CLOCK.test(message)) return ['refused', 'STORE_AUTHENTICATION_FAILED', 'Set the clock of this host right.'];
-  if (Object.hasOwn(MEANINGS, reason)) return MEANINGS[reason] ?? ['refused', 'STORE_UNSUITABLE', ''];
-  if (CERTIFICATE_REFUSED.test(reason)) {
-    return [
-      'refused',
-      'STORE_UNSUITABLE',
-      'Name the authority that signed its certificate in storage.ssl_ca_location.',
-    ];
+  if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
+  if (status === undefined) {
+    const silence = meaningOfSilence(found, failure, 'storage.endpoint');
+    // What has a code came from the connection; what has none, from the library that logs in.
+    const isLogin = code === '' && silence[0] === 'unavailable';
+    return isLogin ? ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS] : silence;
   }
-  if (status === undefined) return unanswered(reason, failure);
   // Where an object is not there, that is an answer and no failure.
   if (status === 404) return ['refused', 'STORE_UNSUITABLE', NO_BUCKET];
   if (status === 401) return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
   if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', PERMISSIONS];
-  if (status === 400 && CHECKSUM.test(message)) {
-    return ['refused', 'STORE_CHECKSUM_MISMATCH', 'The bytes that arrived are not those that were sent.'];
-  }
-  if (status === 429) return ['throttled', 'STORE_UNAVAILABLE', ''];
-  if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
-  return ['refused', 'STORE_UNSUITABLE', ''];
-}
-
-/** What has a code came from the connection; what has none, from the library that logs in. */
-function unanswered(reason: string, failure: unknown): Meaning {
-  // A defect of ours is no weather.
-  if (failure instanceof TypeError || failure instanceof RangeError) return ['refused', 'STORE_UNSUITABLE', ''];
-  if (reason !== '') return ['unavailable', 'STORE_UNAVAILABLE', ''];
-  return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
+  if (status === 400 && CHECKSUM.test(message)) return DAMAGED;
+  return meaningOfStatus(status);
 }
 
 /** An answer to a request for bytes comes as text. */

@@ -5,13 +5,19 @@
 import { randomBytes } from 'node:crypto';
 import { BackupError } from '../../model/errors.ts';
 import { crc32c } from '../../record/crc32c.ts';
-import { AdaptiveLimit } from '../adaptive-limit.ts';
-import { type BodyPart, cutParts, PartMemory } from '../body-parts.ts';
-import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
+import { type BodyPart, cutParts } from '../request/body-parts.ts';
+import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
-import { RequestPolicy, type RequestPolicyOptions } from '../request-policy.ts';
+import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
+import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
+import {
+  createStoreRequests,
+  type RequestSurroundings,
+  sendPart,
+  type StoreRequests,
+} from '../request/store-requests.ts';
 import { createGcsClient, type GcsResponse, type GcsSettings, type SendGcsRequest } from './gcs-client.ts';
-import { crc32cText, GcsDownload } from './gcs-download.ts';
+import { askGcs, crc32cText } from './gcs-download.ts';
 import { isObjectAbsent, translateGcs } from './gcs-failures.ts';
 import { type ObjectResource, ResumableUpload } from './resumable-upload.ts';
 
@@ -20,13 +26,6 @@ const NONCE = 'kafka-backup-put';
 /** All chunks of a resumable upload but the last are multiples of it. */
 const CHUNK_UNIT_BYTES = 256 * 1024;
 const MOST_OBJECTS_OF_A_PAGE = 1000;
-
-/** What the request policy reports to and lives by; real time where nothing is given. */
-export interface GcsSurroundings
-  extends Omit<RequestPolicyOptions, 'translate' | 'timeoutMs' | 'patienceMs' | 'maxConcurrency'> {
-  /** Objects asked for by one request of a listing; the most that the store gives where it is not given. */
-  readonly pageSize?: number;
-}
 
 interface StoredObject extends ObjectResource {
   readonly name: string;
@@ -46,28 +45,21 @@ export class GcsObjectStore implements ObjectStore {
   readonly #objects: string;
   /** In front of every key: empty, or ends with a slash. */
   readonly #prefix: string;
-  readonly #memory: PartMemory;
-  readonly #partsInFlight: AdaptiveLimit;
+  readonly #requests: StoreRequests;
   readonly #pageSize: number;
 
   /** @throws CONFIG_INVALID for a key file that is none */
-  constructor(settings: GcsSettings, surroundings: GcsSurroundings = {}) {
-    const { bucket, prefix, requests } = settings;
+  constructor(settings: GcsSettings, surroundings: RequestSurroundings = {}) {
+    const { bucket, requests } = settings;
     this.#send = createGcsClient(settings);
     this.#objects = `/storage/v1/b/${encodeURIComponent(bucket)}/o`;
-    this.#prefix = prefix === '' ? '' : `${prefix}/`;
+    this.#prefix = folderOf(settings.prefix);
     this.description = `gs://${bucket}/${this.#prefix}`;
-    const partBytes = Math.max(1, Math.floor(requests.partSizeBytes / CHUNK_UNIT_BYTES)) * CHUNK_UNIT_BYTES;
-    this.#memory = new PartMemory(partBytes, requests.maxPartsInFlight);
-    this.#partsInFlight = new AdaptiveLimit(requests.maxPartsInFlight);
+    const partSizeBytes = Math.max(1, Math.floor(requests.partSizeBytes / CHUNK_UNIT_BYTES)) * CHUNK_UNIT_BYTES;
+    const translate: TranslateFailure = (...failure) => translateGcs(bucket, ...failure);
+    this.#requests = createStoreRequests({ ...requests, partSizeBytes }, translate, surroundings);
     this.#pageSize = surroundings.pageSize ?? MOST_OBJECTS_OF_A_PAGE;
-    this.policy = new RequestPolicy({
-      ...surroundings,
-      translate: (failure, operation, key) => translateGcs(bucket, failure, operation, key),
-      timeoutMs: requests.requestTimeoutMs,
-      patienceMs: requests.retryTimeoutMs,
-      maxConcurrency: requests.maxConcurrentRequests,
-    });
+    this.policy = this.#requests.policy;
   }
 
   async putIfAbsent(
@@ -78,7 +70,7 @@ export class GcsObjectStore implements ObjectStore {
     const nonce = randomBytes(16).toString('hex');
     let upload: ResumableUpload | undefined;
     try {
-      for await (const part of cutParts(chunks, this.#memory)) {
+      for await (const part of cutParts(chunks, this.#requests.memory)) {
         if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part);
         upload ??= await this.#beginUpload(key, nonce);
         if (upload === undefined) return await this.#whose(key, nonce, undefined);
@@ -96,11 +88,8 @@ export class GcsObjectStore implements ObjectStore {
 
   async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     assertObjectKey(key);
-    if (range !== undefined && ('suffixBytes' in range ? range.suffixBytes : range.sizeBytes) === 0) {
-      const found = await this.head(key);
-      return found === undefined ? undefined : (into ?? new Uint8Array(0)).subarray(0, 0);
-    }
-    const download = new GcsDownload({ send: this.#send, url: this.#urlOf(key), name: key, range, into });
+    if (range !== undefined && lengthOf(range) === 0) return (await this.head(key)) && noBytes(into);
+    const download = new RangedDownload({ ask: askGcs(this.#send, this.#urlOf(key), key), name: key, range, into });
     const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal));
     return found === 'absent' ? undefined : download.bytes();
   }
@@ -165,7 +154,8 @@ export class GcsObjectStore implements ObjectStore {
   }
 
   /** Description and bytes in one request (`uploadType=multipart`, RFC 2387). */
-  async #putWhole(key: string, nonce: string, { bytes, release }: BodyPart): Promise<'created' | 'exists'> {
+  async #putWhole(key: string, nonce: string, part: BodyPart): Promise<'created' | 'exists'> {
+    const { bytes } = part;
     const boundary = `part-${nonce}`;
     const object = JSON.stringify({ ...this.#newObject(key, nonce), crc32c: crc32cText(crc32c(bytes)) });
     const body = [
@@ -174,18 +164,14 @@ export class GcsObjectStore implements ObjectStore {
       bytes,
       Buffer.from(`\r\n--${boundary}--\r\n`),
     ];
-    let attempts = 0;
-    const { status } = await this.policy.run('InsertObject', key, (signal) => {
-      attempts += 1;
-      return this.#send({
+    const attempt = (signal: AbortSignal): Promise<GcsResponse> =>
+      this.#send({
         ...{ method: 'POST', url: `/upload${this.#objects}`, responseType: 'json', answers: [412], signal },
         params: { uploadType: 'multipart', ifGenerationMatch: '0' },
         headers: { 'content-type': `multipart/related; boundary=${boundary}` },
         body,
       });
-    });
-    // After a request that was cut off, its socket may still read from the memory.
-    if (attempts === 1) release();
+    const { status } = await sendPart(this.policy, part, { operation: 'InsertObject', key, attempt });
     return status === 412 ? await this.#whose(key, nonce, undefined) : 'created';
   }
 
@@ -193,7 +179,7 @@ export class GcsObjectStore implements ObjectStore {
     return ResumableUpload.begin({
       send: this.#send,
       policy: this.policy,
-      partsInFlight: this.#partsInFlight,
+      partsInFlight: this.#requests.partsInFlight,
       key,
       url: `/upload${this.#objects}`,
       object: this.#newObject(key, nonce),

@@ -4,9 +4,10 @@
 
 import { BackupError, errorOf } from '../../model/errors.ts';
 import { crc32c } from '../../record/crc32c.ts';
-import type { AdaptiveLimit } from '../adaptive-limit.ts';
-import type { BodyPart } from '../body-parts.ts';
-import type { RequestPolicy } from '../request-policy.ts';
+import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
+import type { BodyPart } from '../request/body-parts.ts';
+import type { RequestPolicy } from '../request/request-policy.ts';
+import { sendPart } from '../request/store-requests.ts';
 import type { GcsResponse, SendGcsRequest } from './gcs-client.ts';
 import { crc32cText } from './gcs-download.ts';
 
@@ -128,19 +129,15 @@ export class ResumableUpload {
 
   async #send(part: BodyPart, position: number): Promise<void> {
     const { policy, key } = this.#options;
-    let attempts = 0;
-    await policy.run(
-      'UploadChunk',
+    await sendPart(policy, part, {
+      operation: 'UploadChunk',
       key,
-      async (signal) => {
-        attempts += 1;
-        const storedBytes = attempts === 1 ? position : await this.#ask(part, position, signal);
+      attempt: async (signal, number) => {
+        const storedBytes = number === 1 ? position : await this.#ask(part, position, signal);
         if (this.#outcome === undefined) await this.#sendFrom(storedBytes, part, position, signal);
       },
-      this.#cancel.signal,
-    );
-    // After a request that was cut off, its socket may still read from the memory.
-    if (attempts === 1) part.release();
+      signal: this.#cancel.signal,
+    });
   }
 
   /** Sends what the store does not have yet; it may keep less of a chunk than it was sent. */

@@ -3,8 +3,8 @@
 
 import { Agent } from 'node:http';
 import { S3Client } from '@aws-sdk/client-s3';
-import { createHttpsAgent } from '../https-agent.ts';
-import type { RequestSettings } from '../request-policy.ts';
+import { createHttpsAgent } from '../request/https-agent.ts';
+import type { RequestSettings } from '../request/request-policy.ts';
 
 /** How to reach one bucket. */
 export interface S3Settings {

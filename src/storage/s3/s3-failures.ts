@@ -2,17 +2,20 @@
 // (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; codes of MinIO and versitygw where they have their own).
 // The SDK's error is not kept as the cause: it holds the request with its signature.
 
-import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
-import { CERTIFICATE_REFUSED } from '../https-agent.ts';
-import type { RequestFailure } from '../request-policy.ts';
+import { messageOf } from '../../model/errors.ts';
+import {
+  DAMAGED,
+  firstLine,
+  type Meaning,
+  meaningOfSilence,
+  meaningOfStatus,
+  requestFailure,
+  secondsAhead,
+  type StoreAnswer,
+} from '../request/request-failure.ts';
+import type { RequestFailure } from '../request/request-policy.ts';
 
-/** An answer of the store, or the lack of one. */
-interface S3Error {
-  /** The store's code, such as `NoSuchBucket`, or that of the connection, such as `ECONNREFUSED`. */
-  readonly code: string;
-  /** HTTP status; undefined when nothing was answered. */
-  readonly status: number | undefined;
-  readonly message: string;
+interface S3Error extends StoreAnswer {
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -23,12 +26,12 @@ export interface S3Place {
   readonly region: string | null;
 }
 
-type Meaning = readonly [kind: RequestFailure['kind'], code: ErrorCode, remedy: string];
-
 const CREDENTIALS = 'Check access_key, secret_key and session_token, or those of the environment.';
 const EXPIRED = 'The token has expired: get a new one, or leave the keys to the default chain, which renews them.';
+const ROLE = 'Check the role (AWS_ROLE_ARN), and that its trust policy names the identity of this host.';
 const NO_CHECKSUMS = 'If this store knows no checksums, set storage.checksum: when_required.';
-const DAMAGED: Meaning = ['refused', 'STORE_CHECKSUM_MISMATCH', 'The bytes that arrived are not those that were sent.'];
+
+const NO_LOCK: Meaning = ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'];
 
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
@@ -39,13 +42,19 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ExpiredToken: ['refused', 'STORE_AUTHENTICATION_FAILED', EXPIRED],
   ExpiredTokenException: ['refused', 'STORE_AUTHENTICATION_FAILED', EXPIRED],
   TokenRefreshRequired: ['refused', 'STORE_AUTHENTICATION_FAILED', EXPIRED],
+  // Of a file that the login needs.
+  ENOENT: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  EACCES: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
+  InvalidIdentityToken: ['refused', 'STORE_AUTHENTICATION_FAILED', ROLE],
+  IDPRejectedClaim: ['refused', 'STORE_AUTHENTICATION_FAILED', ROLE],
+  IDPCommunicationError: ['unavailable', 'STORE_UNAVAILABLE', ''],
   NoSuchBucket: ['refused', 'STORE_UNSUITABLE', 'Create the bucket, or mend storage.bucket.'],
   InvalidBucketName: ['refused', 'STORE_UNSUITABLE', 'Mend storage.bucket: no bucket can have this name.'],
   NotImplemented: ['refused', 'STORE_UNSUITABLE', `The store lacks something that is needed. ${NO_CHECKSUMS}`],
   InvalidTag: ['refused', 'STORE_UNSUITABLE', 'Mend storage.tags.'],
   InvalidStorageClass: ['refused', 'STORE_UNSUITABLE', 'Mend storage.storage_class.'],
-  ObjectLockConfigurationNotFoundError: ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'],
-  InvalidBucketObjectLockConfiguration: ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'],
+  ObjectLockConfigurationNotFoundError: NO_LOCK,
+  InvalidBucketObjectLockConfiguration: NO_LOCK,
   'KMS.NotFoundException': ['refused', 'STORE_UNSUITABLE', 'Mend storage.kms_key_id: there is no such key.'],
   'KMS.DisabledException': ['refused', 'STORE_UNSUITABLE', 'Enable the KMS key of the bucket or of kms_key_id.'],
   InvalidObjectState: ['refused', 'STORE_REFUSED', 'The object was moved to an archive: restore it there first.'],
@@ -74,6 +83,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 };
 
 /** The answer to a HEAD has no body, so it names no more than the status. */
+const UNNAMED = /^(UnknownError|BadRequest|\d*)$/;
 const ABSENT: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound']);
 const WRONG_REGION = new Set([
   'PermanentRedirect',
@@ -83,6 +93,8 @@ const WRONG_REGION = new Set([
 ]);
 /** How the SDK ends a body that does not have the checksum that came with it. */
 const BODY_MISMATCH = /^Checksum mismatch/;
+/** What the token service says of a role that may not be had. */
+const ROLE_DENIED = /\bsts:Assume/;
 const NO_REGION = /^Region is missing/;
 
 /** The parts of an error of the SDK that say what happened. */
@@ -98,7 +110,7 @@ export function s3ErrorOf(failure: unknown): S3Error {
   return {
     code: typeof code === 'string' ? code : '',
     status: error.$metadata?.httpStatusCode,
-    message: (messageOf(failure).split('\n')[0] ?? '').trim().slice(0, 300),
+    message: firstLine(messageOf(failure)),
     headers: error.$response?.headers ?? {},
   };
 }
@@ -111,66 +123,58 @@ export function isAbsent(failure: unknown): boolean {
 /** @param key empty where the request is about the bucket */
 export function translateS3(place: S3Place, failure: unknown, operation: string, key: string): RequestFailure {
   const found = s3ErrorOf(failure);
-  const [kind, code, remedy] = meaningOf(found, place, operation);
-  const said = [found.status === undefined ? '' : `HTTP ${found.status}`, found.code, found.message];
-  const target = key === '' ? `bucket ${place.bucket}` : `${key} in bucket ${place.bucket}`;
-  const parts = said.filter((part, index) => part !== '' && said.indexOf(part) === index);
-  const message = `${operation} ${target}: ${parts.join(' ')}${remedy === '' ? '' : `. ${remedy}`}`;
-  const retryAfterMs = retryAfter(found.headers['retry-after']);
-  return {
-    kind,
-    error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  };
+  const retryAfter = found.headers['retry-after'];
+  const request = { operation, key, place: `bucket ${place.bucket}`, retryAfter };
+  return requestFailure(request, found, meaningOf(found, failure, { place, operation }));
 }
 
-function meaningOf(found: S3Error, place: S3Place, operation: string): Meaning {
+interface Asked {
+  readonly place: S3Place;
+  readonly operation: string;
+}
+
+function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked): Meaning {
   const { code, status, message, headers } = found;
   if (BODY_MISMATCH.test(message)) return DAMAGED;
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
   if (code === 'RequestTimeTooSkewed') return skewed(headers['date']);
   if (WRONG_REGION.has(code) || status === 301 || status === 307) return wrongRegion(found, place);
   if (NO_REGION.test(message)) return ['refused', 'STORE_UNSUITABLE', 'Set storage.region.'];
-  if (CERTIFICATE_REFUSED.test(code)) {
-    return [
-      'refused',
-      'STORE_UNSUITABLE',
-      'Name the authority that signed its certificate in storage.ssl_ca_location.',
-    ];
+  if (ROLE_DENIED.test(message)) return ['refused', 'STORE_AUTHENTICATION_FAILED', ROLE];
+  if (status === 400 && operation === 'HeadObject' && UNNAMED.test(code)) return unnamed(found, place);
+  if (status === undefined) {
+    return meaningOfSilence(found, failure, 'storage.endpoint, storage.region and storage.bucket');
   }
-  if (status === undefined) return unanswered(found);
   if (status === 401) return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
   if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', permissionFor(operation)];
   if (status === 404 && operation === 'ListObjectsV2') {
     return ['refused', 'STORE_UNSUITABLE', 'Check storage.bucket and storage.endpoint.'];
   }
-  if (status === 429 || status === 503) return ['throttled', 'STORE_UNAVAILABLE', ''];
+  if (status === 503) return ['throttled', 'STORE_UNAVAILABLE', ''];
   if (status === 507) return ['unavailable', 'STORE_FULL', ''];
   if (status === 501)
     return ['refused', 'STORE_UNSUITABLE', `The store lacks something that is needed. ${NO_CHECKSUMS}`];
-  if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
-  if (/object ?lock/i.test(message)) return ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'];
-  if (/checksum/i.test(message)) return ['refused', 'STORE_UNSUITABLE', NO_CHECKSUMS];
-  return ['refused', 'STORE_UNSUITABLE', ''];
-}
-
-function unanswered({ code }: S3Error): Meaning {
-  // A defect of ours is no weather.
-  if (code === 'TypeError' || code === 'RangeError') return ['refused', 'STORE_UNSUITABLE', ''];
-  const remedy =
-    code === 'ENOTFOUND' ? 'There is no such host: check storage.endpoint, storage.region and storage.bucket.' : '';
-  return ['unavailable', 'STORE_UNAVAILABLE', remedy];
+  if (status < 500 && /object ?lock/i.test(message)) return NO_LOCK;
+  if (status < 500 && /checksum/i.test(message)) return ['refused', 'STORE_UNSUITABLE', NO_CHECKSUMS];
+  return meaningOfStatus(status);
 }
 
 /** The SDK corrects its own clock by the answer, so the next attempt may well be let in. */
 function skewed(date: string | undefined): Meaning {
-  const seconds = Math.round((Date.now() - Date.parse(date ?? '')) / 1000);
-  const by = Number.isNaN(seconds) ? '' : `: it is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead' : 'behind'}`;
+  const seconds = secondsAhead(date);
+  const by = seconds === undefined ? '' : `: it is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead' : 'behind'}`;
   return [
     'unavailable',
     'STORE_UNAVAILABLE',
     `The clock of this host differs from that of the store${by}. Set it right.`,
   ];
+}
+
+/** S3 answers 400 to a HEAD by a token that has ended, and by whoever takes the bucket to be in another region. */
+function unnamed(found: S3Error, place: S3Place): Meaning {
+  const region = found.headers['x-amz-bucket-region'];
+  if (region !== undefined && place.region !== null && region !== place.region) return wrongRegion(found, place);
+  return ['refused', 'STORE_AUTHENTICATION_FAILED', `Most likely: ${EXPIRED}`];
 }
 
 function wrongRegion({ headers, message }: S3Error, { region }: S3Place): Meaning {
@@ -199,11 +203,4 @@ const PERMISSIONS: Readonly<Record<string, string>> = {
 
 function permissionFor(operation: string): string {
   return `The credentials need ${PERMISSIONS[operation] ?? 'this permission'}; encryption with KMS also needs kms:GenerateDataKey and kms:Decrypt.`;
-}
-
-/** Seconds or a date (RFC 9110 10.2.3), in milliseconds from now. */
-function retryAfter(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

@@ -12,9 +12,10 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { BackupError, errorOf } from '../../model/errors.ts';
-import type { AdaptiveLimit } from '../adaptive-limit.ts';
-import type { BodyPart } from '../body-parts.ts';
-import type { RequestPolicy } from '../request-policy.ts';
+import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
+import type { BodyPart } from '../request/body-parts.ts';
+import type { RequestPolicy } from '../request/request-policy.ts';
+import { sendPart } from '../request/store-requests.ts';
 import { crc32Header } from './crc32-header.ts';
 import { s3ErrorOf } from './s3-failures.ts';
 
@@ -121,18 +122,12 @@ export class S3MultipartUpload {
     const { client, policy, key, sendsChecksums } = this.#options;
     const checksum = sendsChecksums ? { ChecksumCRC32: crc32Header(crc32(part.bytes)) } : {};
     const command = new UploadPartCommand({ ...this.#target, PartNumber: number, Body: part.bytes, ...checksum });
-    let attempts = 0;
-    const { ETag } = await policy.run(
-      'UploadPart',
+    const { ETag } = await sendPart(policy, part, {
+      operation: 'UploadPart',
       key,
-      (signal) => {
-        attempts += 1;
-        return client.send(command, { abortSignal: signal });
-      },
-      this.#cancel.signal,
-    );
+      attempt: (signal) => client.send(command, { abortSignal: signal }),
+      signal: this.#cancel.signal,
+    });
     this.#parts[number - 1] = { PartNumber: number, ...(ETag === undefined ? {} : { ETag }), ...checksum };
-    // After a request that was cut off, its socket may still read from the memory.
-    if (attempts === 1) part.release();
   }
 }

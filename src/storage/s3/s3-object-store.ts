@@ -13,14 +13,20 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { BackupError } from '../../model/errors.ts';
-import { AdaptiveLimit } from '../adaptive-limit.ts';
-import { type BodyPart, cutParts, PartMemory } from '../body-parts.ts';
-import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
+import { type BodyPart, cutParts } from '../request/body-parts.ts';
+import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
-import { RequestPolicy, type RequestPolicyOptions } from '../request-policy.ts';
+import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
+import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
+import {
+  createStoreRequests,
+  type RequestSurroundings,
+  sendPart,
+  type StoreRequests,
+} from '../request/store-requests.ts';
 import { crc32Header } from './crc32-header.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
-import { S3Download } from './s3-download.ts';
+import { askS3 } from './s3-download.ts';
 import { isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
 import { S3MultipartUpload } from './s3-multipart-upload.ts';
 import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unfinished-uploads.ts';
@@ -29,9 +35,6 @@ import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unf
 const NONCE = 'kafka-backup-put';
 const DAY_MS = 86_400_000;
 
-/** What the request policy reports to and lives by; real time where nothing is given. */
-export type S3Surroundings = Omit<RequestPolicyOptions, 'translate' | 'timeoutMs' | 'patienceMs' | 'maxConcurrency'>;
-
 export class S3ObjectStore implements ObjectStore {
   readonly description: string;
   readonly policy: RequestPolicy;
@@ -39,24 +42,19 @@ export class S3ObjectStore implements ObjectStore {
   readonly #settings: S3Settings;
   /** In front of every key: empty, or ends with a slash. */
   readonly #prefix: string;
-  readonly #memory: PartMemory;
-  readonly #partsInFlight: AdaptiveLimit;
+  readonly #requests: StoreRequests;
+  readonly #pageSize: number | undefined;
 
-  constructor(settings: S3Settings, surroundings: S3Surroundings = {}) {
-    const { bucket, prefix, region, requests } = settings;
+  constructor(settings: S3Settings, surroundings: RequestSurroundings = {}) {
+    const { bucket, region } = settings;
     this.#settings = settings;
     this.#client = createS3Client(settings);
-    this.#prefix = prefix === '' ? '' : `${prefix}/`;
+    this.#prefix = folderOf(settings.prefix);
     this.description = `s3://${bucket}/${this.#prefix}`;
-    this.#memory = new PartMemory(requests.partSizeBytes, requests.maxPartsInFlight);
-    this.#partsInFlight = new AdaptiveLimit(requests.maxPartsInFlight);
-    this.policy = new RequestPolicy({
-      ...surroundings,
-      translate: (failure, operation, key) => translateS3({ bucket, region }, failure, operation, key),
-      timeoutMs: requests.requestTimeoutMs,
-      patienceMs: requests.retryTimeoutMs,
-      maxConcurrency: requests.maxConcurrentRequests,
-    });
+    const translate: TranslateFailure = (...failure) => translateS3({ bucket, region }, ...failure);
+    this.#requests = createStoreRequests(settings.requests, translate, surroundings);
+    this.#pageSize = surroundings.pageSize;
+    this.policy = this.#requests.policy;
   }
 
   async putIfAbsent(
@@ -68,7 +66,7 @@ export class S3ObjectStore implements ObjectStore {
     const body = { crc32: 0 };
     let upload: S3MultipartUpload | undefined;
     try {
-      for await (const part of cutParts(checksummed(chunks, body), this.#memory)) {
+      for await (const part of cutParts(checksummed(chunks, body), this.#requests.memory)) {
         if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, body.crc32);
         upload ??= await this.#beginUpload(key, nonce);
         await upload.add(part);
@@ -85,16 +83,16 @@ export class S3ObjectStore implements ObjectStore {
 
   async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     assertObjectKey(key);
-    if (range !== undefined && ('suffixBytes' in range ? range.suffixBytes : range.sizeBytes) === 0) {
-      const found = await this.head(key);
-      return found === undefined ? undefined : (into ?? new Uint8Array(0)).subarray(0, 0);
-    }
+    if (range !== undefined && lengthOf(range) === 0) return (await this.head(key)) && noBytes(into);
     const { bucket, checksum } = this.#settings;
-    const download = new S3Download({
-      client: this.#client,
-      bucket,
-      objectKey: this.#prefix + key,
-      verifies: checksum === 'when_supported',
+    const download = new RangedDownload({
+      ask: askS3({
+        client: this.#client,
+        bucket,
+        objectKey: this.#prefix + key,
+        verifies: checksum === 'when_supported',
+      }),
+      name: `${key} in bucket ${bucket}`,
       range,
       into,
     });
@@ -117,6 +115,7 @@ export class S3ObjectStore implements ObjectStore {
         Bucket: this.#settings.bucket,
         Prefix: this.#prefix + prefix,
         ...(token === undefined ? after : { ContinuationToken: token }),
+        ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
       });
       const page = await this.policy.run('ListObjectsV2', prefix, (signal) =>
         this.#client.send(command, { abortSignal: signal }),
@@ -179,9 +178,7 @@ export class S3ObjectStore implements ObjectStore {
       IfNoneMatch: '*',
       ...(this.#sendsChecksums() ? { ChecksumCRC32: crc32Header(crc) } : {}),
     });
-    let attempts = 0;
-    const outcome = await this.policy.run('PutObject', key, async (signal) => {
-      attempts += 1;
+    const attempt = async (signal: AbortSignal): Promise<'created' | 'exists'> => {
       try {
         await this.#client.send(command, { abortSignal: signal });
         return 'created';
@@ -189,9 +186,8 @@ export class S3ObjectStore implements ObjectStore {
         if (s3ErrorOf(error).status === 412) return 'exists';
         throw error;
       }
-    });
-    // After a request that was cut off, its socket may still read from the memory.
-    if (attempts === 1) part.release();
+    };
+    const outcome = await sendPart(this.policy, part, { operation: 'PutObject', key, attempt });
     return outcome === 'created' ? outcome : await this.#whose(key, nonce);
   }
 
@@ -203,7 +199,7 @@ export class S3ObjectStore implements ObjectStore {
     return S3MultipartUpload.begin({
       client: this.#client,
       policy: this.policy,
-      partsInFlight: this.#partsInFlight,
+      partsInFlight: this.#requests.partsInFlight,
       key,
       object: this.#newObject(key, nonce),
       sendsChecksums: this.#sendsChecksums(),

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { isObjectKey } from '../object-key.ts';
 import type { UnfinishedUpload } from '../object-store.ts';
-import type { RequestPolicy } from '../request-policy.ts';
+import type { RequestPolicy } from '../request/request-policy.ts';
 import { s3ErrorOf } from './s3-failures.ts';
 
 export interface S3UploadPlace {

@@ -1,6 +1,7 @@
 // Azurite, Microsoft's own emulator of Azure Blob, for tests. It comes from npm into the cache and not into package.json: with
 // its 380 packages it would be most of what this project installs.
 import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
@@ -17,6 +18,12 @@ import { QUICK_REQUESTS, StoreServer } from './store-server.ts';
 const run = promisify(execFile);
 const VERSION = '3.37.0';
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
+
+/** Where it appends what is uploaded to its files, and what of that is mended. */
+const APPENDING = ['dist', 'src', 'common', 'persistence', 'FSExtentStore.js'];
+const CLOSES_TOO_EARLY = 'appendExtent.fd = undefined;\n                        await closeAsync(fd);';
+const CLOSES_IN_TIME =
+  "appendExtent.fd = undefined; await new Promise((r) => { ws.once('close', r).once('error', () => {}).destroy(); });";
 
 /** The account that every Azurite knows; its key is no secret. */
 export const AZURITE_ACCOUNT = {
@@ -81,8 +88,20 @@ export async function startAzurite(certificate?: Certificate): Promise<Azurite> 
 }
 
 function ensureAzurite(): Promise<string> {
-  return cached(`azurite-${VERSION}`, async (temporary) => {
+  return cached(`azurite-${VERSION}-mended`, async (temporary) => {
     const options = ['--prefix', temporary, '--no-audit', '--no-fund', '--no-save', '--ignore-scripts'];
     await run('npm', ['install', ...options, `azurite@${VERSION}`], { cwd: temporary, timeout: INSTALL_TIMEOUT_MS });
+    await mend(join(temporary, 'node_modules', 'azurite', ...APPENDING));
   });
+}
+
+/**
+ * When an upload is cut off, Azurite 3.37.0 closes the file that it goes to while a write to it is under way. That write ends up
+ * in whatever file is opened next, and blobs of others, stored long ago, are not what they were: agents that are killed, and
+ * connections that are cut, would damage the backup. Destroying the stream waits for the write first.
+ */
+async function mend(file: string): Promise<void> {
+  const source = await readFile(file, 'utf8');
+  if (source.split(CLOSES_TOO_EARLY).length !== 2) throw new Error(`Azurite ${VERSION}: ${file} is not as expected`);
+  await writeFile(file, source.replace(CLOSES_TOO_EARLY, CLOSES_IN_TIME));
 }

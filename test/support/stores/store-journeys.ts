@@ -1,26 +1,41 @@
 // What every cloud store must let the agent do, through its real process and judged by Kafka's own consumer: a round trip of large
 // objects, an outage of the store, and being addressed by a URL. Used by the system tests of the stores.
 import assert from 'node:assert/strict';
+import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
+import type { ErrorCode } from '../../../src/model/errors.ts';
 import { AgentProcess, type AgentRun } from '../agent-process.ts';
 import { assertExit, committedOffset } from '../agent-workspace.ts';
 import { assertSameRecords } from '../compare-topics.ts';
 import type { SystemFixture } from '../system-fixture.ts';
 import type { CloudStore } from './cloud-stores.ts';
+import { type Fault, FaultProxy, type SeenRequest } from './fault-proxy.ts';
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** Segments of one request and of several parts; every record compared. */
+/**
+ * Segments of one request and of several parts; every record compared, and every request counted, by us and by a proxy between,
+ * which drops one of them.
+ */
 export async function journeyThere({ probe, workspace }: SystemFixture, cloud: CloudStore): Promise<void> {
   const topic = 'plain';
   await probe.createTopic(topic, { partitions: 2 });
   await probe.produce(topic, { records: 60_000, valueBytes: 600, headers: true });
   const backup = { compression: 'none' };
-  const store = cloud.storage({ part_size_bytes: '5MiB' });
+  const proxy = await FaultProxy.start(`http://${cloud.server.address}`, { keepHost: true });
+  proxy.once(({ method, url }) => method !== 'GET' && url.includes('/data/'), { kind: 'drop' });
+  const store = cloud.storage({ part_size_bytes: '5MiB', endpoint: cloud.endpoint(proxy.address) });
   const run = await workspace.backup({ backupId: topic, topics: [topic], store, backup });
+  await proxy.stop();
   assertExit(run, 0);
-  const requests = Number(run.summary.storeRequests);
+  const requests = proxy.seen.length;
   assert.ok(requests > 10 && requests < 100, `${requests} requests`);
+  assert.equal(run.summary.storeRequests, requests);
+  const described = (await byUrl({ workspace }, cloud, 'describe', '--backup-id', topic)).summary;
+  const told = described.requests as { readonly total: number; readonly per_stored_gib: number };
+  assert.equal(told.total, requests - 1, 'all but the commit that tells of them');
+  assert.equal(told.per_stored_gib, Math.round(told.total / (Number(described.stored_bytes) / 2 ** 30)));
   const state = await workspace.catalog(topic, cloud.store);
   const sizes = [...state.incarnations[0]!.partitions.values()].flatMap(({ segments }) =>
     [...segments].map(({ storedSizeBytes }) => storedSizeBytes),
@@ -59,9 +74,8 @@ export async function journeyThroughOutage({ probe, workspace }: SystemFixture, 
 }
 
 /** Every command that takes the address of a store, on the backup of {@link journeyThere}. */
-export async function journeyByUrl({ workspace }: SystemFixture, { url, env }: CloudStore): Promise<void> {
-  const run = (...args: readonly string[]): Promise<AgentRun> =>
-    new AgentProcess([...args, '--json', '--path', url], { cwd: workspace.directory, env }).exit();
+export async function journeyByUrl(system: SystemFixture, cloud: CloudStore): Promise<void> {
+  const run = (...args: readonly string[]): Promise<AgentRun> => byUrl(system, cloud, ...args);
   const list = await run('list');
   assertExit(list, 0);
   const ids = (list.summary.backups as readonly { readonly id: string }[]).map(({ id }) => id);
@@ -71,7 +85,16 @@ export async function journeyByUrl({ workspace }: SystemFixture, { url, env }: C
   assertExit(await run('describe', '--backup-id', 'nothing'), 10);
 }
 
-/** A backup that must not begin: nothing is left in the store, and no secret is said. */
+/** A command that takes the address of a store. */
+function byUrl(
+  { workspace }: Pick<SystemFixture, 'workspace'>,
+  { url, env }: CloudStore,
+  ...args: readonly string[]
+): Promise<AgentRun> {
+  return new AgentProcess([...args, '--json', '--path', url], { cwd: workspace.directory, env }).exit();
+}
+
+/** A backup that must not begin: nothing but the probe is left in the store, and no secret is said. */
 export async function refusedBackup(
   { workspace }: SystemFixture,
   cloud: CloudStore,
@@ -79,8 +102,44 @@ export async function refusedBackup(
 ): Promise<AgentRun> {
   const run = await workspace.backup({ backupId: 'refused', topics: ['plain'], store: cloud.storage(change) });
   assert.doesNotMatch(run.stderr + run.stdout, /CANARY/);
-  const keys: string[] = [];
-  for await (const { key } of cloud.store.list('refused/')) keys.push(key);
-  assert.deepEqual(keys, []);
+  const { probe } = new ObjectLayout('refused');
+  for await (const { key } of cloud.store.list('refused/')) assert.equal(key, probe);
+  await cloud.store.delete(probe);
   return run;
+}
+
+/** What makes a store unusable, and how the agent says so. */
+export interface Refusal {
+  readonly what: string;
+  /** What the store is told otherwise. */
+  readonly change?: Section;
+  /** What happens to each of these requests on their way. */
+  readonly fault?: { readonly fits: (request: SeenRequest) => boolean; readonly is: Fault };
+  readonly exitCode: number;
+  readonly code: ErrorCode;
+  /** Names the request, what it was about, and the remedy. */
+  readonly says: RegExp;
+}
+
+/** Tests that what makes a store unusable is found before anything is fetched. */
+export function describeRefusals(
+  system: () => SystemFixture,
+  cloud: () => CloudStore,
+  refusals: readonly Refusal[],
+): void {
+  for (const { what, change = {}, fault, exitCode, code, says } of refusals) {
+    it(`for ${what}`, async () => {
+      const proxy = await FaultProxy.start(`http://${cloud().server.address}`, { keepHost: true });
+      proxy.decide = (request) => (fault?.fits(request) === true ? fault.is : undefined);
+      const endpoint = cloud().endpoint(proxy.address);
+      try {
+        const run = await refusedBackup(system(), cloud(), { endpoint, ...change });
+        assertExit(run, exitCode);
+        assert.equal(run.failure?.code, code, run.failure?.message);
+        assert.match(run.failure?.message ?? '', says);
+      } finally {
+        await proxy.stop();
+      }
+    });
+  }
 }

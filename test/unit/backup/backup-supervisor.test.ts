@@ -9,32 +9,10 @@ import { BackupError } from '../../../src/model/errors.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { LAYOUT } from '../catalog/catalog-fixture.ts';
 import { jsonBatch, startWorkers } from '../segment/segment-fixture.ts';
+import { SETTINGS } from './backup-settings-fixture.ts';
 import { MemoryPartitionLog, TOPIC, TOPIC_ID } from './memory-log.ts';
 
-const KIB = 1024;
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
-
-const SETTINGS: BackupSettings = {
-  backupId: LAYOUT.backupId,
-  topics: { include: [TOPIC], exclude: [] },
-  continuous: false,
-  startOffset: { kind: 'earliest' },
-  failOnMissingTopic: false,
-  topicRefreshMs: 60_000,
-  maxConcurrentPartitions: 4,
-  fetchMinBytes: 1,
-  fetchMaxWaitMs: 20,
-  fetchMaxBytes: 64 * KIB,
-  maxPartitionFetchBytes: 64 * KIB,
-  frameBytes: 64 * KIB,
-  memoryBudgetBytes: 1024 * KIB,
-  segments: { codec: 'none', level: 3 },
-  limits: { maxBytes: 1024 * KIB, maxIntervalMs: 60_000, maxRecords: 10 },
-  recompress: 'never',
-  commitIntervalMs: 50,
-  shutdownTimeoutMs: 5000,
-  oneShotPatienceMs: 30_000,
-};
 
 /** A store whose puts of segments a test may hold up or refuse. */
 class GatedStore extends MemoryObjectStore {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { KafkaCluster } from '../../../src/kafka/cluster.ts';
+import type { KafkaCluster } from '../../../src/kafka/connection/cluster.ts';
 import { KafkaPartitionLog } from '../../../src/kafka/kafkajs-partition-log.ts';
 import type { FetchPosition } from '../../../src/kafka/partition-log.ts';
 import type { ApiCall } from '../../../src/kafka/protocol/api.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ErrorCode } from '../../../../src/model/errors.ts';
 import { translateAzure } from '../../../../src/storage/azure/azure-failures.ts';
-import type { RequestFailure } from '../../../../src/storage/request-policy.ts';
+import type { RequestFailure } from '../../../../src/storage/request/request-policy.ts';
 
 const PLACE = { accountName: 'account', container: 'backups' };
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { AdaptiveLimit } from '../../../../src/storage/adaptive-limit.ts';
-import { cutParts, PartMemory } from '../../../../src/storage/body-parts.ts';
+import { AdaptiveLimit } from '../../../../src/storage/request/adaptive-limit.ts';
+import { cutParts, PartMemory } from '../../../../src/storage/request/body-parts.ts';
 import { translateGcs } from '../../../../src/storage/gcs/gcs-failures.ts';
 import { ResumableUpload, type UploadOutcome } from '../../../../src/storage/gcs/resumable-upload.ts';
-import { RequestPolicy } from '../../../../src/storage/request-policy.ts';
-import { VirtualTime } from '../virtual-time.ts';
+import { RequestPolicy } from '../../../../src/storage/request/request-policy.ts';
+import { VirtualTime } from '../request/virtual-time.ts';
 import { CHUNK_UNIT_BYTES, type Mishap, UploadSession } from './upload-session.ts';
 
 const SEED = { seed: 20_261_123 };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ErrorCode } from '../../../src/model/errors.ts';
-import type { RequestFailure } from '../../../src/storage/request-policy.ts';
-import { isAbsent, translateS3 } from '../../../src/storage/s3/s3-failures.ts';
+import type { ErrorCode } from '../../../../src/model/errors.ts';
+import type { RequestFailure } from '../../../../src/storage/request/request-policy.ts';
+import { isAbsent, translateS3 } from '../../../../src/storage/s3/s3-failures.ts';
 
 const PLACE = { bucket: 'b', region: 'eu-west-1' };
 
@@ -36,6 +36,8 @@ const CASES: readonly Case[] = [
   [failure('InvalidAccessKeyId', 403), 'refused', 'STORE_AUTHENTICATION_FAILED', /Check access_key/],
   [failure('ExpiredToken', 400), 'refused', 'STORE_AUTHENTICATION_FAILED', /has expired/],
   [failure('CredentialsProviderError'), 'refused', 'STORE_AUTHENTICATION_FAILED', /those of the environment/],
+  [failure('IDPCommunicationError', 400), 'unavailable', 'STORE_UNAVAILABLE', /IDPCommunicationError/],
+  [failure('InvalidIdentityToken', 400), 'refused', 'STORE_AUTHENTICATION_FAILED', /AWS_ROLE_ARN.*trust policy/],
   [failure('Unknown', 401), 'refused', 'STORE_AUTHENTICATION_FAILED', /Check access_key/],
   [failure('NoSuchBucket', 404), 'refused', 'STORE_UNSUITABLE', /Create the bucket/],
   [failure('Error', undefined, 'Region is missing'), 'refused', 'STORE_UNSUITABLE', /Set storage\.region/],
@@ -77,6 +79,15 @@ describe('an error of S3', () => {
       assert.equal(translated.error.cause, undefined);
     });
   }
+
+  test('of a HEAD, which has no body, is most likely one of the token or of the region', () => {
+    const head = (headers: Record<string, string>) =>
+      translateS3(PLACE, failure('UnknownError', 400, 'UnknownError', headers), 'HeadObject', 'a').error;
+    assert.equal(head({}).code, 'STORE_AUTHENTICATION_FAILED');
+    assert.match(head({}).message, /Most likely: The token has expired/);
+    assert.equal(head({ 'x-amz-bucket-region': 'eu-west-1' }).code, 'STORE_AUTHENTICATION_FAILED');
+    assert.match(head({ 'x-amz-bucket-region': 'eu-north-1' }).message, /set storage\.region: eu-north-1/);
+  });
 
   test('says when to come back, in seconds or by a date', () => {
     const wait = (header: string): number | undefined =>

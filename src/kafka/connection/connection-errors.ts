@@ -1,7 +1,7 @@
 // What can go wrong between us and a broker before Kafka itself answers: TLS, SASL, the network. Each becomes an error with a
 // code here, once. Node reports TLS trouble by the code of the socket's error, OpenSSL by the name of the alert within it.
 
-import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
+import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
 
 /** The broker's certificate is refused by us: Node's code, and what there is to do. */
 const CERTIFICATE_ERRORS: ReadonlyMap<string, string> = new Map([

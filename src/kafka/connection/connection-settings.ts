@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
-import { BackupError, messageOf } from '../model/errors.ts';
+import { BackupError, messageOf } from '../../model/errors.ts';
 import type { BrokerAddress, ConnectionSettings } from './kafkajs-wire.ts';
 
 /** What of a cluster's configuration concerns its connections. */

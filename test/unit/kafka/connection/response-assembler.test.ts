@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { LandingBuffers, MAX_RESPONSE_BYTES, ResponseAssembler } from '../../../src/kafka/response-assembler.ts';
+import {
+  LandingBuffers,
+  MAX_RESPONSE_BYTES,
+  ResponseAssembler,
+} from '../../../../src/kafka/connection/response-assembler.ts';
 
 const SEED = { seed: 20_261_120 };
 const NOT_KAFKA = { name: 'BackupError', code: 'KAFKA_NOT_KAFKA' };

@@ -5,9 +5,9 @@
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { BackupError, type ErrorCode, errorOf, messageOf } from '../model/errors.ts';
-import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
+import { BackupError, type ErrorCode, errorOf, messageOf } from '../../model/errors.ts';
+import { assertKeyPrefix, assertObjectKey } from '../object-key.ts';
+import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { findTemporaryFiles, isTemporaryName, newTemporaryName, stampedTimeMs } from './temporary-files.ts';
 
 /** Dirty bytes of one file before a sync is started. */

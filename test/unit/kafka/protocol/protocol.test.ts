@@ -2,19 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ApiCall } from '../../../src/kafka/protocol/api.ts';
-import { fetchCall } from '../../../src/kafka/protocol/fetch.ts';
-import { kafkaError, kafkaErrorClass, kafkaErrorName } from '../../../src/kafka/protocol/kafka-errors.ts';
-import { listOffsetsCall } from '../../../src/kafka/protocol/list-offsets.ts';
-import { metadataCall } from '../../../src/kafka/protocol/metadata.ts';
-import { initProducerIdCall, produceCall } from '../../../src/kafka/protocol/produce.ts';
+import type { ApiCall } from '../../../../src/kafka/protocol/api.ts';
+import { fetchCall } from '../../../../src/kafka/protocol/fetch.ts';
+import { kafkaError, kafkaErrorClass, kafkaErrorName } from '../../../../src/kafka/protocol/kafka-errors.ts';
+import { listOffsetsCall } from '../../../../src/kafka/protocol/list-offsets.ts';
+import { metadataCall } from '../../../../src/kafka/protocol/metadata.ts';
+import { initProducerIdCall, produceCall } from '../../../../src/kafka/protocol/produce.ts';
 import {
   alterTopicConfigsCall,
   createTopicCall,
   describeTopicConfigsCall,
-} from '../../../src/kafka/protocol/topic-admin.ts';
-import { WireReader } from '../../../src/kafka/protocol/wire-reader.ts';
-import { WireWriter } from '../../../src/kafka/protocol/wire-writer.ts';
+} from '../../../../src/kafka/protocol/topic-admin.ts';
+import { WireReader } from '../../../../src/kafka/protocol/wire-reader.ts';
+import { WireWriter } from '../../../../src/kafka/protocol/wire-writer.ts';
 
 const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
 const ID_HEX = `${'00'.repeat(15)}01`;

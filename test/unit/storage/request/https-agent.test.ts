@@ -7,9 +7,8 @@ import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { createHttpsAgent } from '../../../src/storage/https-agent.ts';
-import { S3ObjectStore } from '../../../src/storage/s3/s3-object-store.ts';
-import { CertificateAuthority } from '../../support/certificates.ts';
+import { createHttpsAgent } from '../../../../src/storage/request/https-agent.ts';
+import { CertificateAuthority } from '../../../support/certificates.ts';
 
 let authority: CertificateAuthority;
 let store: Server;
@@ -88,33 +87,5 @@ describe('a connection to a store', () => {
   test('says what the proxy answered', async () => {
     const agent = createHttpsAgent({ proxy: `http://nobody@127.0.0.1:${portOf(proxy)}`, caPath: null, maxSockets: 1 });
     await assert.rejects(ask(agent), /the proxy answered 407 to CONNECT 127\.0\.0\.1/);
-  });
-
-  test('of S3 that is not trusted names the key that would help', async () => {
-    const s3 = new S3ObjectStore({
-      bucket: 'b',
-      prefix: '',
-      region: 'us-east-1',
-      endpoint: `https://127.0.0.1:${portOf(store)}`,
-      pathStyle: true,
-      credentials: { accessKey: 'a', secretKey: 's', sessionToken: null },
-      checksum: 'when_supported',
-      serverSideEncryption: null,
-      kmsKeyId: null,
-      storageClass: null,
-      tags: new Map(),
-      objectLock: null,
-      requests: {
-        partSizeBytes: 5 << 20,
-        maxPartsInFlight: 1,
-        maxConcurrentRequests: 1,
-        requestTimeoutMs: 5000,
-        retryTimeoutMs: 5000,
-        proxy: null,
-        caPath: null,
-      },
-    });
-    await assert.rejects(s3.head('a'), { code: 'STORE_UNSUITABLE', message: /storage\.ssl_ca_location/ });
-    await s3.close();
   });
 });

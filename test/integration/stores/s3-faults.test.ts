@@ -9,12 +9,14 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
 } from '@aws-sdk/client-s3';
-import { BackupError } from '../../src/model/errors.ts';
-import type { ObjectStore } from '../../src/storage/object-store.ts';
-import type { S3Settings } from '../../src/storage/s3/s3-client.ts';
-import { S3ObjectStore } from '../../src/storage/s3/s3-object-store.ts';
-import { type Fault, FaultProxy, type SeenRequest } from '../support/stores/fault-proxy.ts';
-import { s3Client, startVersitygw, type Versitygw } from '../support/stores/versitygw.ts';
+import { BackupError } from '../../../src/model/errors.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
+import type { RequestSurroundings } from '../../../src/storage/request/store-requests.ts';
+import type { S3Settings } from '../../../src/storage/s3/s3-client.ts';
+import { S3ObjectStore } from '../../../src/storage/s3/s3-object-store.ts';
+import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
+import { describeTrouble } from './trouble.contract.ts';
+import { s3Client, startVersitygw, type Versitygw } from '../../support/stores/versitygw.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'faults';
@@ -42,9 +44,13 @@ beforeEach(() => {
   keys += 1;
 });
 
-function open(change: Partial<S3Settings> = {}, requests: Partial<S3Settings['requests']> = {}): S3ObjectStore {
+function open(
+  change: Partial<S3Settings> = {},
+  requests: Partial<S3Settings['requests']> = {},
+  surroundings: RequestSurroundings = {},
+): S3ObjectStore {
   const settings = gateway.settings({ bucket: BUCKET, endpoint: `http://${proxy.address}`, ...change });
-  return new S3ObjectStore({ ...settings, requests: { ...settings.requests, ...requests } });
+  return new S3ObjectStore({ ...settings, requests: { ...settings.requests, ...requests } }, surroundings);
 }
 
 /** A key of this test's own. */
@@ -133,6 +139,20 @@ describe('requests to S3', () => {
   });
 });
 
+describe('the store on S3', () => {
+  describeTrouble(() => ({
+    proxy,
+    open: (requests, surroundings) => open({}, requests, surroundings),
+    partBytes: 5 * MIB,
+    showsUploads: true,
+    isWhole: isPut,
+    busy: answer(503, 'SlowDown', { 'retry-after': '1' }),
+    denied: answer(403, 'AccessDenied'),
+    place: `bucket ${BUCKET}`,
+    grant: /The credentials need s3:\w+/,
+  }));
+});
+
 describe('a lost answer', () => {
   it('to the put of a small object leaves one object, known as our own', async () => {
     const store = open();
@@ -190,23 +210,6 @@ describe('a store in trouble', () => {
     proxy.once(isPut, answer(503, 'SlowDown'));
     await store.putIfAbsent(key(), [content(10)]);
     assert.ok(store.policy.traffic().concurrency < 16);
-  });
-
-  it('that does not answer is asked again after the time-out', async () => {
-    const store = open({}, { requestTimeoutMs: 300 });
-    proxy.once(isPut, { kind: 'hang' });
-    assert.equal(await store.putIfAbsent(key(), [content(10)]), 'created');
-    await assertHolds(store, key(), content(10));
-  });
-
-  it('is given up after the patience, and named', async () => {
-    const store = open({}, { retryTimeoutMs: 500 });
-    proxy.decide = () => ({ kind: 'drop' });
-    await assert.rejects(store.putIfAbsent(key(), [content(10)]), (error: BackupError) => {
-      assert.equal(error.code, 'STORE_UNAVAILABLE');
-      assert.match(error.message, new RegExp(`^PutObject ${key()} in bucket ${BUCKET}: .*\\(\\d+ attempts in`));
-      return true;
-    });
   });
 
   it('leaves no unfinished upload of a large object that failed', async () => {
@@ -311,21 +314,6 @@ describe('a refusal', () => {
     for (const run of [() => put(store), () => list(store), () => store.get('a')]) {
       await assertRefused(run, 'STORE_UNSUITABLE', /in bucket nowhere|bucket nowhere/, /Create the bucket/);
     }
-  });
-
-  it('of a permission names the request, the key and the permission', async () => {
-    const store = open();
-    await put(store);
-    proxy.decide = () => answer(403, 'AccessDenied');
-    const cases: readonly [() => Promise<unknown>, RegExp][] = [
-      [() => put(store), /^PutObject test-\d+\/object in bucket faults: HTTP 403 AccessDenied .*s3:PutObject/],
-      [() => store.get(key()), /^GetObject .*s3:GetObject/],
-      [() => store.head(key()), /^HeadObject .*s3:GetObject/],
-      [() => list(store), /^ListObjectsV2 a .*s3:ListBucket/],
-      [() => store.delete(key()), /^DeleteObject .*s3:DeleteObject/],
-      [() => store.putIfAbsent(key(), [content(6 * MIB)]), /^CreateMultipartUpload .*s3:PutObject/],
-    ];
-    for (const [run, says] of cases) await assertRefused(run, 'STORE_AUTHORIZATION_FAILED', says);
   });
 
   it('of another region names the right one', async () => {

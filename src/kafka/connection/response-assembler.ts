@@ -2,7 +2,7 @@
 // memory of a large fetch and leaves it to the garbage collector; here a large response is written once, into a landing
 // buffer that its reader gives back.
 
-import { BackupError } from '../model/errors.ts';
+import { BackupError } from '../../model/errors.ts';
 
 /**
  * No response is larger; a first word beyond it is not Kafka speaking ("HTTP" reads as 1.2 GB, a TLS alert as 352 MB).

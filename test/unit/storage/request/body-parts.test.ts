@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { cutParts, PartMemory } from '../../../src/storage/body-parts.ts';
+import { cutParts, PartMemory } from '../../../../src/storage/request/body-parts.ts';
 
 const SEED = { seed: 20_261_123 };
 

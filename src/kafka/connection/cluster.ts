@@ -1,18 +1,18 @@
 // One Kafka cluster as both flows need it: its brokers, who leads which partition, and calls routed to the right broker. The
 // metadata is asked for when it is needed and whenever an answer says that it is stale; nothing is cached across restarts.
 
-import { BackupError } from '../model/errors.ts';
-import type { Logger } from '../model/logger.ts';
-import type { TopicConfigs, TopicDescription } from '../model/topic-description.ts';
-import { comparePartitions, partitionName, type TopicPartition } from '../model/topic-partition.ts';
-import type { OffsetAt, TopicListing } from './partition-log.ts';
-import type { EffectiveConfig } from './restore-sink.ts';
+import { BackupError } from '../../model/errors.ts';
+import type { Logger } from '../../model/logger.ts';
+import type { TopicConfigs, TopicDescription } from '../../model/topic-description.ts';
+import { comparePartitions, partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import type { OffsetAt, TopicListing } from '../partition-log.ts';
+import type { EffectiveConfig } from '../restore-sink.ts';
 import { BrokerConnection, type BrokerAddress, type ConnectionSettings, type HeldResponse } from './kafkajs-wire.ts';
-import type { ApiCall } from './protocol/api.ts';
-import { KAFKA_ERROR, kafkaError, kafkaErrorClass } from './protocol/kafka-errors.ts';
-import { listOffsetsCall } from './protocol/list-offsets.ts';
-import { metadataCall, type MetadataResponse } from './protocol/metadata.ts';
-import { describeTopicConfigsCall } from './protocol/topic-admin.ts';
+import type { ApiCall } from '../protocol/api.ts';
+import { KAFKA_ERROR, kafkaError, kafkaErrorClass } from '../protocol/kafka-errors.ts';
+import { listOffsetsCall } from '../protocol/list-offsets.ts';
+import { metadataCall, type MetadataResponse } from '../protocol/metadata.ts';
+import { describeTopicConfigsCall } from '../protocol/topic-admin.ts';
 
 /** Which of a broker's connections a call takes. Calls in one lane are answered in order. */
 export type Lane = 'general' | 'fetch' | `produce-${number}`;

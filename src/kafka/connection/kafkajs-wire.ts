@@ -7,12 +7,12 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import Broker from 'kafkajs/src/broker/index.js';
 import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js';
-import { BackupError } from '../model/errors.ts';
-import type { Logger } from '../model/logger.ts';
+import { BackupError } from '../../model/errors.ts';
+import type { Logger } from '../../model/logger.ts';
 import { connectionError } from './connection-errors.ts';
-import type { ApiCall } from './protocol/api.ts';
-import { WireReader } from './protocol/wire-reader.ts';
-import { WireWriter } from './protocol/wire-writer.ts';
+import type { ApiCall } from '../protocol/api.ts';
+import { WireReader } from '../protocol/wire-reader.ts';
+import { WireWriter } from '../protocol/wire-writer.ts';
 import { LandingBuffers, ResponseAssembler } from './response-assembler.ts';
 
 export interface BrokerAddress {

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { UnfinishedUpload } from './object-store.ts';
+import type { UnfinishedUpload } from '../object-store.ts';
 
 const TEMPORARY = /^\.[0-9a-f]{16}\.tmp$/;
 

@@ -5,17 +5,20 @@ import { generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { GcsSettings } from '../../src/storage/gcs/gcs-client.ts';
-import { GcsObjectStore } from '../../src/storage/gcs/gcs-object-store.ts';
-import { CertificateAuthority } from '../support/certificates.ts';
-import { CloudHosts, forwardTo, type Host, type HostAnswer } from '../support/stores/cloud-hosts.ts';
-import { type FakeGcs, startFakeGcs } from '../support/stores/fake-gcs.ts';
-import { QUICK_REQUESTS } from '../support/stores/store-server.ts';
+import type { GcsSettings } from '../../../src/storage/gcs/gcs-client.ts';
+import { GcsObjectStore } from '../../../src/storage/gcs/gcs-object-store.ts';
+import { CertificateAuthority } from '../../support/certificates.ts';
+import { CloudHosts, forwardTo, type Host, type HostAnswer } from '../../support/stores/cloud-hosts.ts';
+import { type FakeGcs, startFakeGcs } from '../../support/stores/fake-gcs.ts';
+import { HostService, withEnvironment } from '../../support/stores/host-services.ts';
+import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'backups';
 const STORE_HOST = 'storage.googleapis.com';
 const LOGIN_HOST = 'oauth2.googleapis.com';
+/** Of the metadata server. */
+const TOKEN_PATH = /^\/computeMetadata\/v1\/instance\/service-accounts\/default\/token/;
 const ACCOUNT = 'backup@project.iam.gserviceaccount.com';
 
 describe('logging into Google Cloud Storage', { timeout: 120_000 }, () => {
@@ -94,12 +97,49 @@ describe('logging into Google Cloud Storage', { timeout: 120_000 }, () => {
 
   it('by the application default credentials finds the key file that the environment names', async () => {
     login = grant;
-    process.env.GOOGLE_APPLICATION_CREDENTIALS = keyFile;
+    await withEnvironment({ GOOGLE_APPLICATION_CREDENTIALS: keyFile }, () =>
+      assertServes(new GcsObjectStore(settings({ serviceAccountPath: null })), 'by/default'),
+    );
+  });
+
+  it('by the application default credentials asks the metadata server of its host, again before the token ends', async () => {
+    const service = await HostService.start();
+    const given = (): number => service.seen.filter(({ url }) => TOKEN_PATH.test(url)).length;
+    service.answer = ({ url, headers }) => {
+      if (headers['metadata-flavor'] !== 'Google') return { status: 403, body: '' };
+      const isThere = url.startsWith('/computeMetadata/v1/instance');
+      const answer = TOKEN_PATH.test(url) ? grant() : { status: isThere ? 200 : 404, body: '' };
+      return { ...answer, headers: { ...answer.headers, 'metadata-flavor': 'Google' } };
+    };
+    const nowhere = { GOOGLE_APPLICATION_CREDENTIALS: undefined, CLOUDSDK_CONFIG: '/nowhere' };
     try {
-      await assertServes(new GcsObjectStore(settings({ serviceAccountPath: null })), 'by/default');
+      await withEnvironment({ ...nowhere, GCE_METADATA_HOST: service.address }, async () => {
+        seconds = 60;
+        const store = new GcsObjectStore(settings({ serviceAccountPath: null }));
+        await store.head('metadata/first');
+        const before = given();
+        seconds = 3600;
+        await store.head('metadata/second');
+        await assertServes(store, 'by/metadata');
+        assert.deepEqual([before > 0, given()], [true, before + 1]);
+      });
     } finally {
-      delete process.env.GOOGLE_APPLICATION_CREDENTIALS;
+      seconds = 3600;
+      service.stop();
     }
+  });
+
+  it('by nothing at all is refused, and says where credentials are looked for', async () => {
+    const nowhere = { GOOGLE_APPLICATION_CREDENTIALS: undefined, CLOUDSDK_CONFIG: '/nowhere' };
+    await withEnvironment({ ...nowhere, METADATA_SERVER_DETECTION: 'none' }, async () => {
+      const store = new GcsObjectStore(settings({ serviceAccountPath: null }));
+      await assert.rejects(store.head('nobody'), {
+        code: 'STORE_AUTHENTICATION_FAILED',
+        message:
+          /^GetObjectMetadata nobody in bucket backups: Could not load the default credentials.*service_account_path/,
+      });
+      await store.close();
+    });
   });
 
   it('asks for another token before the old one ends', async () => {

@@ -2,9 +2,10 @@
 // A request has a time-out, is tried again only while that can help, never for longer than the patience, and waits its turn
 // under a limit that follows what the store can take. What a request failed with is translated once, by the adapter.
 
-import { BackOff, pause } from '../model/back-off.ts';
-import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
-import type { Logger } from '../model/logger.ts';
+import { BackOff, pause } from '../../model/back-off.ts';
+import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
+import type { Logger } from '../../model/logger.ts';
+import { type RequestCounts, totalRequests } from '../../model/request-counts.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
 
 /** What an adapter makes of an error of its SDK. */
@@ -102,7 +103,7 @@ export class RequestPolicy {
   #unanswered = 0;
   #failingSinceMs: number | undefined;
   #lastFailure: ErrorCode | null = null;
-  #requests = 0;
+  readonly #requests = new Map<string, number>();
 
   constructor(options: RequestPolicyOptions) {
     this.#options = options;
@@ -157,8 +158,13 @@ export class RequestPolicy {
       waiting: this.#limit.waiting,
       failingForMs: this.#failingForMs(this.#monotonicMs()),
       lastFailure: this.#lastFailure,
-      requests: this.#requests,
+      requests: totalRequests(this.#requests),
     };
+  }
+
+  /** All that ended so far, repetitions counted one by one: just those that the observer was told of. */
+  get requests(): RequestCounts {
+    return this.#requests;
   }
 
   /** Ends every request under way and takes no new one. */
@@ -168,8 +174,8 @@ export class RequestPolicy {
 
   async #once<T>({ operation, key, turn }: Request, attempt: Attempt<T>, ended: AbortSignal): Promise<Attempted<T>> {
     const startedAtMs = this.#monotonicMs();
-    this.#requests += 1;
     const told = (outcome: RequestOutcome): void => {
+      this.#requests.set(operation, (this.#requests.get(operation) ?? 0) + 1);
       this.#options.observe?.({ operation, outcome, seconds: (this.#monotonicMs() - startedAtMs) / 1000 });
     };
     try {

@@ -4,9 +4,9 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { BackupError, isRetriable } from '../../../src/model/errors.ts';
-import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
-import type { ObjectStore } from '../../../src/storage/object-store.ts';
+import { BackupError, isRetriable } from '../../../../src/model/errors.ts';
+import { FilesystemObjectStore } from '../../../../src/storage/filesystem/filesystem-object-store.ts';
+import type { ObjectStore } from '../../../../src/storage/object-store.ts';
 
 let root: string;
 let store: FilesystemObjectStore;
@@ -23,7 +23,7 @@ async function keys(of: ObjectStore = store): Promise<string[]> {
 }
 
 const X = [Buffer.from('x')];
-const SOURCE = new URL('../../../src/storage/filesystem-object-store.ts', import.meta.url).href;
+const SOURCE = new URL('../../../../src/storage/filesystem/filesystem-object-store.ts', import.meta.url).href;
 const NOBODY = 65_534;
 
 /** What a process of its own prints. */

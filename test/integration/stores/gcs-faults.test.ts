@@ -2,11 +2,12 @@
 // is fake-gcs-server; what spoils the requests stands in front of it.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { GcsSettings } from '../../src/storage/gcs/gcs-client.ts';
-import { GcsObjectStore } from '../../src/storage/gcs/gcs-object-store.ts';
-import { type FakeGcs, startFakeGcs } from '../support/stores/fake-gcs.ts';
-import { FaultProxy, type SeenRequest } from '../support/stores/fault-proxy.ts';
-import { QUICK_REQUESTS } from '../support/stores/store-server.ts';
+import type { GcsSettings } from '../../../src/storage/gcs/gcs-client.ts';
+import { GcsObjectStore } from '../../../src/storage/gcs/gcs-object-store.ts';
+import { type FakeGcs, startFakeGcs } from '../../support/stores/fake-gcs.ts';
+import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
+import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
+import { describeTrouble } from './trouble.contract.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'backups';
@@ -26,6 +27,12 @@ function nth(number: number, fits: (request: SeenRequest) => boolean): (request:
     seen += fits(request) ? 1 : 0;
     return fits(request) && seen === number;
   };
+}
+
+/** An answer of Google in the server's stead. */
+function refusal(status: number, reason: string, message: string): Fault {
+  const body = JSON.stringify({ error: { code: status, message, errors: [{ reason, message }] } });
+  return { kind: 'answer', status, headers: { 'content-type': 'application/json' }, body };
 }
 
 describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
@@ -137,29 +144,6 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     }
   });
 
-  it('waits as long as a busy store asks for', async () => {
-    proxy.once(isWhole, { kind: 'answer', status: 429, headers: { 'retry-after': '1' } });
-    const startedAt = performance.now();
-    await assertCreated(newKey(), SMALL);
-    assert.ok(performance.now() - startedAt >= 1000);
-  });
-
-  it('asks again after a request that is never answered', async () => {
-    const impatient = new GcsObjectStore(settings({ requests: { ...QUICK_REQUESTS, requestTimeoutMs: 300 } }));
-    proxy.once(isWhole, { kind: 'hang' });
-    assert.equal(await impatient.putIfAbsent(newKey(), [SMALL]), 'created');
-    await impatient.close();
-  });
-
-  it('lets exactly one of several large puts win, whole', async () => {
-    proxy.decide = () => undefined;
-    const key = newKey();
-    const bodies = [1, 2, 3, 4].map((fill) => Buffer.alloc(2 * MIB + fill, fill));
-    const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent(key, [body])));
-    assert.equal(outcomes.filter((outcome) => outcome === 'created').length, 1, String(outcomes));
-    assert.ok(bodies[outcomes.indexOf('created')]!.equals((await store.get(key))!));
-  });
-
   it('cancels a large put that is given up, and nobody sees anything of it', async () => {
     const key = newKey();
     async function* failing(): AsyncGenerator<Uint8Array> {
@@ -179,22 +163,18 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     await assertCreated(key, LARGE);
   });
 
-  it('lists in order over many pages, from any key', async () => {
-    const paging = new GcsObjectStore(settings(), { pageSize: 3 });
-    const names = ['a/1', 'a/2', 'a/b/1', 'a/b/2', 'a-b/1', 'a.b', 'b', 'c/1', 'c/2', 'c/3', 'c/4', 'd/e/f/g'];
-    for (const name of names) await store.putIfAbsent(`pages/${name}`, []);
-    const sorted = names.map((name) => `pages/${name}`).sort();
-    for (const startAfter of ['', 'pages/', 'pages/a', 'pages/a/b', 'pages/a0', 'pages/c/', 'pages/zz', ...sorted]) {
-      const found: string[] = [];
-      for await (const { key } of paging.list('pages/', startAfter)) found.push(key);
-      assert.deepEqual(
-        found,
-        sorted.filter((key) => key > startAfter),
-        `after ${startAfter}`,
-      );
-    }
-    await paging.close();
-  });
+  describeTrouble(() => ({
+    proxy,
+    open: (requests, surroundings) =>
+      new GcsObjectStore(settings({ requests: { ...QUICK_REQUESTS, ...requests } }), surroundings),
+    partBytes: QUICK_REQUESTS.partSizeBytes,
+    showsUploads: false,
+    isWhole,
+    busy: { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
+    denied: refusal(403, 'forbidden', 'backup@example does not have this access'),
+    place: `bucket ${BUCKET}`,
+    grant: /Grant the role Storage Object User \(roles\/storage\.objectUser\)/,
+  }));
 
   describe('refuses', () => {
     async function assertRefused(changes: Partial<GcsSettings>, code: string, message: RegExp): Promise<void> {
@@ -209,8 +189,7 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     }
 
     function answers(status: number, reason: string, message: string): void {
-      const body = JSON.stringify({ error: { code: status, message, errors: [{ reason, message }] } });
-      proxy.once(isWhole, { kind: 'answer', status, headers: { 'content-type': 'application/json' }, body });
+      proxy.once(isWhole, refusal(status, reason, message));
     }
 
     it('a bucket that is not there', async () => {

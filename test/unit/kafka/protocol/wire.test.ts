@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { WireReader } from '../../../src/kafka/protocol/wire-reader.ts';
-import { WireWriter } from '../../../src/kafka/protocol/wire-writer.ts';
+import { WireReader } from '../../../../src/kafka/protocol/wire-reader.ts';
+import { WireWriter } from '../../../../src/kafka/protocol/wire-writer.ts';
 
 const SEED = { seed: 20_261_120 };
 const NOT_KAFKA = { name: 'BackupError', code: 'KAFKA_NOT_KAFKA' };

@@ -4,18 +4,34 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { AzureSettings } from '../../src/storage/azure/azure-client.ts';
-import { AzureObjectStore } from '../../src/storage/azure/azure-object-store.ts';
-import { CertificateAuthority } from '../support/certificates.ts';
-import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../support/stores/azurite.ts';
-import { CloudHosts, forwardTo, type Host, type HostAnswer, type HostRequest } from '../support/stores/cloud-hosts.ts';
-import { QUICK_REQUESTS } from '../support/stores/store-server.ts';
+import type { AzureSettings } from '../../../src/storage/azure/azure-client.ts';
+import { AzureObjectStore } from '../../../src/storage/azure/azure-object-store.ts';
+import { CertificateAuthority } from '../../support/certificates.ts';
+import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../../support/stores/azurite.ts';
+import {
+  CloudHosts,
+  forwardTo,
+  type Host,
+  type HostAnswer,
+  type HostRequest,
+} from '../../support/stores/cloud-hosts.ts';
+import { HostService, withEnvironment } from '../../support/stores/host-services.ts';
+import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
 
 const MIB = 1024 * 1024;
 const CONTAINER = 'backups';
 const TENANT = '11111111-2222-3333-4444-555555555555';
 const CLIENT = '66666666-7777-8888-9999-000000000000';
 const STORE_HOST = `${AZURITE_ACCOUNT.name}.blob.core.windows.net`;
+/** Nothing of what the machine of the test may have. */
+const NOTHING = {
+  AZURE_TENANT_ID: undefined,
+  AZURE_CLIENT_ID: undefined,
+  AZURE_CLIENT_SECRET: undefined,
+  AZURE_FEDERATED_TOKEN_FILE: undefined,
+  IDENTITY_ENDPOINT: undefined,
+  MSI_ENDPOINT: undefined,
+};
 const LOGIN_HOST = 'login.microsoftonline.com';
 
 describe('logging into Azure', { timeout: 120_000 }, () => {
@@ -89,15 +105,50 @@ describe('logging into Azure', { timeout: 120_000 }, () => {
     logins.length = 0;
     const file = join(dirname(authority.certificate), 'federated-token');
     await writeFile(file, 'token of the host');
-    process.env.AZURE_FEDERATED_TOKEN_FILE = file;
-    try {
+    await withEnvironment({ AZURE_FEDERATED_TOKEN_FILE: file }, () => {
       const identity = { useWorkloadIdentity: true, tenantId: TENANT, clientId: CLIENT };
-      await assertServes(new AzureObjectStore(settings(identity)), 'by/identity');
-    } finally {
-      delete process.env.AZURE_FEDERATED_TOKEN_FILE;
-    }
+      return assertServes(new AzureObjectStore(settings(identity)), 'by/identity');
+    });
     const { client_id, client_assertion } = Object.fromEntries(logins[0]!);
     assert.deepEqual([client_id, client_assertion], [CLIENT, 'token of the host']);
+  });
+
+  it('by the managed identity of its host asks the metadata service for the one that is named', async () => {
+    const service = await HostService.start();
+    service.answer = ({ headers }) =>
+      headers.metadata === 'true' ? json(200, token(3600)) : json(400, { error: 'invalid_request' });
+    try {
+      await withEnvironment({ ...NOTHING, AZURE_POD_IDENTITY_AUTHORITY_HOST: `http://${service.address}` }, () =>
+        assertServes(new AzureObjectStore(settings({ clientId: CLIENT })), 'by/managed-identity'),
+      );
+      const asked = service.seen.filter(({ headers }) => headers.metadata === 'true');
+      assert.ok(asked.length > 0);
+      const { pathname, searchParams } = new URL(asked[0]!.url, 'http://host');
+      assert.match(pathname, /^\/metadata\/identity\/oauth2\/token\/?$/);
+      assert.match(searchParams.get('resource') ?? '', /^https:\/\/storage\.azure\.com/);
+      assert.equal(searchParams.get('client_id'), CLIENT);
+    } finally {
+      service.stop();
+    }
+  });
+
+  it('by a workload identity whose token is not there is refused, and names the file', async () => {
+    await withEnvironment({ ...NOTHING, AZURE_FEDERATED_TOKEN_FILE: '/nowhere/token' }, async () => {
+      const store = new AzureObjectStore(settings({ useWorkloadIdentity: true, tenantId: TENANT, clientId: 'other' }));
+      await assert.rejects(store.head('a/key'), {
+        code: 'STORE_AUTHENTICATION_FAILED',
+        message: /^GetBlobProperties a\/key in .*\/nowhere\/token.*identity of this host/,
+      });
+      await store.close();
+    });
+  });
+
+  it('of a service that nobody trusts says what to do', async () => {
+    const requests = { ...QUICK_REQUESTS, proxy: hosts.proxy };
+    const principal = { tenantId: TENANT, clientId: 'untrusting', clientSecret: 'the secret' };
+    const store = new AzureObjectStore(settings({ ...principal, requests }));
+    await assert.rejects(store.head('untrusted'), { code: 'STORE_UNSUITABLE', message: /ssl_ca_location/ });
+    await store.close();
   });
 
   it('asks for another token before the old one ends', async () => {

@@ -7,12 +7,13 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
-import { ERROR_KINDS } from '../../src/model/errors.ts';
-import type { AzureSettings } from '../../src/storage/azure/azure-client.ts';
-import { AzureObjectStore } from '../../src/storage/azure/azure-object-store.ts';
-import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../support/stores/azurite.ts';
-import { FaultProxy, type SeenRequest } from '../support/stores/fault-proxy.ts';
-import { QUICK_REQUESTS } from '../support/stores/store-server.ts';
+import { ERROR_KINDS } from '../../../src/model/errors.ts';
+import type { AzureSettings } from '../../../src/storage/azure/azure-client.ts';
+import { AzureObjectStore } from '../../../src/storage/azure/azure-object-store.ts';
+import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../../support/stores/azurite.ts';
+import { FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
+import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
+import { describeTrouble } from './trouble.contract.ts';
 
 const MIB = 1024 * 1024;
 const CONTAINER = 'backups';
@@ -109,58 +110,18 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     assert.equal(proxy.seen.filter(isGet).length - before, 4);
   });
 
-  it('waits as long as a busy store asks for', async () => {
-    const headers = { 'x-ms-error-code': 'ServerBusy', 'retry-after': '1' };
-    proxy.once(isWhole, { kind: 'answer', status: 503, headers });
-    const startedAt = performance.now();
-    assert.equal(await store.putIfAbsent(newKey(), [Buffer.from('x')]), 'created');
-    assert.ok(performance.now() - startedAt >= 1000);
-  });
-
-  it('asks again after a request that is never answered', async () => {
-    const impatient = new AzureObjectStore(settings({ requests: { ...QUICK_REQUESTS, requestTimeoutMs: 300 } }));
-    proxy.once(isWhole, { kind: 'hang' });
-    assert.equal(await impatient.putIfAbsent(newKey(), [Buffer.from('x')]), 'created');
-    await impatient.close();
-  });
-
-  it('lets exactly one of several large puts win, whole', async () => {
-    proxy.decide = () => undefined;
-    const key = newKey();
-    const bodies = [1, 2, 3, 4].map((fill) => Buffer.alloc(2 * MIB + fill, fill));
-    const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent(key, [body])));
-    const winner = outcomes.indexOf('created');
-    assert.equal(outcomes.filter((outcome) => outcome === 'created').length, 1, String(outcomes));
-    assert.ok(bodies[winner]!.equals((await store.get(key))!));
-  });
-
-  it('leaves nothing that anybody sees of a large put that was given up', async () => {
-    const key = newKey();
-    async function* failing(): AsyncGenerator<Uint8Array> {
-      yield LARGE;
-      throw new Error('the body failed');
-    }
-    await assert.rejects(store.putIfAbsent(key, failing()), { message: 'the body failed' });
-    assert.equal(await store.head(key), undefined);
-    for await (const { key: found } of store.list('trouble/')) assert.notEqual(found, key);
-  });
-
-  it('lists in order over many pages, from any key', async () => {
-    const paging = new AzureObjectStore(settings(), { pageSize: 3 });
-    const names = ['a/1', 'a/2', 'a/b/1', 'a/b/2', 'a-b/1', 'a.b', 'b', 'c/1', 'c/2', 'c/3', 'c/4', 'd/e/f/g'];
-    for (const name of names) await store.putIfAbsent(`pages/${name}`, []);
-    const sorted = names.map((name) => `pages/${name}`).sort();
-    for (const startAfter of ['', 'pages/', 'pages/a', 'pages/a/b', 'pages/a0', 'pages/c/', 'pages/zz', ...sorted]) {
-      const found: string[] = [];
-      for await (const { key } of paging.list('pages/', startAfter)) found.push(key);
-      assert.deepEqual(
-        found,
-        sorted.filter((key) => key > startAfter),
-        `after ${startAfter}`,
-      );
-    }
-    await paging.close();
-  });
+  describeTrouble(() => ({
+    proxy,
+    open: (requests, surroundings) =>
+      new AzureObjectStore(settings({ requests: { ...QUICK_REQUESTS, ...requests } }), surroundings),
+    partBytes: QUICK_REQUESTS.partSizeBytes,
+    showsUploads: true,
+    isWhole,
+    busy: { kind: 'answer', status: 503, headers: { 'x-ms-error-code': 'ServerBusy', 'retry-after': '1' } },
+    denied: { kind: 'answer', status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } },
+    place: `container ${CONTAINER} of account ${AZURITE_ACCOUNT.name}`,
+    grant: /Grant the role Storage Blob Data Contributor/,
+  }));
 
   describe('refuses', () => {
     async function assertRefused(changes: Partial<AzureSettings>, code: string, message: RegExp): Promise<string> {

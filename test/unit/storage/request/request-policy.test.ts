@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { BackupError } from '../../../src/model/errors.ts';
+import { BackupError } from '../../../../src/model/errors.ts';
 import {
   type RequestFailure,
   type RequestOutcome,
   RequestPolicy,
   type RequestPolicyOptions,
-} from '../../../src/storage/request-policy.ts';
+} from '../../../../src/storage/request/request-policy.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 /** What a store of these tests fails with. */
@@ -70,6 +70,15 @@ function reasonOf(outcome: PromiseSettledResult<unknown>): BackupError {
 }
 
 describe('one request', () => {
+  test('is counted by its operation as often as it went out', async () => {
+    const { policy, time, outcomes } = make();
+    await time.until(policy.run('Put', 'a', failing(new Failure('unavailable'), new Failure('throttled'))));
+    await policy.run('Put', 'b', failing());
+    await assert.rejects(policy.run('Get', 'c', failing(new Failure('refused'))));
+    assert.deepEqual(policy.requests, new Map(Object.entries({ Put: 4, Get: 1 })));
+    assert.deepEqual([policy.traffic().requests, outcomes.length], [5, 5]);
+  });
+
   test('is answered at once, and told once', async () => {
     const { policy, outcomes } = make();
     assert.equal(await policy.run('Get', 'a', failing()), 'answer');

@@ -1,0 +1,95 @@
+// What the failures of the three cloud stores have in common: how a message names the request, and what an HTTP status or a broken
+// connection means in any of them. Their own error codes, and what those ask of the operator, are in the `-failures.ts` of each store.
+
+import { BackupError, type ErrorCode } from '../../model/errors.ts';
+import { CERTIFICATE_REFUSED } from './https-agent.ts';
+import type { RequestFailure } from './request-policy.ts';
+
+/** What to make of a failure; the remedy is a sentence for the operator, or empty. */
+export type Meaning = readonly [kind: RequestFailure['kind'], code: ErrorCode, remedy: string];
+
+/** What a store said, or the lack of an answer. */
+export interface StoreAnswer {
+  /** The store's own code, or that of the connection, such as `ECONNREFUSED`; empty where there is none. */
+  readonly code: string;
+  /** HTTP status; undefined when nothing was answered. */
+  readonly status: number | undefined;
+  readonly message: string;
+}
+
+/** The request that failed. */
+export interface FailedRequest {
+  readonly operation: string;
+  /** Empty where the request is about the bucket. */
+  readonly key: string;
+  /** `bucket NAME`, or what stands for it. */
+  readonly place: string;
+  /** Header of the answer. */
+  readonly retryAfter: string | null | undefined;
+}
+
+export const DAMAGED: Meaning = [
+  'refused',
+  'STORE_CHECKSUM_MISMATCH',
+  'The bytes that arrived are not those that were sent.',
+];
+const UNTRUSTED: Meaning = [
+  'refused',
+  'STORE_UNSUITABLE',
+  'Name the authority that signed its certificate in storage.ssl_ca_location.',
+];
+const UNEXPLAINED: Meaning = ['refused', 'STORE_UNSUITABLE', ''];
+const LONGEST_MESSAGE = 300;
+
+/** The failure as it is told: `PutObject a/key in bucket b: HTTP 403 AccessDenied no such permission. Grant it.` */
+export function requestFailure(request: FailedRequest, answer: StoreAnswer, meaning: Meaning): RequestFailure {
+  const { operation, key, place, retryAfter } = request;
+  const { status, code: said, message: text } = answer;
+  const [kind, code, remedy] = meaning;
+  const parts = [status === undefined ? '' : `HTTP ${status}`, text.includes(said) ? '' : said, text];
+  const what = parts.filter((part) => part !== '').join(' ');
+  const message = `${operation} ${key === '' ? '' : `${key} in `}${place}: ${what}${remedy === '' ? '' : `. ${remedy}`}`;
+  const retryAfterMs = retryAfterMsOf(retryAfter);
+  return {
+    kind,
+    error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+}
+
+/** The first line of what was said, without the full stop that the remedy brings. */
+export function firstLine(text: string): string {
+  return (text.split('\n')[0] ?? '').trim().replace(/\.$/, '').slice(0, LONGEST_MESSAGE);
+}
+
+/**
+ * What has no answer: a certificate that is not trusted, a defect of ours, or a connection that may come back.
+ * @param hostRemedy what to check when there is no such host
+ */
+export function meaningOfSilence({ code }: StoreAnswer, failure: unknown, hostRemedy: string): Meaning {
+  if (CERTIFICATE_REFUSED.test(code)) return UNTRUSTED;
+  // A defect of ours is no weather.
+  if (failure instanceof TypeError || failure instanceof RangeError) return UNEXPLAINED;
+  const remedy = code === 'ENOTFOUND' ? `There is no such host: check ${hostRemedy}.` : '';
+  return ['unavailable', 'STORE_UNAVAILABLE', remedy];
+}
+
+/** What a status means where no code of the store says more. */
+export function meaningOfStatus(status: number): Meaning {
+  if (status === 429) return ['throttled', 'STORE_UNAVAILABLE', ''];
+  if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
+  return UNEXPLAINED;
+}
+
+/** How the clock of this host differs from that of the store, by the `Date` of its answer. Undefined where it has none. */
+export function secondsAhead(date: string | null | undefined): number | undefined {
+  const seconds = Math.round((Date.now() - Date.parse(date ?? '')) / 1000);
+  return Number.isNaN(seconds) ? undefined : seconds;
+}
+
+/** Seconds or a date (RFC 9110 10.2.3), in milliseconds from now. */
+function retryAfterMsOf(header: string | null | undefined): number | undefined {
+  if (header === null || header === undefined) return undefined;
+  const ms = /^\d+(\.\d+)?$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

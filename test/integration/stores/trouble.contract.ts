@@ -1,0 +1,219 @@
+// What every cloud store does when single requests go wrong, as tests that run against each of them behind a proxy that spoils
+// what it is told to. What only one of them knows is in the tests of that one.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BackupError } from '../../../src/model/errors.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
+import type { RequestSettings } from '../../../src/storage/request/request-policy.ts';
+import type { RequestSurroundings } from '../../../src/storage/request/store-requests.ts';
+import type { Fault, FaultProxy, SeenRequest } from '../../support/stores/fault-proxy.ts';
+
+/** One store, as the tests need it. */
+export interface TroubledStore {
+  readonly proxy: FaultProxy;
+  /** Whose requests go through the proxy. */
+  open(requests?: Partial<RequestSettings>, surroundings?: RequestSurroundings): ObjectStore;
+  /** Of the parts that it puts. */
+  readonly partBytes: number;
+  /** False for a store to whom uploads under way leave nothing. */
+  readonly showsUploads: boolean;
+  /** The request that puts a small object. */
+  readonly isWhole: (request: SeenRequest) => boolean;
+  /** Asks to be left alone for a second. */
+  readonly busy: Fault;
+  /** Lets in whoever asks, but not to this. */
+  readonly denied: Fault;
+  /** How messages name where the object is: `bucket NAME`. */
+  readonly place: string;
+  /** What they say to grant. */
+  readonly grant: RegExp;
+}
+
+const SMALL = Buffer.from('a small object');
+const NAMES = ['a/1', 'a/2', 'a/b/1', 'a/b/2', 'a-b/1', 'a.b', 'b', 'c/1', 'c/2', 'c/3', 'c/4', 'd/e/f/g'];
+
+let keys = 0;
+
+function newKey(): string {
+  keys += 1;
+  return `trouble/contract-${keys}`;
+}
+
+export function describeTrouble(troubled: () => TroubledStore): void {
+  describeSingleFaults(troubled);
+  describeLargePuts(troubled);
+  describeDenials(troubled);
+
+  it('lists in order over many pages, from any key', async () => {
+    const { proxy, open } = troubled();
+    proxy.decide = () => undefined;
+    const paging = open({}, { pageSize: 3 });
+    for (const name of NAMES) await paging.putIfAbsent(`pages/${name}`, []);
+    const sorted = NAMES.map((name) => `pages/${name}`).sort();
+    for (const startAfter of ['', 'pages/', 'pages/a', 'pages/a/b', 'pages/a0', 'pages/c/', 'pages/zz', ...sorted]) {
+      const found: string[] = [];
+      for await (const { key } of paging.list('pages/', startAfter)) found.push(key);
+      const wanted = sorted.filter((key) => key > startAfter);
+      assert.deepEqual(found, wanted, `after ${startAfter}`);
+    }
+    await paging.close();
+  });
+}
+
+function describeSingleFaults(troubled: () => TroubledStore): void {
+  it('waits as long as a busy store asks for, and sends it fewer requests at once', async () => {
+    const { proxy, open, isWhole, busy } = troubled();
+    const store = open();
+    proxy.once(isWhole, busy);
+    const startedAt = performance.now();
+    assert.equal(await store.putIfAbsent(newKey(), [SMALL]), 'created');
+    assert.ok(performance.now() - startedAt >= 1000);
+    await store.close();
+  });
+
+  it('asks again after a request that is never answered', async () => {
+    const { proxy, open, isWhole } = troubled();
+    const impatient = open({ requestTimeoutMs: 300 });
+    proxy.once(isWhole, { kind: 'hang' });
+    assert.equal(await impatient.putIfAbsent(newKey(), [SMALL]), 'created');
+    await impatient.close();
+  });
+
+  it('gives a request up after its patience, and names it', async () => {
+    const { proxy, open, place } = troubled();
+    const impatient = open({ retryTimeoutMs: 500 });
+    proxy.decide = () => ({ kind: 'drop' });
+    const key = newKey();
+    await assert.rejects(impatient.putIfAbsent(key, [SMALL]), {
+      code: 'STORE_UNAVAILABLE',
+      message: new RegExp(`^\\w+ ${key} in ${place}: .*\\(\\d+ attempts in \\d`),
+    });
+    proxy.decide = () => undefined;
+    await impatient.close();
+  });
+}
+
+function describeLargePuts(troubled: () => TroubledStore): void {
+  it('lets exactly one of several large puts win, whole', async () => {
+    const { proxy, open, partBytes } = troubled();
+    proxy.decide = () => undefined;
+    const [store, key] = [open(), newKey()];
+    const bodies = [1, 2, 3, 4].map((fill) => Buffer.alloc(2 * partBytes + fill, fill));
+    const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent(key, [body])));
+    assert.equal(outcomes.filter((outcome) => outcome === 'created').length, 1, String(outcomes));
+    assert.ok(bodies[outcomes.indexOf('created')]!.equals((await store.get(key))!));
+    await store.close();
+  });
+
+  it('leaves nothing that anybody sees of a large put that was given up', async () => {
+    const { proxy, open, partBytes } = troubled();
+    proxy.decide = () => undefined;
+    const [store, key] = [open(), newKey()];
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(2 * partBytes + 1);
+      throw new Error('the body failed');
+    }
+    await assert.rejects(store.putIfAbsent(key, failing()), { message: 'the body failed' });
+    assert.equal(await store.head(key), undefined);
+    for await (const { key: found } of store.list('trouble/')) assert.notEqual(found, key);
+    assert.equal(await store.putIfAbsent(key, [SMALL]), 'created');
+    await store.close();
+  });
+}
+
+interface Operation {
+  readonly name: string;
+  /** An object that is there before. */
+  readonly needs?: 'object' | 'upload';
+  run(store: ObjectStore, key: string, partBytes: number): Promise<unknown>;
+}
+
+const OPERATIONS: readonly Operation[] = [
+  { name: 'a small put', run: (store, key) => store.putIfAbsent(key, [SMALL]) },
+  { name: 'a large put', run: (store, key, part) => store.putIfAbsent(key, [Buffer.alloc(2 * part + 1)]) },
+  { name: 'a put where there is one', needs: 'object', run: (store, key) => store.putIfAbsent(key, [SMALL]) },
+  { name: 'a get', needs: 'object', run: (store, key) => store.get(key) },
+  { name: 'a get of the end', needs: 'object', run: (store, key) => store.get(key, { suffixBytes: 3 }) },
+  { name: 'a head', needs: 'object', run: (store, key) => store.head(key) },
+  { name: 'a listing', needs: 'object', run: (store, key) => first(store.list(key)) },
+  { name: 'a delete', needs: 'object', run: (store, key) => store.delete(key) },
+  { name: 'a listing of uploads', needs: 'upload', run: (store, key) => first(store.unfinished(key)) },
+  { name: 'a discard', needs: 'upload', run: (store, name) => store.discard(uploadOf(name)) },
+  { name: 'the clock', run: (store) => store.clock() },
+];
+
+/** By key, as the store showed it. */
+const uploadIds = new Map<string, string>();
+
+function uploadOf(name: string) {
+  return { name, id: uploadIds.get(name) ?? '', touchedAtMs: null, sizeBytes: null };
+}
+
+function describeDenials(troubled: () => TroubledStore): void {
+  for (const { name, needs, run } of OPERATIONS) {
+    it(`names the request, the object and the permission where a request of ${name} is denied`, async () => {
+      const { proxy, open, partBytes, showsUploads, denied, place, grant } = troubled();
+      if (needs === 'upload' && !showsUploads) return;
+      const store = open();
+      /** Requests of one run, the one of this index denied. */
+      const requestsOf = async (deniedIndex: number): Promise<number> => {
+        const key = newKey();
+        proxy.decide = () => undefined;
+        if (needs === 'object') await store.putIfAbsent(key, [SMALL]);
+        const end = needs === 'upload' ? await beginUpload(store, key, partBytes) : async () => {};
+        let seen = 0;
+        proxy.decide = () => ((seen += 1) - 1 === deniedIndex ? denied : undefined);
+        const outcome = await run(store, key, partBytes).catch((error: unknown) => error);
+        const requests = seen;
+        proxy.decide = () => undefined;
+        await end();
+        if (deniedIndex < 0) assert.ok(!(outcome instanceof Error), String(outcome));
+        else {
+          assert.ok(outcome instanceof BackupError, `request ${deniedIndex} denied: ${String(outcome)}`);
+          assert.deepEqual([outcome.code, outcome.kind.exitCode], ['STORE_AUTHORIZATION_FAILED', 12], outcome.message);
+          assert.match(outcome.message, new RegExp(`^\\w+ (${key}\\S* in )?${place}: HTTP 403 `));
+          if (name !== 'the clock') assert.match(outcome.message, new RegExp(key));
+          assert.match(outcome.message, grant);
+        }
+        return requests;
+      };
+      const requests = await requestsOf(-1);
+      assert.ok(requests > 0);
+      for (let index = 0; index < requests; index += 1) await requestsOf(index);
+      await store.close();
+    });
+  }
+}
+
+async function first<T>(items: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of items) return item;
+  return undefined;
+}
+
+/** An upload that waits for its end, shown by the store. Returns what ends it. */
+async function beginUpload(store: ObjectStore, key: string, partBytes: number): Promise<() => Promise<void>> {
+  let release = (): void => {};
+  const waiting = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  async function* slow(): AsyncGenerator<Uint8Array> {
+    yield Buffer.alloc(2 * partBytes + 1);
+    await waiting;
+    throw new Error('given up');
+  }
+  const ended = store.putIfAbsent(key, slow()).catch(() => {});
+  for (let turn = 0; turn < 100; turn += 1) {
+    const found = await first(store.unfinished(key));
+    if ((found?.sizeBytes ?? 0) >= 2 * partBytes) {
+      uploadIds.set(key, found!.id);
+      return async () => {
+        release();
+        await ended;
+      };
+    }
+    await sleep(30);
+  }
+  throw new Error(`the store shows no upload of ${key}`);
+}
