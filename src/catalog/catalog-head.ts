@@ -2,6 +2,7 @@
 // and a year are gigabytes of summaries; their head is a few megabytes, which the index of every checkpoint holds, so that a
 // start reads neither. The readers' CatalogState is made of the same parts and keeps the segments beside them.
 
+import { addRequests } from '../model/request-counts.ts';
 import type { PartitionIdentity } from '../model/segment.ts';
 import { type CatalogAction, type Commit, incarnationOf, partitionOf, type TopicObservation } from './commit.ts';
 
@@ -136,6 +137,8 @@ export abstract class CatalogFold<Partition extends PartitionHead, Life extends 
   version = 0;
   sha256 = '';
   committedAtMs: number | null = null;
+  /** What all commits so far say was asked of the store, whatever topics were wanted. */
+  readonly requests = new Map<string, number>();
   readonly #incarnations = new Map<string, Life>();
 
   protected abstract make(topic: string, topicId: string): Life;
@@ -168,6 +171,7 @@ export abstract class CatalogFold<Partition extends PartitionHead, Life extends 
       if (isWanted(identity.topic)) this.applyAction(action);
       else this.incarnation(identity.topic, identity.topicId);
     }
+    addRequests(this.requests, commit.requests);
     this.version = commit.version;
     this.sha256 = sha256;
     this.committedAtMs = commit.committedAtMs;

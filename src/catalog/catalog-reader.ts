@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { BackupError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { CatalogState } from './catalog-state.ts';
-import { loadCheckpoint } from './checkpoint.ts';
+import { loadCheckpoint } from './checkpoint/checkpoint.ts';
 import { type Commit, decodeCommit } from './commit.ts';
 import type { ObjectLayout } from './object-layout.ts';
 

@@ -4,10 +4,11 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { BackupError } from '../model/errors.ts';
+import { addRequests, NO_REQUESTS, type RequestCounts, requestsSince } from '../model/request-counts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { CatalogHead, PartitionHead } from './catalog-head.ts';
 import { follow, readCatalog, readCommit } from './catalog-reader.ts';
-import { CheckpointSeries } from './checkpoint-series.ts';
+import { CheckpointSeries } from './checkpoint/checkpoint-series.ts';
 import { actionText, type CatalogAction, decodeCommit, encodeCommit } from './commit.ts';
 import type { ObjectLayout } from './object-layout.ts';
 
@@ -19,25 +20,46 @@ export interface CommitResult {
   readonly fenced: readonly CatalogAction[];
 }
 
+interface CatalogWriterOptions {
+  readonly store: ObjectStore;
+  readonly layout: ObjectLayout;
+  readonly now: () => number;
+  readonly requests: () => RequestCounts;
+}
+
 export class CatalogWriter {
   readonly #store: ObjectStore;
   readonly #layout: ObjectLayout;
   readonly #now: () => number;
+  readonly #requests: () => RequestCounts;
   readonly #writer = randomBytes(8).toString('hex');
   #checkpoints: CheckpointSeries;
   /** Texts of our own actions that a commit turned out to hold whose answer was lost, until a commit returns. */
   readonly #landed = new Set<string>();
+  /** Requests that commits of our own have told of. */
+  readonly #told = new Map<string, number>();
 
-  private constructor(store: ObjectStore, layout: ObjectLayout, checkpoints: CheckpointSeries, now: () => number) {
+  private constructor({ store, layout, now, requests }: CatalogWriterOptions, checkpoints: CheckpointSeries) {
     this.#store = store;
     this.#layout = layout;
-    this.#checkpoints = checkpoints;
     this.#now = now;
+    this.#requests = requests;
+    this.#checkpoints = checkpoints;
   }
 
-  /** Reads the catalog's head and stands at its end. @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
-  static async open(store: ObjectStore, layout: ObjectLayout, now: () => number): Promise<CatalogWriter> {
-    return new CatalogWriter(store, layout, await CheckpointSeries.resume(store, layout), now);
+  /**
+   * Reads the catalog's head and stands at its end.
+   * @param requests what this process has asked of the store so far; nothing unless given
+   * @throws CATALOG_CORRUPT, FORMAT_TOO_NEW.
+   */
+  static async open(
+    store: ObjectStore,
+    layout: ObjectLayout,
+    now: () => number,
+    requests: () => RequestCounts = () => NO_REQUESTS,
+  ): Promise<CatalogWriter> {
+    const checkpoints = await CheckpointSeries.resume(store, layout);
+    return new CatalogWriter({ store, layout, now, requests }, checkpoints);
   }
 
   get state(): CatalogHead {
@@ -61,6 +83,7 @@ export class CatalogWriter {
         previousSha256: this.state.sha256,
         writer: this.#writer,
         committedAtMs: this.#now(),
+        requests: requestsSince(this.#requests(), this.#told),
         actions: open,
       };
       const bytes = encodeCommit(commit);
@@ -70,6 +93,7 @@ export class CatalogWriter {
       if ((await this.#store.putIfAbsent(key, [bytes])) === 'created') {
         this.state.apply(commit, createHash('sha256').update(bytes).digest('hex'));
         this.#checkpoints.note(open);
+        addRequests(this.#told, commit.requests);
         return this.#result([...committed, ...open], fenced);
       }
       await this.#followWinner(version);
@@ -101,7 +125,9 @@ export class CatalogWriter {
     const { commit, sha256 } = await readCommit(this.#store, this.#layout, version);
     follow(this.state, { commit, sha256 }, this.#layout);
     this.#checkpoints.note(commit.actions);
-    if (commit.writer === this.#writer) for (const action of commit.actions) this.#landed.add(actionText(action));
+    if (commit.writer !== this.#writer) return;
+    addRequests(this.#told, commit.requests);
+    for (const action of commit.actions) this.#landed.add(actionText(action));
   }
 
   /** Writes a checkpoint when enough has gathered; `force` when anything has. */
@@ -110,8 +136,9 @@ export class CatalogWriter {
       await this.#checkpoints.write(force);
     } catch (error) {
       if (!(error instanceof BackupError) || error.code !== 'CATALOG_CORRUPT') throw error;
-      // A piece of the former checkpoint is gone or damaged: the cache is made anew from the commits.
-      this.#checkpoints = await CheckpointSeries.rebuild(this.#store, this.#layout, this.state.version);
+      // The former checkpoint or a piece of it is gone or damaged: the next one is made from one that is whole.
+      this.#checkpoints = await CheckpointSeries.resume(this.#store, this.#layout, this.state.version);
+      await this.#checkpoints.write(true);
     }
   }
 

@@ -3,6 +3,7 @@
 
 import { BackupError } from '../model/errors.ts';
 import { JsonFields, parseJson, toJson } from '../model/json-fields.ts';
+import { decodeRequests, type RequestCounts, requestsJson } from '../model/request-counts.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
 import { decodePartitionIdentity, decodeSegmentDescription } from '../model/segment-json.ts';
 import type { TopicConfigs } from '../model/topic-description.ts';
@@ -44,6 +45,8 @@ export interface Commit {
   readonly previousSha256: string;
   readonly writer: string;
   readonly committedAtMs: number;
+  /** What its writer asked of the store since its commit before; nothing where the store makes no requests. */
+  readonly requests: RequestCounts;
   readonly actions: readonly CatalogAction[];
 }
 
@@ -70,7 +73,9 @@ export function incarnationOf(action: CatalogAction): { readonly topic: string; 
 }
 
 export function encodeCommit(commit: Commit): Buffer {
-  return Buffer.from(`${toJson({ formatVersion: CATALOG_FORMAT_VERSION, ...commit })}\n`);
+  const { actions, requests, ...head } = commit;
+  const fields = { formatVersion: CATALOG_FORMAT_VERSION, ...head, requests: requestsJson(requests), actions };
+  return Buffer.from(`${toJson(fields)}\n`);
 }
 
 /** @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
@@ -82,6 +87,7 @@ export function decodeCommit(bytes: Uint8Array, key: string): Commit {
     previousSha256: fields.string('previousSha256'),
     writer: fields.string('writer'),
     committedAtMs: fields.integer('committedAtMs'),
+    requests: decodeRequests(fields),
     actions: fields.list('actions').map(decodeAction),
   };
 }

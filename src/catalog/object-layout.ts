@@ -7,9 +7,10 @@
 //   {backup}/catalog/checkpoints/topics/{topic}/{topicId}/{from}-{to}.json.zst
 //   {backup}/data/{topic}/{topicId}/{partition}/{baseOffset}-{random}.log[.zst|.lz4]
 //   {backup}/restores/plans/{planId}.json
-//   {backup}/restores/{id}/{intent|producers|verified|report}.json
-//   {backup}/restores/{id}/attempt-{n}.json
+//   {backup}/restores/{id}/{intent|producers|verified|report|withdrawn}.json
+//   {backup}/restores/{id}/attempts/{n}/{begun|ended|{mark}}.json
 //   {backup}/restores/{id}/offsets/{topic}/{partition}/{piece}.json.zst
+//   {backup}/targets/{topicId}/{n}.json
 
 import { CODEC_SUFFIX, type SegmentCodec } from '../model/codec.ts';
 import { BackupError } from '../model/errors.ts';
@@ -22,6 +23,9 @@ const BACKUP_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const TOPIC_ID = /^[A-Za-z0-9_-]{22}$/;
 const PLANS = 'plans';
 const RESTORE_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+/** What a restore writes down once. */
+export type RestoreObject = 'intent' | 'producers' | 'verified' | 'report' | 'withdrawn';
 
 /** Keys of one backup. `prefix` is empty or ends without a slash. */
 export class ObjectLayout {
@@ -101,12 +105,33 @@ export class ObjectLayout {
   }
 
   /** @throws RESTORE_NOT_FOUND when `restoreId` cannot be the id of a restore. */
-  restoreObject(restoreId: string, name: 'intent' | 'producers' | 'verified' | 'report'): string {
+  restoreObject(restoreId: string, name: RestoreObject): string {
     return `${this.#restore(restoreId)}/${name}.json`;
   }
 
-  restoreAttempt(restoreId: string, attempt: number): string {
-    return `${this.#restore(restoreId)}/attempt-${attempt}.json`;
+  attemptsPrefix(restoreId: string): string {
+    return `${this.#restore(restoreId)}/attempts/`;
+  }
+
+  /** `name` is a number for one of the attempt's marks. Attempts and marks are counted from 1. */
+  restoreAttempt(restoreId: string, attempt: number, name: 'begun' | 'ended' | number): string {
+    return `${this.attemptsPrefix(restoreId)}${padded(attempt)}/${typeof name === 'number' ? padded(name) : name}.json`;
+  }
+
+  /** Undefined for keys that are not of an attempt; `mark` is undefined for what is none. */
+  attemptOf(key: string): { readonly attempt: number; readonly mark: number | undefined } | undefined {
+    const found = /\/attempts\/(\d{20})\/(?:(\d{20})|[a-z]+)\.json$/.exec(key);
+    if (!key.startsWith(this.restoresPrefix) || found === null) return undefined;
+    return { attempt: Number(found[1]), mark: found[2] === undefined ? undefined : Number(found[2]) };
+  }
+
+  /** Who has filled one life of a target topic: its fillings are counted from 1. */
+  fillingPrefix(topicId: string): string {
+    return `${this.root}/targets/${elementOf(topicId)}/`;
+  }
+
+  filling(topicId: string, number: number): string {
+    return `${this.fillingPrefix(topicId)}${padded(number)}.json`;
   }
 
   /** Part `piece`, counted from 0, of the offset map of one target partition. */
@@ -160,7 +185,11 @@ function incarnation(topic: string, topicId: string): string {
       `${JSON.stringify(topic)} with id ${JSON.stringify(topicId)} is not a topic`,
     );
   }
-  return `${folderOf(topic)}/${topicId.startsWith('-') ? '=' : ''}${topicId}`;
+  return `${folderOf(topic)}/${elementOf(topicId)}`;
+}
+
+function elementOf(topicId: string): string {
+  return `${topicId.startsWith('-') ? '=' : ''}${topicId}`;
 }
 
 /** A topic name may begin with a dot, which a store's keys may not; no topic name holds "=". */

@@ -12,6 +12,7 @@ import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import { BackupError, errorOf } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
+import type { RequestCounts } from '../model/request-counts.ts';
 import { comparePartitions, type TopicPartition } from '../model/topic-partition.ts';
 import type { SegmentSettings } from '../segment/segment-writer.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -39,6 +40,8 @@ export interface ImportOptions {
   readonly peerBackupId: string | undefined;
   readonly choices: ImportChoices;
   readonly store: ObjectStore;
+  /** What went to it so far, for the catalog to tell; none unless given. */
+  readonly storeRequests?: (() => RequestCounts) | undefined;
   readonly layout: ObjectLayout;
   readonly settings: ImportSettings;
   readonly workers: WorkerPool;
@@ -107,12 +110,12 @@ export class ImportRun {
    * manifest cannot be read, FENCED, INTERRUPTED, and what the stores fail with.
    */
   async run(signal: AbortSignal): Promise<ImportReport> {
-    const { peer, peerBackupId, store, layout, wallMs } = this.#options;
+    const { peer, peerBackupId, store, storeRequests, layout, wallMs } = this.#options;
     const manifest = await readPeerManifest(peer, peerBackupId);
     const origin = `oso-kafka-backup/${manifest.backupId}/${manifest.createdAtMs}`;
     await this.#claim(origin);
     this.#parts = partsOf(manifest, origin);
-    const catalog = await CatalogWriter.open(store, layout, wallMs);
+    const catalog = await CatalogWriter.open(store, layout, wallMs, storeRequests);
     const topics = observationsOf(manifest, origin, catalog, wallMs());
     const note: CatalogAction[] = catalog.state.version === 0 ? [{ kind: 'note', text: noteOn(manifest) }] : [];
     if (note.length + topics.length > 0) await catalog.commit([...note, ...topics]);

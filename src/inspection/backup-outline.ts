@@ -3,9 +3,12 @@
 
 import type { CatalogState, IncarnationHistory, PartitionHistory } from '../catalog/catalog-state.ts';
 import type { TopicObservation, Truncation } from '../catalog/commit.ts';
+import { type RequestCounts, totalRequests } from '../model/request-counts.ts';
 import type { Gap } from '../model/segment.ts';
 import { joinWindows, partitionWindow, type RestorableWindow } from './restorable-window.ts';
 import { newestIncarnation, type StoredBackup } from './stored-backup.ts';
+
+const GIB = 2 ** 30;
 
 export interface StoredTotals {
   readonly segments: number;
@@ -63,21 +66,41 @@ export interface BackupOutline {
   readonly topics: readonly TopicOutline[];
   readonly totals: StoredTotals;
   readonly window: RestorableWindow;
+  /** Null where none are known, as on a filesystem, and where only some topics are shown: they cannot be told apart by topic. */
+  readonly requests: StoreRequests | null;
+}
+
+/** What writing the backup has asked of its store, as the commits tell. */
+export interface StoreRequests {
+  readonly total: number;
+  /** Null while nothing is stored. */
+  readonly perStoredGib: number | null;
+  /** By the store's own names, the most frequent first. */
+  readonly byOperation: RequestCounts;
 }
 
 /** All topics, or those that `isWanted` names. */
-export function outlineBackup(
-  { identity, state }: StoredBackup,
-  isWanted: (topic: string) => boolean = () => true,
-): BackupOutline {
-  const topics = outlineTopics(state, isWanted);
+export function outlineBackup({ identity, state }: StoredBackup, isWanted?: (topic: string) => boolean): BackupOutline {
+  const topics = outlineTopics(state, isWanted ?? (() => true));
+  const totals = sumTotals(topics.map((topic) => topic.totals));
   return {
     ...identity,
     catalogVersion: state.version,
     committedAtMs: state.committedAtMs,
     topics,
-    totals: sumTotals(topics.map(({ totals }) => totals)),
+    totals,
     window: joinWindows(topics.map(({ window }) => window)),
+    requests: isWanted === undefined ? outlineRequests(state.requests, totals) : null,
+  };
+}
+
+function outlineRequests(counts: RequestCounts, { storedBytes }: StoredTotals): StoreRequests | null {
+  if (counts.size === 0) return null;
+  const total = totalRequests(counts);
+  return {
+    total,
+    perStoredGib: storedBytes === 0 ? null : Math.round(total / (storedBytes / GIB)),
+    byOperation: new Map([...counts].sort(([, a], [, b]) => b - a)),
   };
 }
 

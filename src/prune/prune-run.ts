@@ -1,18 +1,20 @@
-// Finds what crashes leave behind, and removes it when that is confirmed: objects under data/ that no commit names, and uploads
-// that never ended. A segment is uploaded first and named by a commit afterwards, so only age tells one that is about to be named
-// from one that never will be; the catalog is read again right before each batch is removed, so that a commit that has just landed
-// wins. What lies in catalog/ and restores/ is never touched. Killed at any instant, what was removed was nobody's.
+// Finds what crashes leave behind, and removes it when that is confirmed: objects under data/ that no commit names, uploads of
+// whatever object that never ended, and checkpoints that others have replaced. A segment is uploaded first and named by a commit
+// afterwards, so only age tells one that is about to be named from one that never will be; the catalog is read again right before
+// each batch is removed, so that a commit that has just landed wins. Commits and restores are never touched. Killed at any instant,
+// what was removed was nobody's.
 
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { requireIdentity } from '../inspection/stored-backup.ts';
 import { BackupError } from '../model/errors.ts';
 import { decodeFooter, footerSizeIn } from '../segment/segment-format.ts';
-import type { ObjectInfo, ObjectStore, UnfinishedUpload } from '../storage/object-store.ts';
+import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
+import { type Leftover, LeftoverList, type LeftoverTally } from './leftover-list.ts';
 import { assertNotStopped, NamedObjects } from './named-objects.ts';
+import { pruneCheckpoints } from './superseded-checkpoints.ts';
 
 /** Objects removed between two looks at the catalog. */
 const BATCH_OBJECTS = 100;
-const MAX_LISTED = 1000;
 /** Holds the footer of most segments. */
 const TAIL_BYTES = 64 * 1024;
 const MAX_FOOTER_BYTES = 64 * 1024 * 1024;
@@ -27,21 +29,6 @@ export interface PruneOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Leftover {
-  readonly kind: 'orphan' | 'upload';
-  /** Key of the object, or name of the upload. */
-  readonly name: string;
-  /** Null where the store does not say. */
-  readonly sizeBytes: number | null;
-  readonly touchedAtMs: number;
-}
-
-export interface LeftoverTally {
-  count: number;
-  /** Of those whose size is known. */
-  sizeBytes: number;
-}
-
 export interface PruneReport {
   readonly backupId: string;
   readonly catalogVersion: number;
@@ -53,10 +40,10 @@ export interface PruneReport {
   readonly orphans: LeftoverTally;
   /** Discarded, or what would be. */
   readonly uploads: LeftoverTally;
+  /** Indexes and pieces; removed, or what would be. */
+  readonly checkpoints: LeftoverTally;
   /** Left alone: too young, or of an age that nothing tells. */
   readonly young: LeftoverTally;
-  /** Unfinished uploads outside data/, which are left alone whatever their age. */
-  readonly elsewhere: LeftoverTally;
   /** The first thousand of what was removed or would be. */
   readonly listed: readonly Leftover[];
 }
@@ -64,11 +51,7 @@ export interface PruneReport {
 export class PruneRun {
   readonly #options: PruneOptions;
   readonly #named = new NamedObjects();
-  readonly #orphans: LeftoverTally = { count: 0, sizeBytes: 0 };
-  readonly #uploads: LeftoverTally = { count: 0, sizeBytes: 0 };
-  readonly #young: LeftoverTally = { count: 0, sizeBytes: 0 };
-  readonly #elsewhere: LeftoverTally = { count: 0, sizeBytes: 0 };
-  readonly #listed: Leftover[] = [];
+  readonly #leftovers = new LeftoverList();
   #looked = 0;
 
   constructor(options: PruneOptions) {
@@ -76,7 +59,8 @@ export class PruneRun {
   }
 
   progress(): { readonly objects: number; readonly orphans: number; readonly uploads: number } {
-    return { objects: this.#looked, orphans: this.#orphans.count, uploads: this.#uploads.count };
+    const { count: orphans } = this.#leftovers.tally('orphan');
+    return { objects: this.#looked, orphans, uploads: this.#leftovers.tally('upload').count };
   }
 
   /** @throws BACKUP_NOT_FOUND, CATALOG_CORRUPT before anything is removed, INTERRUPTED, and what the store fails with. */
@@ -88,10 +72,16 @@ export class PruneRun {
     const bornBeforeMs = startedAtMs - olderThanMs;
     await this.#pruneOrphans(bornBeforeMs);
     await this.#pruneUploads(bornBeforeMs);
+    const remove = (object: ObjectInfo): Promise<void> => this.#remove('checkpoint', object);
+    const leftovers = this.#leftovers;
+    await pruneCheckpoints({ store, layout, bornBeforeMs, leftovers, remove });
     return {
       ...{ backupId: layout.backupId, catalogVersion: this.#named.version, isConfirmed, olderThanMs, startedAtMs },
-      ...{ orphans: this.#orphans, uploads: this.#uploads, young: this.#young, elsewhere: this.#elsewhere },
-      listed: this.#listed,
+      orphans: leftovers.tally('orphan'),
+      uploads: leftovers.tally('upload'),
+      checkpoints: leftovers.tally('checkpoint'),
+      young: leftovers.tally('young'),
+      listed: leftovers.listed,
     };
   }
 
@@ -103,7 +93,7 @@ export class PruneRun {
       this.#looked += 1;
       if (this.#named.has(object.key)) continue;
       this.#assertCatalog(object.key);
-      if (object.modifiedAtMs > bornBeforeMs) add(this.#young, object.sizeBytes);
+      if (object.modifiedAtMs > bornBeforeMs) this.#leftovers.spare(object);
       else batch.push(object);
       if (batch.length < BATCH_OBJECTS) continue;
       await this.#removeBatch(batch, bornBeforeMs);
@@ -130,15 +120,10 @@ export class PruneRun {
       // A store may stamp an object with the time at which its upload began (S3 does): its footer tells when it was sealed.
       const sealedAtMs = await sealTime(store, object);
       if (sealedAtMs === undefined || sealedAtMs <= bornBeforeMs) old.push(object);
-      else add(this.#young, object.sizeBytes);
+      else this.#leftovers.spare(object);
     }
     if (isConfirmed) await this.#named.readOn(store, layout, signal);
-    for (const { key, sizeBytes, modifiedAtMs } of old) {
-      if (this.#named.has(key)) continue;
-      assertNotStopped(signal, layout);
-      if (isConfirmed) await store.delete(key);
-      this.#note(this.#orphans, { kind: 'orphan', name: key, sizeBytes, touchedAtMs: modifiedAtMs });
-    }
+    for (const object of old) if (!this.#named.has(object.key)) await this.#remove('orphan', object);
   }
 
   async #pruneUploads(bornBeforeMs: number): Promise<void> {
@@ -146,31 +131,21 @@ export class PruneRun {
     for await (const upload of store.unfinished(`${layout.root}/`)) {
       assertNotStopped(signal, layout);
       const { name, sizeBytes, touchedAtMs } = upload;
-      if (!name.startsWith(layout.dataPrefix)) {
-        add(this.#elsewhere, sizeBytes ?? 0);
-      } else if (isOlder(upload, bornBeforeMs)) {
-        if (isConfirmed) await store.discard(upload);
-        this.#note(this.#uploads, { kind: 'upload', name, sizeBytes, touchedAtMs: touchedAtMs ?? 0 });
+      if (touchedAtMs === null || touchedAtMs > bornBeforeMs) {
+        this.#leftovers.spare(upload);
       } else {
-        add(this.#young, sizeBytes ?? 0);
+        if (isConfirmed) await store.discard(upload);
+        this.#leftovers.add({ kind: 'upload', name, sizeBytes, touchedAtMs });
       }
     }
   }
 
-  #note(tally: LeftoverTally, leftover: Leftover): void {
-    add(tally, leftover.sizeBytes ?? 0);
-    if (this.#listed.length < MAX_LISTED) this.#listed.push(leftover);
+  async #remove(kind: Leftover['kind'], { key, sizeBytes, modifiedAtMs }: ObjectInfo): Promise<void> {
+    const { store, layout, signal, isConfirmed } = this.#options;
+    assertNotStopped(signal, layout);
+    if (isConfirmed) await store.delete(key);
+    this.#leftovers.add({ kind, name: key, sizeBytes, touchedAtMs: modifiedAtMs });
   }
-}
-
-function add(tally: LeftoverTally, sizeBytes: number): void {
-  tally.count += 1;
-  tally.sizeBytes += sizeBytes;
-}
-
-/** False also where nothing tells. */
-function isOlder({ touchedAtMs }: UnfinishedUpload, bornBeforeMs: number): boolean {
-  return touchedAtMs !== null && touchedAtMs <= bornBeforeMs;
 }
 
 /** When its writer sealed the segment, by that host's clock; undefined for what is no whole segment, or gone. */

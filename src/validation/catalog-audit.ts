@@ -4,10 +4,11 @@
 
 import { createHash } from 'node:crypto';
 import { CatalogState } from '../catalog/catalog-state.ts';
-import { readCheckpoint } from '../catalog/checkpoint.ts';
+import { readCheckpoint } from '../catalog/checkpoint/checkpoint.ts';
 import { type CatalogAction, type Commit, decodeCommit, partitionOf } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError } from '../model/errors.ts';
+import { addRequests } from '../model/request-counts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { type CatalogDigest, digestDifferences, digestOf } from './catalog-digest.ts';
 import type { ProblemList } from './problem-list.ts';
@@ -136,6 +137,7 @@ export class CatalogAudit {
       this.#report(key, `commit ${version} does not follow commit ${version - 1} as it is: ${changed}`);
     }
     this.state.committedAtMs = commit.committedAtMs;
+    addRequests(this.state.requests, commit.requests);
     for (const action of commit.actions) {
       try {
         this.#applyAction(action, key);

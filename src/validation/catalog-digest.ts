@@ -9,6 +9,8 @@ export interface CatalogDigest {
   readonly version: number;
   /** Of the last commit's bytes. */
   readonly sha256: string;
+  /** To the store, as all commits together tell. */
+  readonly requests: string;
   /** By `topic/topicId`; only those of which something is known. */
   readonly incarnations: ReadonlyMap<string, string>;
 }
@@ -18,6 +20,7 @@ export function digestOf(state: CatalogState): CatalogDigest {
   return {
     version: state.version,
     sha256: state.sha256,
+    requests: toJson([...state.requests].sort(([a], [b]) => (a < b ? -1 : 1))),
     incarnations: new Map(known.map((life) => [`${life.topic}/${life.topicId}`, digestIncarnation(life)])),
   };
 }
@@ -27,6 +30,7 @@ export function digestDifferences(claimed: CatalogDigest, actual: CatalogDigest)
   const differences: string[] = [];
   if (claimed.sha256 !== actual.sha256)
     differences.push(`it is of another commit ${claimed.version} than the log holds`);
+  if (claimed.requests !== actual.requests) differences.push('it tells of other requests to the store than the log');
   const names = new Set([...claimed.incarnations.keys(), ...actual.incarnations.keys()]);
   for (const name of names) {
     if (claimed.incarnations.get(name) !== actual.incarnations.get(name)) {

@@ -6,7 +6,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import { assertExit, committedOffset, restoredRecords } from '../support/agent-workspace.ts';
 import { assertSameRecords, type TopicView } from '../support/compare-topics.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';

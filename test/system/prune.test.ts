@@ -1,111 +1,177 @@
-// What an agent leaves behind that is killed while it uploads, found and removed by `kafka-backup prune`; and that nothing else is.
+// What an agent leaves behind that is killed while it uploads, and checkpoints that others have replaced: found and removed by
+// `kafka-backup prune` in a directory and in each object store, and nothing else is.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { CatalogWriter } from '../../src/catalog/catalog-writer.ts';
+import { readCheckpoint } from '../../src/catalog/checkpoint/checkpoint.ts';
+import { ObjectLayout } from '../../src/catalog/object-layout.ts';
+import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { S3ObjectStore } from '../../src/storage/s3/s3-object-store.ts';
 import { AgentProcess, type AgentRun } from '../support/agent-process.ts';
 import { assertExit } from '../support/agent-workspace.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
-import { startVersitygw, VERSITYGW_KEYS, VERSITYGW_REGION, type Versitygw } from '../support/stores/versitygw.ts';
+import { type CloudName, type CloudStore, START_CLOUD, type Store } from '../support/stores/cloud-stores.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
-const BUCKET = 'backups';
 const WAIT_MS = 60_000;
+const PART_BYTES = 5 * 1024 * 1024;
+/** Google shows none, and charges nothing for them. */
+const HIDES_UPLOADS: CloudName = 'Google Cloud Storage';
+const CLOUDS = Object.keys(START_CLOUD) as CloudName[];
 
-describe('what a killed agent leaves behind', { timeout: 240_000 }, () => {
+describe('what a killed agent leaves behind', { timeout: 300_000 }, () => {
   let system: SystemFixture;
-  let gateway: Versitygw;
+  let clouds: ReadonlyMap<string, CloudStore>;
 
   before(async () => {
-    [system, gateway] = await Promise.all([SystemFixture.start(), startVersitygw()]);
-    await gateway.createBucket(BUCKET);
+    const starting = Promise.all(CLOUDS.map(async (name) => [name, await START_CLOUD[name]()] as const));
+    system = await SystemFixture.start();
+    clouds = new Map(await starting);
   });
 
   after(async () => {
     await system?.stop();
-    await gateway?.server.stop();
+    for (const cloud of clouds?.values() ?? []) await cloud.stop();
   });
 
-  const kinds = {
-    'on a filesystem': () => ({
-      section: { backend: 'filesystem', path: system.workspace.store },
-      store: new FilesystemObjectStore(system.workspace.store),
-    }),
-    'in S3': () => ({
-      section: {
-        ...{ backend: 's3', bucket: BUCKET, endpoint: gateway.endpoint, region: VERSITYGW_REGION, allow_http: true },
-        ...{ access_key: VERSITYGW_KEYS.accessKey, secret_key: VERSITYGW_KEYS.secretKey, part_size_bytes: '5MiB' },
-      },
-      store: new S3ObjectStore(gateway.settings({ bucket: BUCKET })),
-    }),
-  } as const satisfies Record<string, () => { readonly section: object; readonly store: ObjectStore }>;
+  function openDirectory(): Store {
+    const path = system.workspace.store;
+    return { store: new FilesystemObjectStore(path), storage: () => ({ backend: 'filesystem', path }) };
+  }
 
-  for (const [place, open] of Object.entries(kinds)) {
-    it(`${place} is listed, left alone while it is young, and removed without harm to the backup`, async () => {
+  for (const [number, place] of ['a directory', ...CLOUDS].entries()) {
+    it(`in ${place} is listed, left alone while it is young, and removed without harm to the backup`, async () => {
       const { probe, workspace } = system;
-      const { section, store } = open();
-      const backupId = `pruned-${section.backend}`;
+      const { store, storage } = clouds.get(place) ?? openDirectory();
+      const backupId = `pruned-${number}`;
       const topic = backupId;
+      const showsUploads = place !== HIDES_UPLOADS;
       await probe.createTopic(topic, { partitions: 1 });
       await probe.produce(topic, { records: 2000, valueBytes: 600 });
-      const spec = { backupId, topics: [topic], store: { ...section } };
+      const section = storage(place === 'a directory' ? {} : { part_size_bytes: PART_BYTES });
+      const spec = { backupId, topics: [topic], store: section };
       assertExit(await workspace.backup(spec), 0);
+      await writeCheckpoints(store, backupId, 5);
 
       // Whole segments that wait for their commit, and one that is still going up.
       const backup = { continuous: true, compression: 'none', segment_max_bytes: '12MiB', frame_bytes: '1MiB' };
       const patience = { segment_max_interval_ms: 3_600_000, checkpoint_interval_secs: 3600, sync_interval_secs: 3600 };
       const agent = await workspace.startBackup({ ...spec, backup: { ...backup, ...patience } });
       await probe.produce(topic, { records: 60_000, valueBytes: 600 });
-      await untilLeft(store, backupId);
+      await untilLeft(store, `${backupId}/data/`, { showsUploads });
       agent.signal('SIGKILL');
       await agent.ended;
+      const { catalogPrefix, restoresPrefix } = new ObjectLayout(backupId);
+      const stuck = [`${catalogPrefix}stuck`, `${restoresPrefix}r1/stuck`].map((key) => beginUpload(store, key));
 
       const file = join(workspace.directory, `${backupId}.yaml`);
       const source = { bootstrap_servers: [system.broker.bootstrap], topics: { include: [topic] } };
       await writeFile(file, JSON.stringify({ mode: 'backup', backup_id: backupId, source, storage: section }));
       const prune = (...args: string[]): Promise<AgentRun> =>
         new AgentProcess(['prune', '-c', file, '--json', ...args], { cwd: workspace.directory }).exit();
+      const counts = ({ summary }: AgentRun): number[] =>
+        ['orphan_count', 'upload_count', 'checkpoint_count'].map((name) => Number(summary[name]));
+      if (showsUploads) await untilUploading(store, [catalogPrefix, restoresPrefix]);
 
       const young = await prune('--confirm');
       assertExit(young, 0);
-      assert.deepEqual([young.summary.orphan_count, young.summary.upload_count], [0, 0]);
+      assert.deepEqual(counts(young), [0, 0, 0]);
       assert.ok(Number(young.summary.younger_count) >= 2, young.stdout);
 
       const dry = await prune('--older-than', '0s');
       assertExit(dry, 0);
-      assert.ok(Number(dry.summary.orphan_count) >= 1 && Number(dry.summary.upload_count) >= 1, dry.stdout);
+      const [orphans, uploads, checkpoints] = counts(dry);
+      assert.ok(orphans! >= 1 && checkpoints! >= 2, dry.stdout);
+      assert.ok(showsUploads ? uploads! >= 3 : uploads === 0, dry.stdout);
       assert.equal(dry.summary.confirmed, false);
 
       const removed = await prune('--older-than', '0s', '--confirm');
       assertExit(removed, 0);
       assert.deepEqual(removed.summary.leftovers, dry.summary.leftovers, 'a dry run tells what would go');
+      for (const { giveUp } of stuck) giveUp();
+      await Promise.allSettled(stuck.map(({ ended }) => ended));
       const again = await prune('--older-than', '0s');
-      assert.deepEqual([again.summary.orphan_count, again.summary.upload_count], [0, 0], again.stdout);
+      assert.deepEqual(counts(again), [0, 0, 0], again.stdout);
+      assert.equal(await wholeCheckpoints(store, backupId), 3);
 
       // What was removed had not been committed: it is fetched again.
       assertExit(await workspace.backup(spec), 0);
       const restored = `${topic}-restored`;
-      assertExit(await workspace.restore({ backupId, topics: { [topic]: restored }, store: { ...section } }), 0);
+      assertExit(await workspace.restore({ backupId, topics: { [topic]: restored }, store: section }), 0);
       assert.equal(await assertSameRecords({ probe, topic }, { probe, topic: restored }), 62_000);
-      await store.close();
     });
   }
 });
 
-/** Waits for an object that no commit names and for an upload under way, both of data. */
-async function untilLeft(store: ObjectStore, backupId: string): Promise<void> {
-  const deadline = Date.now() + WAIT_MS;
-  for (;;) {
+/** Each of another version: the topic is seen once more. */
+async function writeCheckpoints(store: ObjectStore, backupId: string, count: number): Promise<void> {
+  const writer = await CatalogWriter.open(store, new ObjectLayout(backupId), Date.now);
+  for (let written = 0; written < count; written += 1) {
+    const { observation } = writer.state.incarnations[0]!;
+    await writer.commit([{ kind: 'topic', topic: { ...observation!, observedAtMs: Date.now() } }]);
+    await writer.checkpoint(true);
+  }
+}
+
+/** How many checkpoints are left; each must be readable. */
+async function wholeCheckpoints(store: ObjectStore, backupId: string): Promise<number> {
+  const layout = new ObjectLayout(backupId);
+  let count = 0;
+  for await (const { key } of store.list(layout.checkpointPrefix)) {
+    const version = layout.versionOfCheckpoint(key);
+    if (version === undefined) continue;
+    await readCheckpoint(store, layout, version);
+    count += 1;
+  }
+  return count;
+}
+
+/** A put of an object of several parts that does not end by itself. */
+function beginUpload(
+  store: ObjectStore,
+  key: string,
+): { readonly giveUp: () => void; readonly ended: Promise<unknown> } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    yield Buffer.alloc(2 * PART_BYTES + 1);
+    await promise;
+  }
+  const ended = store.putIfAbsent(key, chunks());
+  ended.catch(() => {});
+  return { giveUp: () => reject(new Error('given up')), ended };
+}
+
+/** Waits for an object that no commit names and, where the store shows them, for an upload under way. */
+async function untilLeft(
+  store: ObjectStore,
+  prefix: string,
+  { showsUploads }: { readonly showsUploads: boolean },
+): Promise<void> {
+  await until(async () => {
     let objects = 0;
-    let bytesUnderWay = 0;
-    for await (const { sizeBytes } of store.list(`${backupId}/data/`)) if (sizeBytes > 1024 * 1024) objects += 1;
-    for await (const { sizeBytes } of store.unfinished(`${backupId}/data/`)) bytesUnderWay += sizeBytes ?? 0;
-    if (objects > 0 && bytesUnderWay > 0) return;
-    assert.ok(Date.now() < deadline, `${objects} objects, ${bytesUnderWay} bytes under way`);
+    for await (const { sizeBytes } of store.list(prefix)) if (sizeBytes > 1024 * 1024) objects += 1;
+    return objects > 0 && (!showsUploads || (await bytesUnderWay(store, prefix)) > 0);
+  });
+}
+
+async function untilUploading(store: ObjectStore, prefixes: readonly string[]): Promise<void> {
+  for (const prefix of prefixes) await until(async () => (await bytesUnderWay(store, prefix)) > 0);
+}
+
+async function bytesUnderWay(store: ObjectStore, prefix: string): Promise<number> {
+  let bytes = 0;
+  for await (const { sizeBytes } of store.unfinished(prefix)) bytes += sizeBytes ?? 0;
+  return bytes;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WAIT_MS;
+  while (!(await isSo())) {
+    assert.ok(Date.now() < deadline, 'nothing was left behind');
     await sleep(100);
   }
 }

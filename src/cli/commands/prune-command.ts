@@ -22,9 +22,10 @@ export function addPruneCommand(program: Command, context: CommandContext): void
     .option('--older-than <duration>', 'leave alone what is younger, by the clock of the store', '24h')
     .addHelpText(
       'after',
-      '\nLooks for objects under data/ that no commit ever named, and for uploads that never ended: temporary files on a\n' +
-        'filesystem, multipart uploads on S3, uncommitted blocks on Azure (Google Cloud Storage shows none and drops them after a\n' +
-        'week). The catalog, restores, and whatever any of its versions names stay. --older-than must be longer than\n' +
+      '\nLooks for objects under data/ that no commit ever named, for uploads of any object that never ended (temporary files on a\n' +
+        'filesystem, multipart uploads on S3, uncommitted blocks on Azure; Google Cloud Storage shows none and drops them after a\n' +
+        'week), and for checkpoints of the catalog that others have replaced: the newest three that are whole stay. Commits,\n' +
+        'restores, and whatever any version of the catalog names stay. --older-than must be longer than\n' +
         'segment_max_interval_ms of every agent that writes to the backup. Exits with 13, and removes nothing, when the catalog\n' +
         'cannot be read whole.',
     )

@@ -6,6 +6,7 @@ import type {
   IncarnationOutline,
   PartitionOutline,
   StoredTotals,
+  StoreRequests,
   TopicOutline,
 } from '../../inspection/backup-outline.ts';
 import type { RestorableWindow } from '../../inspection/restorable-window.ts';
@@ -24,7 +25,14 @@ export function backupSummaryJson(outline: BackupOutline): Json {
     topic_count: outline.topics.length,
     ...totalsJson(outline.totals),
     ...windowJson(outline.window),
+    requests: requestsJson(outline.requests),
   };
+}
+
+function requestsJson(requests: StoreRequests | null): Json | null {
+  if (requests === null) return null;
+  const { total, perStoredGib, byOperation } = requests;
+  return { total, per_stored_gib: perStoredGib, by_operation: Object.fromEntries(byOperation) };
 }
 
 export function backupJson(outline: BackupOutline): Json {

@@ -5,6 +5,7 @@ import type {
   IncarnationOutline,
   PartitionOutline,
   StoredTotals,
+  StoreRequests,
   TopicOutline,
 } from '../../inspection/backup-outline.ts';
 import { formatBytes, formatCount, formatInstant } from './format-quantities.ts';
@@ -14,7 +15,7 @@ import { printable } from './terminal.ts';
 const MAX_GAPS_SHOWN = 20;
 
 export function renderOutline(outline: BackupOutline, store: string, showPartitions: boolean): string {
-  const { backupId, clusterId, createdAtMs, catalogVersion, committedAtMs, totals, window, topics } = outline;
+  const { backupId, clusterId, createdAtMs, catalogVersion, committedAtMs, totals, window, topics, requests } = outline;
   const lines = [
     `Backup ${backupId} in ${printable(store)}`,
     `  Cluster:        ${printable(clusterId)}`,
@@ -23,9 +24,17 @@ export function renderOutline(outline: BackupOutline, store: string, showPartiti
     `  Restorable:     ${formatInstant(window.fromMs)} .. ${formatInstant(window.toMs)}   newest capture ${formatInstant(window.newestCaptureMs)}`,
     `  Stored:         ${formatCount(totals.segments)} segments, ${formatCount(totals.records)} records, ${formatBytes(totals.rawBytes)} in ${formatBytes(totals.storedBytes)} (${ratio(totals)})`,
     `  Gaps:           ${gapText(totals)}`,
+    ...(requests === null ? [] : [`  Requests:       ${requestsText(requests)}`]),
   ];
   if (topics.length === 0) return [...lines, '', 'It holds no topic yet.'].join('\n');
   return [...lines, '', renderTopics(topics), ...topics.map((topic) => renderTopic(topic, showPartitions))].join('\n');
+}
+
+/** What the store charges for, restores by the same agent included. */
+function requestsText({ total, perStoredGib, byOperation }: StoreRequests): string {
+  const perGib = perStoredGib === null ? '' : `, ${formatCount(perStoredGib)} per stored GiB`;
+  const operations = [...byOperation].map(([operation, count]) => `${printable(operation)} ${formatCount(count)}`);
+  return `${formatCount(total)} to the store while writing${perGib} (${operations.join(', ')})`;
 }
 
 function renderTopics(topics: readonly TopicOutline[]): string {

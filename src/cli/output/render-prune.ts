@@ -1,33 +1,37 @@
 // What `prune` found, for people and as JSON.
 
-import type { Leftover, LeftoverTally, PruneReport } from '../../prune/prune-run.ts';
+import type { PruneReport } from '../../prune/prune-run.ts';
 import { formatBytes, formatCount, formatInstant } from './format-quantities.ts';
 import { instantJson } from './outline-json.ts';
 import { renderTable } from './render-table.ts';
 import { printable } from './terminal.ts';
 
-const KINDS: Readonly<Record<Leftover['kind'], string>> = { orphan: 'object', upload: 'unfinished upload' };
+type Leftover = PruneReport['listed'][number];
+type LeftoverTally = PruneReport['orphans'];
+
+const KINDS: Readonly<Record<Leftover['kind'], string>> = {
+  orphan: 'object',
+  upload: 'unfinished upload',
+  checkpoint: 'old checkpoint',
+};
 
 export function renderPrune(report: PruneReport): string {
-  const { backupId, catalogVersion, isConfirmed, orphans, uploads, young, elsewhere, listed } = report;
-  const total = orphans.count + uploads.count;
+  const { backupId, catalogVersion, isConfirmed, orphans, uploads, checkpoints, young, listed } = report;
+  const total = orphans.count + uploads.count + checkpoints.count;
   const rows = listed.map(({ kind, name, sizeBytes, touchedAtMs }) => [
     KINDS[kind],
     formatInstant(touchedAtMs),
     sizeBytes === null ? '-' : formatBytes(sizeBytes),
     printable(name),
   ]);
-  const left = [
-    ...(young.count === 0 ? [] : [`Left alone, since it is younger than ${hours(report)}: ${tallyText(young)}`]),
-    ...(elsewhere.count === 0 ? [] : [`Left alone, since it is not data: unfinished uploads, ${tallyText(elsewhere)}`]),
-  ];
   return [
     ...(rows.length === 0 ? [] : [renderTable(['WHAT', 'SINCE', 'SIZE', 'NAME'], rows)]),
     ...(total > rows.length ? [`... and ${formatCount(total - rows.length)} more`] : []),
     `Backup ${backupId}, catalog version ${catalogVersion}`,
     `  Objects that no commit names: ${tallyText(orphans)}`,
     `  Unfinished uploads: ${tallyText(uploads)}`,
-    ...left.map((line) => `  ${line}`),
+    `  Checkpoints that others have replaced: ${tallyText(checkpoints)}`,
+    ...(young.count === 0 ? [] : [`  Left alone, since it is younger than ${hours(report)}: ${tallyText(young)}`]),
     `Result: ${verdict(total, isConfirmed)}`,
   ].join('\n');
 }
@@ -45,10 +49,10 @@ export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>
     orphan_bytes: report.orphans.sizeBytes,
     upload_count: report.uploads.count,
     upload_bytes: report.uploads.sizeBytes,
+    checkpoint_count: report.checkpoints.count,
+    checkpoint_bytes: report.checkpoints.sizeBytes,
     younger_count: report.young.count,
     younger_bytes: report.young.sizeBytes,
-    elsewhere_count: report.elsewhere.count,
-    elsewhere_bytes: report.elsewhere.sizeBytes,
     leftovers: report.listed.map(({ kind, name, sizeBytes, touchedAtMs }) => ({
       kind,
       name,

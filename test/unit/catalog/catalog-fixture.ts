@@ -7,6 +7,7 @@ import { CatalogWriter } from '../../../src/catalog/catalog-writer.ts';
 import type { CatalogAction } from '../../../src/catalog/commit.ts';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { BackupError } from '../../../src/model/errors.ts';
+import type { RequestCounts } from '../../../src/model/request-counts.ts';
 import type { PartitionIdentity } from '../../../src/model/segment.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
@@ -82,8 +83,8 @@ export function topicSeen({ topic, topicId: id }: PartitionIdentity, observedAtM
   return { kind: 'topic', topic: { topic, topicId: id, partitions: 3, replicationFactor: 1, configs, observedAtMs } };
 }
 
-export function openWriter(store: ObjectStore): Promise<CatalogWriter> {
-  return CatalogWriter.open(store, LAYOUT, () => T0);
+export function openWriter(store: ObjectStore, requests?: () => RequestCounts): Promise<CatalogWriter> {
+  return CatalogWriter.open(store, LAYOUT, () => T0, requests);
 }
 
 /** Everything that a state says, as data; incarnations by name. */
@@ -95,6 +96,7 @@ export function contentOf(state: CatalogState): unknown {
     version: state.version,
     sha256: state.sha256,
     committedAtMs: state.committedAtMs,
+    requests: new Map(state.requests),
     incarnations: byName.map(({ topic, topicId: id, observations, partitions }) => ({
       incarnation: `${topic}/${id}`,
       observations,
@@ -117,9 +119,9 @@ export function headOf(fold: CatalogHead | CatalogState): unknown {
       .sort((a, b) => a.identity.partition - b.identity.partition)
       .map(({ identity, position }) => ({ identity, position })),
   }));
-  const { version, sha256, committedAtMs } = fold;
+  const { version, sha256, committedAtMs, requests } = fold;
   const byName = lives.sort((a, b) => (a.incarnation < b.incarnation ? -1 : 1));
-  return { version, sha256, committedAtMs, incarnations: byName };
+  return { version, sha256, committedAtMs, requests: new Map(requests), incarnations: byName };
 }
 
 /** Performs puts, then loses the answers of those that `isLost` picks. */

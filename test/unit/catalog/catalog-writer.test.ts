@@ -256,6 +256,43 @@ describe('a commit whose answer was lost', () => {
   });
 });
 
+describe('the requests to the store', () => {
+  test('are told by each commit since the one before, and added up whoever wrote it', async () => {
+    const store = new MemoryObjectStore();
+    const counts = new Map([['ListObjectsV2', 2]]);
+    const writer = await openWriter(store, () => counts);
+    const other = await openWriter(store, () => new Map([['PutObject', 7]]));
+    await writer.commit([segment(ORDERS, 0n, 5n)]);
+    counts.set('PutObject', 3);
+    await writer.commit([segment(ORDERS, 5n, 9n)]);
+    await other.commit([segment(OTHER, 0n, 9n)]);
+    await writer.commit([segment(ORDERS, 9n, 10n)]);
+    const told = [1, 2, 3, 4].map(async (version) => {
+      const { requests } = decodeCommit((await store.get(LAYOUT.commit(version)))!, '');
+      return Object.fromEntries(requests);
+    });
+    assert.deepEqual(await Promise.all(told), [{ ListObjectsV2: 2 }, { PutObject: 3 }, { PutObject: 7 }, {}]);
+    const sum = new Map(Object.entries({ ListObjectsV2: 2, PutObject: 10 }));
+    assert.deepEqual((await readCatalog(store, LAYOUT)).requests, sum);
+    assert.deepEqual((await readCatalog(store, LAYOUT, { topics: () => false })).requests, sum);
+    assert.deepEqual(writer.state.requests, sum);
+  });
+
+  test('of a commit whose answer was lost are told once, and those of one that never arrived are not lost', async () => {
+    const store = new AnswerLosingStore();
+    const writer = await openWriter(store, () => new Map([['PutObject', store.puts]]));
+    await writer.commit([segment(ORDERS, 0n, 1n)]);
+    store.isLost = () => true;
+    await assert.rejects(writer.commit([segment(ORDERS, 1n, 2n)]));
+    store.isLost = () => false;
+    await writer.commit([segment(ORDERS, 1n, 2n), segment(OTHER, 0n, 5n)]);
+    assert.equal(store.puts, 4, 'the third one found the second commit');
+    assert.deepEqual(writer.state.requests, new Map([['PutObject', 3]]));
+    await writer.commit([segment(ORDERS, 2n, 3n)]);
+    assert.deepEqual((await readCatalog(store, LAYOUT)).requests, new Map([['PutObject', 4]]));
+  });
+});
+
 describe('a damaged catalog', () => {
   async function written(commits = 5): Promise<MemoryObjectStore> {
     const store = new MemoryObjectStore();
@@ -319,6 +356,7 @@ describe('a damaged catalog', () => {
       previousSha256: 'ab'.repeat(32),
       writer: 'x',
       committedAtMs: T0,
+      requests: new Map(),
       actions: [],
     });
     await store.putIfAbsent(LAYOUT.commit(3), [forged]);

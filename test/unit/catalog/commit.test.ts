@@ -27,6 +27,7 @@ const anyCommit: fc.Arbitrary<Commit> = fc
     previousSha256: fc.stringMatching(/^[0-9a-f]{64}$/),
     writer: fc.string(),
     committedAtMs: fc.nat(2 ** 41),
+    requests: fc.array(fc.tuple(fc.string(), fc.nat())).map((counts) => new Map(counts)),
     actions: fc.array(anyAction, { maxLength: 8 }),
   })
   .map((commit) => ({ ...commit }));
@@ -46,7 +47,14 @@ describe('a commit', () => {
       const seen = topicSeen(ORDERS);
       assert.ok(seen.kind === 'topic');
       const action = { kind: 'topic', topic: { ...seen.topic, configs } } as const;
-      const commit = { version: 1, previousSha256: '', writer: 'w', committedAtMs: T0, actions: [action] };
+      const commit = {
+        version: 1,
+        previousSha256: '',
+        writer: 'w',
+        committedAtMs: T0,
+        requests: new Map(),
+        actions: [action],
+      };
       assert.deepEqual(decodeCommit(encodeCommit(commit), KEY).actions, [action]);
     }
   });
@@ -57,6 +65,7 @@ describe('a commit', () => {
       previousSha256: '',
       writer: 'w',
       committedAtMs: T0,
+      requests: new Map(),
       actions: [segment(ORDERS, 0n, 5n)],
     });
     const json = JSON.parse(bytes.toString()) as { actions: { segment: object }[] };
@@ -102,6 +111,9 @@ const HOSTILE: Readonly<Record<string, () => unknown>> = {
   'a previous hash where there is none': top({ previousSha256: 'ab'.repeat(32) }),
   'no writer': top({ writer: undefined }),
   'a negative time': top({ committedAtMs: -1 }),
+  'requests in a list': top({ requests: [1] }),
+  'a fraction of requests': top({ requests: { PutObject: 0.5 } }),
+  'fewer requests than none': top({ requests: { PutObject: -1 } }),
   'actions in an object': top({ actions: {} }),
   'no actions at all': top({ actions: undefined }),
   'an action that is null': top({ actions: [null] }),

@@ -19,7 +19,12 @@ describe('the layout of a backup', () => {
   test('gives each restore a folder of its own, and finds the restore in a key', () => {
     const report = LAYOUT.restoreObject('rst_1', 'report');
     assert.equal(report, 'team/a/nightly/restores/rst_1/report.json');
-    assert.equal(LAYOUT.restoreAttempt('rst_1', 2), 'team/a/nightly/restores/rst_1/attempt-2.json');
+    const [begun, mark] = [LAYOUT.restoreAttempt('rst_1', 2, 'begun'), LAYOUT.restoreAttempt('rst_1', 2, 17)];
+    assert.equal(begun, 'team/a/nightly/restores/rst_1/attempts/00000000000000000002/begun.json');
+    assert.deepEqual(LAYOUT.attemptOf(begun), { attempt: 2, mark: undefined });
+    assert.deepEqual(LAYOUT.attemptOf(mark), { attempt: 2, mark: 17 });
+    assert.equal(LAYOUT.attemptOf(report), undefined);
+    assert.ok(isObjectKey(LAYOUT.filling(`-${'x'.repeat(21)}`, 1)));
     const offsets = LAYOUT.restoreOffsets('rst_1', { topic: '.orders', partition: 3 }, 0);
     assert.equal(offsets, 'team/a/nightly/restores/rst_1/offsets/=.orders/3/0.json.zst');
     assert.ok(isObjectKey(offsets));

@@ -147,25 +147,29 @@ describe('prune', () => {
     assert.notEqual(await made.store.head(segment.key), undefined);
   });
 
-  test('discards unfinished uploads of data that are old, and no others', async () => {
+  test('discards unfinished uploads of the backup that are old, whatever they were to become, and no others', async () => {
     const made = await newBackup();
     const { layout } = made.backup;
     await made.backup.add([jsonBatch(0n, 5)]);
     const upload = (name: string, touchedAtMs: number | null): UnfinishedUpload => {
       return { name, id: '1', touchedAtMs, sizeBytes: 10 };
     };
-    const old = upload(`${layout.dataPrefix}old`, 0);
+    const old = [
+      `${layout.dataPrefix}old`,
+      `${layout.catalogPrefix}old`,
+      `${layout.restoresPrefix}r1/old`,
+      layout.identity,
+    ];
     const kept = [
       upload(`${layout.dataPrefix}young`, made.store.nowMs - 1),
       upload(`${layout.dataPrefix}unknown`, null),
-      upload(`${layout.catalogPrefix}old`, 0),
       upload('other-backup/data/old', 0),
     ];
-    made.store.uploads = [old, ...kept];
+    made.store.uploads = [...old.map((name) => upload(name, 0)), ...kept];
     const dry = await prune(made, { confirm: false });
-    assert.deepEqual([dry.uploads.count, made.store.uploads.length], [1, 5]);
+    assert.deepEqual([dry.uploads.count, made.store.uploads.length], [4, 7]);
     const report = await prune(made);
-    assert.deepEqual([report.uploads.count, report.young.count, report.elsewhere.count], [1, 2, 1]);
+    assert.deepEqual([report.uploads.count, report.young.count], [4, 2]);
     assert.deepEqual(made.store.uploads, kept);
   });
 });

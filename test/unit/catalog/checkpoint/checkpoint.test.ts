@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
-import { resumeCheckpoint } from '../../../src/catalog/checkpoint.ts';
-import type { CatalogAction } from '../../../src/catalog/commit.ts';
-import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import { readCatalog } from '../../../../src/catalog/catalog-reader.ts';
+import type { CatalogState } from '../../../../src/catalog/catalog-state.ts';
+import { resumeCheckpoint } from '../../../../src/catalog/checkpoint/checkpoint.ts';
+import type { CatalogAction } from '../../../../src/catalog/commit.ts';
+import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
 import {
   contentOf,
   copyWith,
@@ -19,7 +20,7 @@ import {
   segment,
   topicSeen,
   truncation,
-} from './catalog-fixture.ts';
+} from '../catalog-fixture.ts';
 
 /** Three incarnations of two topics, two partitions each. */
 const PARTITIONS = ['A', 'B', 'C'].flatMap((letter) =>
@@ -85,28 +86,39 @@ class Author {
   }
 }
 
+function livesOf({ incarnations }: CatalogState): string[] {
+  return incarnations.map(({ topic, topicId }) => `${topic}/${topicId}`);
+}
+
 describe('a checkpoint', () => {
   test('gives the state that the commits give, whatever was done and whenever it was written', async () => {
     await fc.assert(
       fc.asyncProperty(anyCommits, async (commits) => {
         const store = new MemoryObjectStore();
         const author = new Author();
-        let writer = await openWriter(store);
+        let requests = 0;
+        const counted = () => openWriter(store, () => new Map([['PutObject', requests]]));
+        let writer = await counted();
         let checkpointVersion = 0;
         for (const { steps, isCheckpoint } of commits) {
+          requests += steps.length;
           const { fenced } = await writer.commit(steps.map((step) => author.action(step)));
           assert.deepEqual(fenced, []);
           if (isCheckpoint) {
             await writer.checkpoint(true);
             checkpointVersion = writer.state.version;
-            if (steps.length === 1) writer = await openWriter(store);
+            // Another process, which has asked for nothing yet.
+            if (steps.length === 1) [writer, requests] = [await counted(), 0];
           }
         }
-        const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+        const asked = commits.reduce((sum, { steps }) => sum + steps.length, 0);
+        assert.deepEqual(writer.state.requests, new Map([['PutObject', asked]]));
+        const fromLog = await readCatalog(store, LAYOUT, { ignoreCheckpoints: true });
         const state = await readCatalog(store, LAYOUT);
-        assert.deepEqual(contentOf(state), fromLog);
+        assert.deepEqual(contentOf(state), contentOf(fromLog));
+        assert.deepEqual(livesOf(state), livesOf(fromLog), 'the newest life of a topic is its last one');
         assert.equal(state.checkpointVersion, checkpointVersion, 'no fault was found with it');
-        const head = headOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+        const head = headOf(fromLog);
         assert.deepEqual(headOf(writer.state), head);
         assert.deepEqual(headOf((await openWriter(store)).state), head);
       }),
@@ -225,8 +237,16 @@ describe('a checkpoint', () => {
     const { index } = (await resumeCheckpoint(store, LAYOUT))!;
     const counts = index.topics.get(`orders/${ORDERS.topicId}`)!.pieces.map(({ actionCount }) => actionCount);
     assert.deepEqual(counts, [1800, 1800, 1800, 1800]);
+    await writer.commit(Array.from({ length: 4500 }, () => topicSeen(ORDERS)));
+    await writer.checkpoint(true);
+    const [added] = (await resumeCheckpoint(store, LAYOUT))!.index.topics.values();
+    assert.deepEqual(
+      added!.pieces.map(({ actionCount }) => actionCount),
+      [1800, 1800, 1800, 1800, 2000, 2000, 500],
+      'nor is one for all of them, when many come at once',
+    );
     const state = await readCatalog(store, LAYOUT);
-    assert.equal(state.checkpointVersion, 8);
+    assert.equal(state.checkpointVersion, 9);
     assert.equal(state.incarnation('orders', ORDERS.topicId).partition(0).segments.length, 8 * length);
   });
 

@@ -2,13 +2,13 @@
 // one is due. What is held is bounded: a checkpoint is due before too many actions have gathered, also while commits are
 // only being read at a start.
 
-import type { ObjectStore } from '../storage/object-store.ts';
-import { CatalogHead } from './catalog-head.ts';
-import { follow, readCommits } from './catalog-reader.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import { CatalogHead } from '../catalog-head.ts';
+import { follow, readCommits } from '../catalog-reader.ts';
 import { type ResumedCheckpoint, resumeCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { type CheckpointIndex, NO_CHECKPOINT } from './checkpoint-index.ts';
-import type { CatalogAction } from './commit.ts';
-import type { ObjectLayout } from './object-layout.ts';
+import type { CatalogAction } from '../commit.ts';
+import type { ObjectLayout } from '../object-layout.ts';
 
 /** A checkpoint after so many commits: a start reads at most so many commit objects. */
 const COMMITS_PER_CHECKPOINT = 64;
@@ -29,19 +29,18 @@ export class CheckpointSeries {
     this.head = head;
   }
 
-  /** Goes on from the newest checkpoint that is whole, and from the commits after it. @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
-  static async resume(store: ObjectStore, layout: ObjectLayout): Promise<CheckpointSeries> {
-    const checkpoint = await resumeCheckpoint(store, layout);
+  /**
+   * Goes on from the newest checkpoint that is whole, and from the commits after it up to version `atMost`.
+   * @throws CATALOG_CORRUPT, FORMAT_TOO_NEW.
+   */
+  static async resume(
+    store: ObjectStore,
+    layout: ObjectLayout,
+    atMost = Number.MAX_SAFE_INTEGER,
+  ): Promise<CheckpointSeries> {
+    const checkpoint = await resumeCheckpoint(store, layout, atMost);
     const series = new CheckpointSeries(store, layout, checkpoint ?? { index: NO_CHECKPOINT, head: new CatalogHead() });
-    await series.#follow(Number.MAX_SAFE_INTEGER);
-    return series;
-  }
-
-  /** From the first commit to `version`, and a checkpoint there. @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */
-  static async rebuild(store: ObjectStore, layout: ObjectLayout, version: number): Promise<CheckpointSeries> {
-    const series = new CheckpointSeries(store, layout, { index: NO_CHECKPOINT, head: new CatalogHead() });
-    await series.#follow(version);
-    await series.write(true);
+    await series.#follow(atMost);
     return series;
   }
 

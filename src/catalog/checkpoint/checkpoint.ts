@@ -4,29 +4,31 @@
 // when that is no larger, up to a limit, so a topic has few pieces and none is large. All of it is a cache and may be deleted.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { BackupError } from '../model/errors.ts';
-import { toJson } from '../model/json-fields.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
-import type { CatalogHead } from './catalog-head.ts';
-import { CatalogState } from './catalog-state.ts';
+import { BackupError } from '../../model/errors.ts';
+import { toJson } from '../../model/json-fields.ts';
+import { addRequests } from '../../model/request-counts.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import type { CatalogHead } from '../catalog-head.ts';
+import { CatalogState } from '../catalog-state.ts';
 import {
   type CheckpointIndex,
+  type DecodedIndex,
   encodeIndex,
   headOf,
-  pack,
+  NO_CHECKPOINT,
   type Piece,
   positionsOf,
   readIndex,
   type TopicPieces,
-  unpack,
 } from './checkpoint-index.ts';
-import { type CatalogAction, decodeAction, incarnationOf } from './commit.ts';
-import type { ObjectLayout } from './object-layout.ts';
+import { type CatalogAction, decodeAction, incarnationOf } from '../commit.ts';
+import { packLines, unpackLines } from './json-lines.ts';
+import type { ObjectLayout } from '../object-layout.ts';
 
 /** Pieces are not merged beyond this: whoever merges or reads one holds all of it. */
 const MAX_PIECE_ACTIONS = 2000;
-/** Pieces read at once. */
-const READ_AHEAD = 8;
+/** Pieces read, or topics written, at once. */
+const AT_ONCE = 16;
 
 /** The newest readable checkpoint not after `atMost`, with the segments of the wanted topics; undefined when there is none. */
 export async function loadCheckpoint(
@@ -73,28 +75,46 @@ export interface ResumedCheckpoint {
 }
 
 /**
- * The newest checkpoint whose pieces are all whole; undefined when there is none. Every piece is read once, and none is kept:
+ * The newest checkpoint not after `atMost` whose pieces are all whole; undefined when there is none. Every piece is read once, and none is kept:
  * damage to one that no writer reads would go from checkpoint to checkpoint for ever.
  */
 export async function resumeCheckpoint(
   store: ObjectStore,
   layout: ObjectLayout,
+  atMost = Number.MAX_SAFE_INTEGER,
 ): Promise<ResumedCheckpoint | undefined> {
-  return newest(store, layout, Number.MAX_SAFE_INTEGER, async (version) => {
-    const index = await readIndex(store, layout, version);
-    const pieces = index.topics.flatMap((topic) => topic.pieces);
-    for (let from = 0; from < pieces.length; from += READ_AHEAD) {
-      await Promise.all(pieces.slice(from, from + READ_AHEAD).map((piece) => readPieceBytes(store, piece)));
-    }
-    const topics = index.topics.map(({ topic, topicId, pieces: own }) => ({ topic, topicId, pieces: own }));
-    const byKey = new Map(topics.map((entry) => [`${entry.topic}/${entry.topicId}`, entry]));
-    return { index: { version, topics: byKey }, head: headOf(version, index) };
+  return newest(store, layout, atMost, async (version) => {
+    const index = await readWholeIndex(store, layout, version);
+    return { index: indexOf(version, index), head: headOf(version, index) };
   });
+}
+
+/**
+ * The index of a checkpoint, each of its pieces read and found whole; those in `verified` are not read again.
+ * @throws CATALOG_CORRUPT, FORMAT_TOO_NEW.
+ */
+export async function readWholeIndex(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  version: number,
+  verified: Set<string> = new Set(),
+): Promise<DecodedIndex> {
+  const index = await readIndex(store, layout, version);
+  const pieces = index.topics.flatMap((topic) => topic.pieces).filter(({ key }) => !verified.has(key));
+  for (const some of slicesOf(pieces, AT_ONCE)) await Promise.all(some.map((piece) => readPieceBytes(store, piece)));
+  for (const { key } of pieces) verified.add(key);
+  return index;
+}
+
+function indexOf(version: number, { topics }: DecodedIndex): CheckpointIndex {
+  const entries = topics.map(({ topic, topicId, pieces }) => ({ topic, topicId, pieces }));
+  return { version, topics: new Map(entries.map((entry) => [`${entry.topic}/${entry.topicId}`, entry])) };
 }
 
 /**
  * Writes the checkpoint of `head`, whose actions since `previous` are `recent`. The result is the next `previous`.
  * A failure leaves the former checkpoint in force.
+ * @throws CATALOG_CORRUPT when a piece that it needs is gone, or `previous` was pruned, which its pieces do not outlive.
  */
 export async function writeCheckpoint(
   store: ObjectStore,
@@ -104,43 +124,71 @@ export async function writeCheckpoint(
   recent: readonly CatalogAction[],
 ): Promise<CheckpointIndex> {
   const topics = new Map([...previous.topics].map(([key, topic]) => [key, { ...topic }]));
-  const byTopic = Map.groupBy(recent, (action) => {
+  const changes = new Map<TopicPieces, CatalogAction[]>();
+  for (const action of recent) {
     const incarnation = incarnationOf(action);
-    return incarnation === undefined ? '' : `${incarnation.topic}/${incarnation.topicId}`;
-  });
-  for (const [key, actions] of byTopic) {
-    const incarnation = actions[0] && incarnationOf(actions[0]);
     if (incarnation === undefined) continue;
     const { topic, topicId } = incarnation;
+    const key = `${topic}/${topicId}`;
     const entry = topics.get(key) ?? { topic, topicId, pieces: [] };
-    entry.pieces = await extend(store, layout, entry, actions, previous.version + 1, head.version);
+    // Before anything is awaited: of the lives of a topic, the last one here is the newest.
     topics.set(key, entry);
+    const actions = changes.get(entry);
+    if (actions === undefined) changes.set(entry, [action]);
+    else actions.push(action);
   }
-  await store.putIfAbsent(layout.checkpoint(head.version), [encodeIndex(head, [...topics.values()])]);
-  return { version: head.version, topics };
+  const range = { from: previous.version + 1, to: head.version };
+  for (const some of slicesOf([...changes], AT_ONCE)) {
+    await Promise.all(some.map(([entry, actions]) => extend(store, layout, entry, { ...range, actions })));
+  }
+  await assertPresent(store, layout, previous.version);
+  const index = await encodeIndex(head, [...topics.values()]);
+  const outcome = await store.putIfAbsent(layout.checkpoint(head.version), [index]);
+  if (outcome === 'created') return { version: head.version, topics };
+  // That of another writer, or our own whose answer was lost. What no index names is pruned, so only what it names can be built on.
+  return indexOf(head.version, await readWholeIndex(store, layout, head.version));
 }
 
-/** Adds a piece for `actions`, merging it with predecessors that hold no more, as far as the limit allows. */
+async function assertPresent(store: ObjectStore, layout: ObjectLayout, version: number): Promise<void> {
+  const key = layout.checkpoint(version);
+  if (version === NO_CHECKPOINT.version || (await store.head(key)) !== undefined) return;
+  throw new BackupError('CATALOG_CORRUPT', `${key}, on which the next checkpoint is to build, is gone`, {
+    context: { key },
+  });
+}
+
+interface NewActions {
+  readonly from: number;
+  readonly to: number;
+  readonly actions: readonly CatalogAction[];
+}
+
+/** Adds pieces for `actions`, the first merged with predecessors that hold no more, as far as the limit allows. */
 async function extend(
   store: ObjectStore,
   layout: ObjectLayout,
   entry: TopicPieces,
-  actions: readonly CatalogAction[],
-  from: number,
-  to: number,
-): Promise<Piece[]> {
-  const pieces = [...entry.pieces];
-  let merged = [...actions];
-  let first = from;
-  for (let last = pieces.at(-1); last !== undefined && isMerged(last, merged.length); last = pieces.at(-1)) {
-    merged = [...(await readPiece(store, last)), ...merged];
-    first = last.from;
-    pieces.pop();
+  { from, to, actions }: NewActions,
+): Promise<void> {
+  const { topic, topicId } = entry;
+  for (const some of slicesOf(actions, MAX_PIECE_ACTIONS)) {
+    const pieces = [...entry.pieces];
+    let merged = [...some];
+    let first = from;
+    for (let last = pieces.at(-1); last !== undefined && isMerged(last, merged.length); last = pieces.at(-1)) {
+      merged = [...(await readPiece(store, last)), ...merged];
+      first = last.from;
+      pieces.pop();
+    }
+    const bytes = await packLines(merged);
+    const key = layout.checkpointPiece(topic, topicId, first, to, randomBytes(4).toString('hex'));
+    await store.putIfAbsent(key, [bytes]);
+    entry.pieces = [...pieces, { key, sha256: sha256(bytes), from: first, to, actionCount: merged.length }];
   }
-  const bytes = pack({ actions: merged });
-  const key = layout.checkpointPiece(entry.topic, entry.topicId, first, to, randomBytes(4).toString('hex'));
-  await store.putIfAbsent(key, [bytes]);
-  return [...pieces, { key, sha256: sha256(bytes), from: first, to, actionCount: merged.length }];
+}
+
+function* slicesOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
 }
 
 function isMerged({ actionCount }: Piece, added: number): boolean {
@@ -175,12 +223,14 @@ async function load(
   state.checkpointVersion = version;
   state.sha256 = index.sha256;
   state.committedAtMs = index.committedAtMs;
+  addRequests(state.requests, index.requests);
   return state;
 }
 
 async function readPiece(store: ObjectStore, piece: Piece): Promise<CatalogAction[]> {
-  const fields = unpack(await readPieceBytes(store, piece), piece.key);
-  return fields.list('actions').map(decodeAction);
+  const actions: CatalogAction[] = [];
+  for await (const line of unpackLines(await readPieceBytes(store, piece), piece.key)) actions.push(decodeAction(line));
+  return actions;
 }
 
 async function readPieceBytes(store: ObjectStore, piece: Piece): Promise<Uint8Array> {

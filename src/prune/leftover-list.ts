@@ -1,0 +1,45 @@
+// What a run of prune has found so far, counted by kind; the first of it also by name.
+
+const MAX_LISTED = 1000;
+
+export interface Leftover {
+  /** An object of data that no commit names, an upload that never ended, a checkpoint or part of one that others have replaced. */
+  readonly kind: 'orphan' | 'upload' | 'checkpoint';
+  /** Key of the object, or name of the upload. */
+  readonly name: string;
+  /** Null where the store does not say. */
+  readonly sizeBytes: number | null;
+  readonly touchedAtMs: number;
+}
+
+export interface LeftoverTally {
+  readonly count: number;
+  /** Of those whose size is known. */
+  readonly sizeBytes: number;
+}
+
+export class LeftoverList {
+  /** The first thousand. */
+  readonly listed: Leftover[] = [];
+  readonly #tallies = new Map<Leftover['kind'] | 'young', LeftoverTally>();
+
+  tally(kind: Leftover['kind'] | 'young'): LeftoverTally {
+    return this.#tallies.get(kind) ?? { count: 0, sizeBytes: 0 };
+  }
+
+  /** Removed, or to be removed. */
+  add(leftover: Leftover): void {
+    this.#count(leftover.kind, leftover.sizeBytes);
+    if (this.listed.length < MAX_LISTED) this.listed.push(leftover);
+  }
+
+  /** Left alone: too young, or of an age that nothing tells. */
+  spare({ sizeBytes }: { readonly sizeBytes: number | null }): void {
+    this.#count('young', sizeBytes);
+  }
+
+  #count(kind: Leftover['kind'] | 'young', bytes: number | null): void {
+    const { count, sizeBytes } = this.tally(kind);
+    this.#tallies.set(kind, { count: count + 1, sizeBytes: sizeBytes + (bytes ?? 0) });
+  }
+}
