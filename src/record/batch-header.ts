@@ -84,6 +84,11 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** A 64-bit timestamp, without a bigint on the way; beyond 2^53 it is rounded as Number(bigint) does. */
+export function readTimestamp(view: DataView, position: number): number {
+  return view.getInt32(position) * 2 ** 32 + view.getUint32(position + 4);
+}
+
 /**
  * Parses the header at `position`. Returns undefined when fewer bytes than the whole batch follow: a fetch response may end
  * in the middle of a batch.
@@ -124,8 +129,8 @@ export function parseBatchHeader(view: DataView, position: number): RecordBatchH
     crc: view.getUint32(position + BATCH_FIELD.crc),
     attributes: view.getInt16(position + BATCH_FIELD.attributes),
     lastOffsetDelta,
-    baseTimestampMs: Number(view.getBigInt64(position + BATCH_FIELD.baseTimestamp)),
-    maxTimestampMs: Number(view.getBigInt64(position + BATCH_FIELD.maxTimestamp)),
+    baseTimestampMs: readTimestamp(view, position + BATCH_FIELD.baseTimestamp),
+    maxTimestampMs: readTimestamp(view, position + BATCH_FIELD.maxTimestamp),
     producerId: view.getBigInt64(position + BATCH_FIELD.producerId),
     recordCount,
   };

@@ -31,11 +31,10 @@ export function expandRecords(codec: ProducerCodec, bytes: Uint8Array): Uint8Arr
 }
 
 function expand(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
+  if (codec === 'none') return bytes;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     switch (codec) {
-      case 'none':
-        return bytes;
       case 'gzip':
         return gunzipSync(buffer, { maxOutputLength: MAX_EXPANDED_BYTES });
       case 'zstd':

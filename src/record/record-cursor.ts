@@ -12,8 +12,10 @@ export interface DecodedRecord {
   readonly headers: readonly { readonly key: Uint8Array; readonly value: Uint8Array | null }[];
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /**
- * Stands on one record at a time; its fields change with each {@link next}. `bytes` are the uncompressed records section.
+ * Stands on one record at a time; its fields change with each {@link next}. `bytes` hold the uncompressed records section.
  * @throws BATCH_CORRUPT from any method when a length reaches past its record.
  */
 export class RecordCursor {
@@ -25,31 +27,42 @@ export class RecordCursor {
   payloadPosition = 0;
   timestampDelta = 0;
   offsetDelta = 0;
-  readonly bytes: Uint8Array;
-  readonly #reader: VarintReader;
-  #remaining: number;
+  bytes: Uint8Array = NO_BYTES;
+  readonly #reader = new VarintReader(NO_BYTES, 0, 0);
+  /** Of the byte after the section. */
+  #sectionEnd = 0;
+  #remaining = 0;
 
-  constructor(bytes: Uint8Array, recordCount: number) {
+  /** Before the first record of a section of `recordCount`; without one, use {@link enter}. */
+  constructor(bytes: Uint8Array = NO_BYTES, recordCount = 0) {
+    this.enter(bytes, 0, bytes.byteLength, recordCount);
+  }
+
+  /** Goes before the first record of another section, `bytes[from, end)`: one cursor serves many batches. */
+  enter(bytes: Uint8Array, from: number, end: number, recordCount: number): void {
     this.bytes = bytes;
-    this.#reader = new VarintReader(bytes, 0, bytes.byteLength);
+    this.#reader.bytes = bytes;
+    this.#reader.end = end;
+    this.end = from;
+    this.#sectionEnd = end;
     this.#remaining = recordCount;
   }
 
   /** Moves to the next record; false after the last. */
   next(): boolean {
     const reader = this.#reader;
-    reader.position = this.end;
+    const start = this.end;
+    reader.position = start;
     if (this.#remaining === 0) {
-      if (this.end !== this.bytes.byteLength) {
+      if (start !== this.#sectionEnd)
         throw new BackupError('BATCH_CORRUPT', 'a batch holds more bytes than its records');
-      }
       return false;
     }
     this.#remaining -= 1;
-    this.start = reader.position;
     const length = reader.readVarint();
     const bodyStart = reader.position;
     reader.skip(length);
+    this.start = start;
     this.end = reader.position;
     reader.position = bodyStart + 1;
     this.timestampDelta = reader.readVarlong();

@@ -6,10 +6,10 @@ import { BackupError } from '../model/errors.ts';
 
 const MAX_VARLONG_BYTES = 10;
 
-/** Reads signed varints from a byte range. One instance is reused for a whole batch: no allocation per field. */
+/** Reads signed varints from a byte range. One instance is reused for many batches: no allocation per field. */
 export class VarintReader {
-  readonly bytes: Uint8Array;
-  readonly end: number;
+  bytes: Uint8Array;
+  end: number;
   position: number;
 
   constructor(bytes: Uint8Array, position: number, end: number) {
@@ -32,9 +32,11 @@ export class VarintReader {
   /** A 64-bit signed value. @throws BATCH_CORRUPT when it runs past the end, is longer than 10 bytes or not exact as a number. */
   readVarlong(): number {
     const start = this.position;
-    let value = 0;
-    let scale = 1;
-    for (let index = 0; index < 7; index += 1) {
+    const first = this.#next();
+    if (first < 0x80) return (first >>> 1) ^ -(first & 1);
+    let value = first & 0x7f;
+    let scale = 128;
+    for (let index = 1; index < 7; index += 1) {
       const byte = this.#next();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
@@ -75,11 +77,27 @@ export class VarintReader {
   }
 }
 
+/** Below, the zig-zag form of a magnitude has 31 bits: plain integer arithmetic, which is most of what is written. */
+const SMALL_MAGNITUDE = 2 ** 30;
+
 /**
  * Writes a signed value as a zig-zag varint or varlong (the two share one encoding) and returns the next position. Exact for
  * every safe integer: the zig-zag form of one beyond 2^52 is no exact number, so its first group is split off before.
  */
 export function writeVarint(target: Uint8Array, position: number, value: number): number {
+  const magnitude = value >= 0 ? value : -value - 1;
+  if (magnitude >= SMALL_MAGNITUDE) return writeLongVarint(target, position, value);
+  let rest = (value << 1) ^ (value >> 31);
+  let at = position;
+  for (; rest >= 0x80; rest >>>= 7) {
+    target[at] = (rest & 0x7f) | 0x80;
+    at += 1;
+  }
+  target[at] = rest;
+  return at + 1;
+}
+
+function writeLongVarint(target: Uint8Array, position: number, value: number): number {
   const magnitude = value >= 0 ? value : -value - 1;
   let group = (magnitude % 64) * 2 + (value >= 0 ? 0 : 1);
   let rest = Math.floor(magnitude / 64);
@@ -96,7 +114,9 @@ export function writeVarint(target: Uint8Array, position: number, value: number)
 
 /** Bytes that {@link writeVarint} takes for `value`. */
 export function varintSize(value: number): number {
-  let rest = Math.floor((value >= 0 ? value : -value - 1) / 64);
+  const magnitude = value >= 0 ? value : -value - 1;
+  if (magnitude < 64) return 1;
+  let rest = Math.floor(magnitude / 64);
   let size = 1;
   while (rest > 0) {
     rest = Math.floor(rest / 128);

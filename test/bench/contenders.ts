@@ -132,8 +132,8 @@ async function bytesRead(
   const lines = (await readFile(logFile, 'utf8')).split('\n');
   const summary = lines.find((line) => line.startsWith('{"message_type":"summary"'));
   if (summary === undefined) throw new Error('the restore printed no summary');
-  const job = JSON.parse(summary) as { readonly report: { readonly lastAttempt: { readonly bytesRead: number } } };
-  const readBytes = job.report.lastAttempt.bytesRead;
+  const job = JSON.parse(summary) as { readonly report: { readonly last_attempt: { readonly bytes_read: number } } };
+  const readBytes = job.report.last_attempt.bytes_read;
   return { readBytes, readShare: readBytes / (await sizeOfDirectory(join(directory, 'store', BACKUP_ID, 'data'))) };
 }
 

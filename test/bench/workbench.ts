@@ -31,6 +31,8 @@ interface TopicSpec {
   readonly scale?: number;
   /** Of the producer: at 0 each record is a batch. */
   readonly batchSize?: number;
+  /** Of each value; about 0.7 KB unless given. */
+  readonly valueBytes?: number;
 }
 
 const TOPICS = {
@@ -41,9 +43,10 @@ const TOPICS = {
   /** 2 GB with the default number of records. */
   'orders-large': { partitions: 4, codec: 'none', scale: 3 },
   'orders-singles': { partitions: 4, codec: 'none', batchSize: 0 },
+  'orders-singles-100': { partitions: 4, codec: 'none', batchSize: 0, valueBytes: 100 },
 } satisfies Record<string, TopicSpec>;
 
-/** JSON documents of about 0.7 KB: what every program is given to back up. */
+/** JSON documents of about 0.7 KB unless a topic says otherwise: what every program is given to back up. */
 export type TopicName = keyof typeof TOPICS;
 
 /** A topic that has been filled. */
@@ -155,13 +158,16 @@ export class Workbench {
   }
 
   async #fill(name: TopicName): Promise<FilledTopic> {
-    const { partitions, codec, scale = 1, batchSize }: TopicSpec = TOPICS[name];
+    const { partitions, codec, scale = 1, batchSize, valueBytes: sizeOfEach }: TopicSpec = TOPICS[name];
     const records = Math.round(this.#records * scale);
     this.#say(`filling ${name}: ${records} records, ${partitions} partition(s), producer codec ${codec}`);
     await this.createTopic(name, { partitions });
     const startTimestampMs = START_TIMESTAMP_MS;
-    const spec = { records, codec, startTimestampMs, timestampStepMs: 1 };
-    const { valueBytes } = await this.probe.produce(name, batchSize === undefined ? spec : { ...spec, batchSize });
+    const { valueBytes } = await this.probe.produce(name, {
+      ...{ records, codec, startTimestampMs, timestampStepMs: 1 },
+      ...(batchSize === undefined ? {} : { batchSize }),
+      ...(sizeOfEach === undefined ? {} : { valueBytes: sizeOfEach }),
+    });
     await settle();
     const sizes = await Promise.all((await this.#logFiles(name)).map((file) => stat(file)));
     const logBytes = sizes.reduce((total, { size }) => total + size, 0);

@@ -15,14 +15,13 @@ import {
   isControl,
   isLogAppendTime,
   isTransactional,
-  type RecordBatchHeader,
-  splitBatches,
-  verifyBatchCrc,
 } from '../../record/batch-header.ts';
+import { BatchCursor } from '../../record/batch-cursor.ts';
 import { expandRecords } from '../../record/producer-compression.ts';
 import { RecordCursor } from '../../record/record-cursor.ts';
-import type { JudgeResult, JudgeTask, MarkerVerdict, Verdict } from './judge-task.ts';
-import { OutputArea } from './output-area.ts';
+import { CodecRunCursor, MarkerCursor } from './forward-cursors.ts';
+import type { JudgeResult, JudgeTask, Verdict } from './judge-task.ts';
+import { OutputArea, type RecordPlace } from './output-area.ts';
 import { RecordShaper } from './record-shape.ts';
 
 /** Merging costs about a quarter of a microsecond a record, a request of its own some hundred: worth it below these sizes. */
@@ -40,153 +39,159 @@ export function judgeFrame(task: JudgeTask): JudgeResult {
   if (scratch.byteLength < task.rawSizeBytes) scratch = new Uint8Array(task.rawSizeBytes);
   const stored = new Uint8Array(task.stored, 0, task.storedSizeBytes);
   const raw = expander.expand(task.codec, stored, scratch, task.rawSizeBytes);
-  const judge = new FrameJudge(task, raw);
-  let end = 0;
-  for (const header of splitBatches(raw)) {
-    verifyBatchCrc(raw, header);
-    judge.batch(header);
-    end = header.position + header.sizeBytes;
+  const batch = new BatchCursor(raw);
+  const judge = new FrameJudge(task, raw, batch);
+  while (batch.next()) {
+    batch.verifyCrc();
+    judge.takeBatch();
   }
-  if (end !== raw.byteLength) throw new BackupError('OBJECT_CORRUPT', 'a frame ends in the middle of a batch');
+  if (batch.end !== raw.byteLength) throw new BackupError('OBJECT_CORRUPT', 'a frame ends in the middle of a batch');
   const result = judge.finish();
   if (scratch.byteLength > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(0);
   return result;
 }
 
+/** Nothing in here makes an object for a batch or a record that is merged: a frame may hold tens of thousands. */
 class FrameJudge {
   readonly #task: JudgeTask;
   readonly #raw: Uint8Array;
+  /** Stands on the batch that is judged. */
+  readonly #batch: BatchCursor;
+  /** Of `task.fromOffset` and `task.toOffset`, as the cursor counts. */
+  readonly #from: number;
+  readonly #to: number;
+  readonly #records = new RecordCursor();
   readonly #markers: ReadonlyMap<bigint, MarkerCursor>;
+  readonly #codecs: CodecRunCursor;
   readonly #output: OutputArea;
   readonly #shaper: RecordShaper | null;
   readonly #dropped: Record<DropReason, number> = { ...NO_DROPS };
-  #isCut = false;
+  readonly #place: RecordPlace = { targetIndex: 0, timestampMs: 0, distance: 0, codec: 'none' };
 
-  constructor(task: JudgeTask, raw: Uint8Array) {
+  constructor(task: JudgeTask, raw: Uint8Array, batch: BatchCursor) {
     this.#task = task;
     this.#raw = raw;
+    this.#batch = batch;
+    this.#from = batch.distanceOf(task.fromOffset);
+    this.#to = batch.distanceOf(task.toOffset);
     const byProducer = Map.groupBy(task.markers, (marker) => marker.producerId);
     this.#markers = new Map([...byProducer].map(([id, markers]) => [id, new MarkerCursor(markers)]));
-    this.#output = new OutputArea(task);
+    this.#codecs = new CodecRunCursor(task.producerCodecs, batch);
+    this.#output = new OutputArea(task, batch.firstOffset);
     this.#shaper = task.shape === null ? null : new RecordShaper(task.shape);
   }
 
-  batch(header: RecordBatchHeader): void {
-    const { fromOffset, toOffset, fromMs } = this.#task;
-    if (header.lastOffset < fromOffset || header.baseOffset >= toOffset || header.recordCount === 0) return;
-    const verdict = isControl(header) ? 'control-batch' : this.#verdictOn(header);
-    if (verdict !== 'keep') this.#drop(header, verdict);
-    else if (this.#isCut || (fromMs !== null && header.maxTimestampMs < fromMs)) this.#drop(header, 'outside-window');
-    else if (this.#goesWhole(header)) this.#output.copyBatch(this.#raw, header);
-    else this.#takeRecords(header);
+  takeBatch(): void {
+    const batch = this.#batch;
+    const { fromMs } = this.#task;
+    const isOutside = batch.distance + batch.lastOffsetDelta < this.#from || batch.distance >= this.#to;
+    if (isOutside || batch.recordCount === 0) return;
+    const verdict = isControl(batch) ? 'control-batch' : this.#verdict();
+    if (verdict !== 'keep') return this.#drop(verdict);
+    if (fromMs !== null && batch.maxTimestampMs < fromMs) return this.#drop('outside-window');
+    const codec = this.#codec();
+    if (this.#goesWhole(codec)) this.#output.copyBatch(this.#raw, batch);
+    else this.#takeRecords(codec);
   }
 
   finish(): JudgeResult {
-    return { ...this.#output.finish(), dropped: this.#dropped, isCut: this.#isCut };
+    return { ...this.#output.finish(), dropped: this.#dropped };
   }
 
-  #verdictOn(header: RecordBatchHeader): Verdict | 'undecided-transaction' {
-    if (!this.#task.judgeTransactions || !isTransactional(header)) return 'keep';
-    const deciding = this.#markers.get(header.producerId)?.after(header.baseOffset);
+  #verdict(): Verdict | 'undecided-transaction' {
+    const batch = this.#batch;
+    if (!this.#task.judgeTransactions || !isTransactional(batch)) return 'keep';
+    const deciding = this.#markers.get(batch.producerId)?.after(batch.baseOffset);
     if (deciding !== undefined) return deciding.verdict;
-    return header.baseOffset < this.#task.decidedBelow ? 'keep' : 'undecided-transaction';
+    return batch.baseOffset < this.#task.decidedBelow ? 'keep' : 'undecided-transaction';
   }
 
-  #isInside(header: RecordBatchHeader): boolean {
-    return header.baseOffset >= this.#task.fromOffset && header.lastOffset < this.#task.toOffset;
+  #isInside(): boolean {
+    const { distance, lastOffsetDelta } = this.#batch;
+    return distance >= this.#from && distance + lastOffsetDelta < this.#to;
   }
 
   /** Counts those records of the batch that are this frame's to restore. */
-  #drop(header: RecordBatchHeader, reason: DropReason): void {
-    if (this.#isInside(header)) {
-      this.#dropped[reason] += header.recordCount;
+  #drop(reason: DropReason): void {
+    const { distance, recordCount } = this.#batch;
+    if (this.#isInside()) {
+      this.#dropped[reason] += recordCount;
       return;
     }
-    const { fromOffset, toOffset } = this.#task;
-    const cursor = new RecordCursor(this.#recordsOf(header), header.recordCount);
-    while (cursor.next()) {
-      const offset = header.baseOffset + BigInt(cursor.offsetDelta);
-      if (offset >= fromOffset && offset < toOffset) this.#dropped[reason] += 1;
+    const records = this.#enterRecords();
+    while (records.next()) {
+      const at = distance + records.offsetDelta;
+      if (at >= this.#from && at < this.#to) this.#dropped[reason] += 1;
     }
   }
 
-  #recordsOf(header: RecordBatchHeader): Uint8Array {
-    const section = this.#raw.subarray(header.position + BATCH_HEADER_BYTES, header.position + header.sizeBytes);
-    return expandRecords(codecOf(header), section);
+  /** Before the first record of the batch. */
+  #enterRecords(): RecordCursor {
+    const { position, end, recordCount } = this.#batch;
+    const codec = codecOf(this.#batch);
+    if (codec === 'none') {
+      this.#records.enter(this.#raw, position + BATCH_HEADER_BYTES, end, recordCount);
+    } else {
+      const expanded = expandRecords(codec, this.#raw.subarray(position + BATCH_HEADER_BYTES, end));
+      this.#records.enter(expanded, 0, expanded.byteLength, recordCount);
+    }
+    return this.#records;
   }
 
   /** True when the batch's bytes, but for its header, can be sent as they are and are worth a batch of their own. */
-  #goesWhole(header: RecordBatchHeader): boolean {
+  #goesWhole(targetCodec: ProducerCodec): boolean {
     const { fromMs, toMs, maxBatchBytes, maxWholeRecords } = this.#task;
-    const codec = codecOf(header);
+    const batch = this.#batch;
+    const codec = codecOf(batch);
     const mergeBelow = codec === 'none' ? MERGE_BELOW_BYTES : MERGE_COMPRESSED_BELOW_BYTES;
+    const isWorthIt =
+      (batch.sizeBytes >= mergeBelow && codec === targetCodec && batch.recordCount <= maxWholeRecords) ||
+      !hasExactTimestamps(batch);
     return (
+      isWorthIt &&
       this.#shaper === null &&
-      header.recordCount === header.lastOffsetDelta + 1 &&
-      this.#isInside(header) &&
+      batch.recordCount === batch.lastOffsetDelta + 1 &&
+      this.#isInside() &&
       fromMs === null &&
-      (toMs === null || header.maxTimestampMs <= toMs) &&
-      (header.attributes & (ATTRIBUTE.logAppendTime | DELETE_HORIZON)) === 0 &&
-      header.sizeBytes <= maxBatchBytes &&
-      ((codec === this.#codecFor(header) && header.sizeBytes >= mergeBelow && header.recordCount <= maxWholeRecords) ||
-        !hasExactTimestamps(header))
+      (toMs === null || batch.maxTimestampMs <= toMs) &&
+      (batch.attributes & (ATTRIBUTE.logAppendTime | DELETE_HORIZON)) === 0 &&
+      batch.sizeBytes <= maxBatchBytes
     );
   }
 
-  #takeRecords(header: RecordBatchHeader): void {
-    const { fromOffset, toOffset, fromMs, toMs, cutAtFirstPast } = this.#task;
-    const records = this.#recordsOf(header);
-    const cursor = new RecordCursor(records, header.recordCount);
-    const codec = this.#codecFor(header);
-    const appendTimeMs = isLogAppendTime(header) ? header.maxTimestampMs : undefined;
-    const isInside = this.#isInside(header);
-    const isExact = hasExactTimestamps(header);
-    while (cursor.next()) {
-      const timestampMs = appendTimeMs ?? header.baseTimestampMs + cursor.timestampDelta;
-      const offset = header.baseOffset + BigInt(cursor.offsetDelta);
-      if (!isInside && (offset < fromOffset || offset >= toOffset)) continue;
-      const isPast = toMs !== null && timestampMs > toMs;
-      if (isPast && cutAtFirstPast) this.#isCut = true;
-      if (isPast || this.#isCut || (fromMs !== null && timestampMs < fromMs)) {
+  #takeRecords(codec: ProducerCodec): void {
+    const { fromMs, toMs } = this.#task;
+    const batch = this.#batch;
+    const records = this.#enterRecords();
+    const isAppendTime = isLogAppendTime(batch);
+    const isInside = this.#isInside();
+    const isExact = hasExactTimestamps(batch);
+    while (records.next()) {
+      const timestampMs = isAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs + records.timestampDelta;
+      const distance = batch.distance + records.offsetDelta;
+      if (!isInside && (distance < this.#from || distance >= this.#to)) continue;
+      if ((toMs !== null && timestampMs > toMs) || (fromMs !== null && timestampMs < fromMs)) {
         this.#dropped['outside-window'] += 1;
-      } else if (this.#shaper?.wants(cursor) === false) {
+      } else if (this.#shaper?.wants(records) === false) {
         this.#dropped.filtered += 1;
       } else {
-        if (!isExact) throw inexact(offset);
-        const payload = this.#shaper?.payloadOf(cursor, offset, timestampMs) ?? cursor;
-        const targetIndex = this.#shaper?.targetIndexOf(cursor) ?? 0;
-        this.#output.appendRecord(payload, { targetIndex, timestampMs, sourceOffset: offset, codec });
+        if (!isExact) throw inexact(batch.offsetAt(distance));
+        this.#place.targetIndex = this.#shaper?.targetIndexOf(records) ?? 0;
+        this.#place.timestampMs = timestampMs;
+        this.#place.distance = distance;
+        this.#place.codec = codec;
+        const payload = this.#shaper?.payloadOf(records, batch.offsetAt(distance), timestampMs) ?? records;
+        this.#output.appendRecord(payload, this.#place);
       }
     }
   }
 
   /** What the restored batch is compressed with: the producer's own codec, which an expanded batch has in the footer. */
-  #codecFor(header: RecordBatchHeader): ProducerCodec {
-    const { compression, producerCodecs } = this.#task;
+  #codec(): ProducerCodec {
+    const { compression } = this.#task;
     if (compression !== 'producer') return compression;
-    const codec = codecOf(header);
-    if (codec !== 'none') return codec;
-    return producerCodecs.findLast((run) => run.baseOffset <= header.baseOffset)?.codec ?? 'none';
-  }
-}
-
-/** The markers of one producer, and the first of them that is behind every batch asked for so far. */
-class MarkerCursor {
-  readonly #markers: readonly MarkerVerdict[];
-  #index = 0;
-
-  constructor(markers: readonly MarkerVerdict[]) {
-    this.#markers = markers;
-  }
-
-  /** The next marker after `offset`, which never goes back. */
-  after(offset: bigint): MarkerVerdict | undefined {
-    let marker = this.#markers[this.#index];
-    while (marker !== undefined && marker.offset <= offset) {
-      this.#index += 1;
-      marker = this.#markers[this.#index];
-    }
-    return marker;
+    const codec = codecOf(this.#batch);
+    return codec === 'none' ? this.#codecs.at(this.#batch.distance) : codec;
   }
 }
 

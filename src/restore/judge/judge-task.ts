@@ -30,8 +30,6 @@ export interface JudgeTask {
   readonly toOffset: bigint;
   readonly fromMs: number | null;
   readonly toMs: number | null;
-  /** End at the first record past `toMs` instead of leaving out those past it. */
-  readonly cutAtFirstPast: boolean;
   /** False for read_uncommitted: transactions are not looked at. */
   readonly judgeTransactions: boolean;
   /** In offset order for each producer, those that can decide a batch of this frame. */
@@ -88,8 +86,6 @@ export interface JudgeResult {
   readonly overflow: SharedArrayBuffer | null;
   readonly recordCount: number;
   readonly dropped: DropCounts;
-  /** With `cutAtFirstPast`: nothing after this frame is wanted. */
-  readonly isCut: boolean;
 }
 
 export const JUDGE_FRAME = defineTask<JudgeTask, JudgeResult>('judge-frame');

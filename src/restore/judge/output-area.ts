@@ -15,13 +15,14 @@ import { compressRecords } from '../../record/producer-compression.ts';
 import type { JudgeResult, JudgeTask, OffsetRun, ReadyBatch } from './judge-task.ts';
 import type { RecordPayload } from './record-shape.ts';
 
-/** Into which batch a record goes, and what that batch says of it. */
+/** Into which batch a record goes, and what that batch says of it. One is filled for record after record. */
 export interface RecordPlace {
-  readonly targetIndex: number;
-  readonly timestampMs: number;
-  readonly sourceOffset: bigint;
+  targetIndex: number;
+  timestampMs: number;
+  /** Of its source offset, from the first offset of the frame. */
+  distance: number;
   /** What its batch is to be compressed with. */
-  readonly codec: ProducerCodec;
+  codec: ProducerCodec;
 }
 
 /** Builders grow as they are needed: a topic may have a thousand partitions, each with its share of one frame. */
@@ -34,14 +35,16 @@ interface Growing {
   readonly targetIndex: number;
   readonly builder: BatchBuilder;
   codec: ProducerCodec;
-  runs: { firstSourceOffset: bigint; count: number }[];
-  nextSourceOffset: bigint;
+  runs: { distance: number; count: number }[];
+  /** Of the record that would continue the last run. */
+  nextDistance: number;
 }
 
 let keptBuilders: BatchBuilder[] = [];
 
 export class OutputArea {
   readonly #task: JudgeTask;
+  readonly #firstOffset: bigint;
   readonly #batches: ReadyBatch[] = [];
   /** By target. */
   readonly #growing: readonly Growing[];
@@ -50,15 +53,17 @@ export class OutputArea {
   #position = 0;
   #recordCount = 0;
 
-  constructor(task: JudgeTask) {
+  /** Distances are from `firstOffset`. */
+  constructor(task: JudgeTask, firstOffset: bigint) {
     this.#task = task;
+    this.#firstOffset = firstOffset;
     this.#bytes = new Uint8Array(task.output);
     this.#growing = Array.from({ length: task.shape?.partitions ?? 1 }, (_, targetIndex) => ({
       targetIndex,
       builder: builderFor(targetIndex),
       codec: 'none',
       runs: [],
-      nextSourceOffset: 0n,
+      nextDistance: 0,
     }));
   }
 
@@ -78,7 +83,7 @@ export class OutputArea {
     });
   }
 
-  appendRecord(payload: RecordPayload, { targetIndex, timestampMs, sourceOffset, codec }: RecordPlace): void {
+  appendRecord(payload: RecordPayload, { targetIndex, timestampMs, distance, codec }: RecordPlace): void {
     const growing = this.#growingOf(targetIndex);
     const { builder } = growing;
     if (
@@ -89,10 +94,10 @@ export class OutputArea {
       this.#flush(growing);
       growing.codec = codec;
     }
-    const run = growing.runs.at(-1);
-    if (run !== undefined && sourceOffset === growing.nextSourceOffset) run.count += 1;
-    else growing.runs.push({ firstSourceOffset: sourceOffset, count: 1 });
-    growing.nextSourceOffset = sourceOffset + 1n;
+    const run = growing.runs[growing.runs.length - 1];
+    if (run !== undefined && distance === growing.nextDistance) run.count += 1;
+    else growing.runs.push({ distance, count: 1 });
+    growing.nextDistance = distance + 1;
     builder.append(payload.bytes, payload.payloadPosition, payload.end, timestampMs);
   }
 
@@ -110,7 +115,7 @@ export class OutputArea {
   }
 
   #flush(growing: Growing): void {
-    const { builder, codec, targetIndex, runs } = growing;
+    const { builder, codec, targetIndex } = growing;
     if (builder.recordCount === 0) return;
     const plainBytes = builder.sizeBytes;
     const records = codec === 'none' ? undefined : compressRecords(codec, builder.records());
@@ -124,6 +129,10 @@ export class OutputArea {
       copyBytes(records, { start: 0, end: records.byteLength }, batch, BATCH_HEADER_BYTES);
       builder.writeHeader(batch, codec);
     }
+    const runs = growing.runs.map(({ distance, count }) => ({
+      firstSourceOffset: this.#firstOffset + BigInt(distance),
+      count,
+    }));
     this.#add(sizeBytes, builder.recordCount, { targetIndex, runs });
     builder.reset();
     growing.runs = [];

@@ -1,6 +1,6 @@
 // Restores into new topics, each program of its own backup: the whole of a topic, a small window of a large one, and what is
 // unkind to a restore, batches of one record and many partitions.
-import { pairOf, restoreContender, type TimeWindow } from '../contenders.ts';
+import { type Contender, pairOf, restoreContender, type TimeWindow } from '../contenders.ts';
 import type { Programs } from '../programs.ts';
 import { atMost, readShareBelow, type Target, timesFaster } from '../targets.ts';
 import type { FilledTopic, Workbench } from '../workbench.ts';
@@ -36,14 +36,20 @@ export async function restoreWindow(bench: Workbench, programs: Programs): Promi
   };
 }
 
+/** Of two sizes: with 0.7 KB a record the bytes cost most, with 100 bytes it is the batches. */
 export async function restoreOneRecordBatches(bench: Workbench, programs: Programs): Promise<Scenario> {
-  const topic = await bench.topic('orders-singles');
+  const [large, small] = [await bench.topic('orders-singles'), await bench.topic('orders-singles-100')];
+  const contendersFor = (topic: FilledTopic, size: string): Contender[] =>
+    pairOf(programs, (program) => restoreContender(bench, program, topic, { name: `${program.name} ${size}` }));
   return {
-    title: `${describe(topic)}, each of ${topic.records} records a batch of its own: each program restores its own backup`,
-    bytes: topic.logBytes,
-    contenders: pairOf(programs, (program) => restoreContender(bench, program, topic)),
-    ratios: [['ours', 'peer']],
-    targets: [timesFaster(5, 'ours', 'peer')],
+    title: `batches of one record each, ${large.records} of about 0.7 KB (${describe(large)}) and as many of 100 bytes (${describe(small)}): each program restores its own zstd-3 backup`,
+    bytes: null,
+    contenders: [...contendersFor(large, '0.7 KB'), ...contendersFor(small, '100 B')],
+    ratios: [
+      ['ours 0.7 KB', 'peer 0.7 KB'],
+      ['ours 100 B', 'peer 100 B'],
+    ],
+    targets: [timesFaster(5, 'ours 0.7 KB', 'peer 0.7 KB'), timesFaster(5, 'ours 100 B', 'peer 100 B')],
   };
 }
 

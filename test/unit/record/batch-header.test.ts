@@ -8,12 +8,13 @@ import {
   isLogAppendTime,
   isTransactional,
   parseBatchHeader,
+  readTimestamp,
   sealBatchCrc,
   splitBatches,
   verifyBatchCrc,
   viewOf,
 } from '../../../src/record/batch-header.ts';
-import { crc32c } from '../../../src/record/crc32c.ts';
+import { crc32c, crc32cOf } from '../../../src/record/crc32c.ts';
 import { encodeBatch, encodeMarker, sealCrc, slowCrc32c, type TestBatch, text } from '../../support/record-batches.ts';
 
 const SEED = { seed: 20_261_120 };
@@ -69,6 +70,17 @@ describe('a batch header', () => {
       const [header] = splitBatches(changed((bytes) => bytes.writeInt16BE(id, 21)));
       assert.throws(() => codecOf(header!), CORRUPT);
     }
+  });
+
+  test('has timestamps rounded as a number of their bigint is', () => {
+    fc.assert(
+      fc.property(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), (timestamp) => {
+        const bytes = Buffer.alloc(8);
+        bytes.writeBigInt64BE(timestamp);
+        assert.equal(readTimestamp(viewOf(bytes), 0), Number(timestamp));
+      }),
+      { ...SEED, numRuns: 5000, examples: [[-1n], [0n], [2n ** 53n + 1n], [-(2n ** 53n) - 1n], [2n ** 63n - 1n]] },
+    );
   });
 
   test('is undefined when the bytes end anywhere before the end of the batch', () => {
@@ -149,6 +161,16 @@ describe('the CRC of a batch', () => {
       fc.property(fc.uint8Array(), (bytes) => crc32c(bytes) === slowCrc32c(bytes)),
       SEED,
     );
+  });
+
+  test('is the same for a part of more bytes, however long it is and wherever it begins', () => {
+    const bytes = Buffer.from(Array.from({ length: 700 }, (_, index) => (index * 7 + (index >> 3)) & 0xff));
+    const view = viewOf(bytes.subarray(1));
+    for (let length = 0; length < 320; length += 1) {
+      for (const from of [0, 1, 5, 300]) {
+        assert.equal(crc32cOf(view, from, from + length), slowCrc32c(bytes.subarray(1 + from, 1 + from + length)));
+      }
+    }
   });
 
   test('covers every bit but those of base offset and leader epoch', () => {

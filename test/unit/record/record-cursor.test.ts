@@ -60,6 +60,26 @@ describe('a record cursor', () => {
     );
   });
 
+  test('goes from batch to batch, each a part of some bytes, and stays within it', () => {
+    const one = (value: string): TestRecord => ({ timestampMs: 0, key: null, value: text(value) });
+    const parts = ['a', 'bb', 'ccc'].map((value, index) => encodeRecord(one(value), index, 0));
+    const bytes = Buffer.concat(parts);
+    const cursor = new RecordCursor();
+    assert.equal(cursor.next(), false);
+    const ends = parts.map((_, index) => Buffer.concat(parts.slice(0, index + 1)).byteLength);
+    for (const [index, value] of ['a', 'bb', 'ccc'].entries()) {
+      cursor.enter(bytes, ends[index - 1] ?? 0, ends[index]!, 1);
+      assert.ok(cursor.next());
+      assert.deepEqual(Buffer.from(cursor.decode().value!).toString(), value);
+      assert.equal(cursor.next(), false);
+    }
+    cursor.enter(bytes, 0, ends[1]!, 1);
+    assert.ok(cursor.next());
+    assert.throws(() => cursor.next(), CORRUPT);
+    cursor.enter(bytes, 0, ends[0]! - 1, 1);
+    assert.throws(() => cursor.next(), CORRUPT);
+  });
+
   test('tells null from empty, for key, value and header value', () => {
     const empty = new Uint8Array(0);
     const records: TestRecord[] = [

@@ -34,7 +34,6 @@ export function taskFor(
     toOffset: 2n ** 62n,
     fromMs: null,
     toMs: null,
-    cutAtFirstPast: false,
     judgeTransactions: true,
     markers: [],
     decidedBelow: 0n,

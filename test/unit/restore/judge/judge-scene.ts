@@ -166,7 +166,6 @@ export const anyScene: fc.Arbitrary<Scene> = fc
     span: fc.option(fc.nat(30), { freq: 2 }),
     decided: fc.nat(70),
     rest: fc.record({
-      cutAtFirstPast: fc.boolean(),
       judgeTransactions: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, fc.constant(false)),
       compression: fc.constantFrom('producer' as const, 'producer' as const, ...PRODUCER_CODECS),
       maxBatchBytes: fc.constantFrom(200, 1000, 100_000, 1_048_576, 1_048_576, 1_048_576),
