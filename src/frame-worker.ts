@@ -21,6 +21,7 @@ type Runner = (task: never) => unknown;
 const TASKS: Readonly<Record<string, () => Promise<Runner>>> = {
   'pack-frame': async () => (await import('./segment/pack-frame.ts')).packFrame,
   'judge-frame': async () => (await import('./restore/judge/judge-frame.ts')).judgeFrame,
+  'find-cut': async () => (await import('./restore/judge/find-cut.ts')).findCut,
   'verify-frame': async () => (await import('./segment/verify-frame.ts')).verifyFrame,
 };
 const loaded = new Map<string, Runner>();

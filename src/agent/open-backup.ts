@@ -11,6 +11,7 @@ import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { invariant } from '../model/errors.ts';
+import { packageVersion } from '../package-files.ts';
 import type { RestoreJob } from '../restore/restore-job.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
 import { ObservedObjectStore } from '../storage/observed-object-store.ts';
@@ -18,9 +19,10 @@ import { openStore } from '../storage/open-store.ts';
 import { ProbedObjectStore } from '../storage/probed-object-store.ts';
 import type { AgentLogger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics.ts';
-import { monotonicMs, openCluster, openWorkers, packageVersion, wallMs } from './adapters.ts';
+import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
 import { configured, patternsOf } from './configured.ts';
-import { createRestores, DEFAULT_TARGET } from './open-restore.ts';
+import { createRestores } from './open-restore.ts';
+import { DEFAULT_TARGET, readRestore } from './restore-requests.ts';
 
 const ONE_SHOT_PATIENCE_MS = 120_000;
 
@@ -45,6 +47,7 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
     log: new KafkaPartitionLog(cluster),
     store,
     storeTraffic: () => policy?.traffic() ?? null,
+    storeRequests: policy === null ? undefined : () => policy.requests,
     layout,
     workers,
     logger,
@@ -98,6 +101,7 @@ async function openControl(
     token: tokenFile === null ? null : await openTokenFile(tokenFile, logger),
     backup: () => supervisor.status(),
     restores,
+    readRestore,
     metrics: scrape,
     defaultTarget: DEFAULT_TARGET,
     targets: [...config.targets.keys()],

@@ -5,8 +5,8 @@ import type { ConfigSource, OpenedDoctor, OpenedEstimate } from '../cli/services
 import type { AgentConfig, KafkaConfig, StorageConfig } from '../config/agent-config.ts';
 import { type DoctorSubject, runDoctor } from '../doctor/doctor-run.ts';
 import { EstimateRun } from '../estimate/estimate-run.ts';
-import { KafkaCluster } from '../kafka/cluster.ts';
-import { connectionSettings, parseAddress } from '../kafka/connection-settings.ts';
+import { KafkaCluster } from '../kafka/connection/cluster.ts';
+import { connectionSettings, parseAddress } from '../kafka/connection/connection-settings.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { KafkaRestoreSink } from '../kafka/kafkajs-restore-sink.ts';
 import { KafkaClusterProbe } from '../kafka/probe/kafka-cluster-probe.ts';

@@ -13,7 +13,7 @@ export async function openImport(
   { from, backupId, choices }: ImportSource,
 ): Promise<OpenedImport> {
   const { backup, storage, ...configuration } = (await configured(config)).config;
-  const { store } = await openStore(storage);
+  const { store, policy } = await openStore(storage);
   const { store: peer } = await openStore(storageFromUrl(from));
   const workers = openWorkers(backup.compressionThreads);
   const run = new ImportRun({
@@ -21,6 +21,7 @@ export async function openImport(
     peerBackupId: backupId,
     choices,
     store,
+    storeRequests: policy === null ? undefined : () => policy.requests,
     layout: new ObjectLayout(configuration.backupId),
     settings: {
       segments: { codec: backup.compression, level: backup.compressionLevel },

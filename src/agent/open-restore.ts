@@ -7,15 +7,14 @@ import { KafkaRestoreSink } from '../kafka/kafkajs-restore-sink.ts';
 import { pause } from '../model/back-off.ts';
 import { invariant } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
-import { RESTORE_ALL, type RestoreJob, type RestoreRequest } from '../restore/restore-job.ts';
+import type { RestoreJob } from '../restore/restore-job.ts';
 import { RestoreService } from '../restore/restore-service.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openStore } from '../storage/open-store.ts';
 import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
 import { configured } from './configured.ts';
+import { configuredRequest, configuredSettings } from './restore-requests.ts';
 
-/** `target` of the configuration. */
-export const DEFAULT_TARGET = 'default';
 /** How long a restore waits for a target that is away. */
 const TARGET_PATIENCE_MS = 600_000;
 
@@ -40,28 +39,6 @@ export async function openRestore(source: ConfigSource): Promise<OpenedRestore> 
   };
 }
 
-/** What `restore` of the configuration asks for, but for the recovery targets of single topics. */
-function configuredRequest(restore: AgentConfig['restore']): RestoreRequest {
-  return {
-    ...RESTORE_ALL,
-    recoveryTarget: restore.recoveryTarget,
-    offsets: restore.offsets,
-    catalogVersion: restore.catalogVersion,
-    includeTopics: restore.topics.include,
-    excludeTopics: restore.topics.exclude,
-    topicMapping: Object.fromEntries(restore.topicMapping),
-    mappingRules: restore.mappingRules,
-    partitions: restore.sourcePartitions,
-    partitionMapping: Object.fromEntries(restore.partitionMapping),
-    repartitioning: Object.fromEntries(restore.repartitioning),
-    filter: restore.filter,
-    includeOriginalOffsetHeader: restore.includeOriginalOffsetHeader,
-    intoExisting: restore.intoExisting,
-    target: DEFAULT_TARGET,
-    dryRun: restore.dryRun,
-  };
-}
-
 function startedRestore(service: RestoreService, submitted: RestoreJob): StartedRestore {
   return {
     job: () => service.get(submitted.id) ?? submitted,
@@ -81,20 +58,7 @@ export function createRestores(
   return new RestoreService({
     store,
     layout: new ObjectLayout(config.backupId),
-    settings: {
-      isolation: restore.isolation,
-      compression: restore.compression,
-      maxConcurrentPartitions: restore.maxConcurrentPartitions,
-      maxBatchRecords: restore.produceBatchSize,
-      maxBatchBytes: restore.batchSizeBytes,
-      recordsPerSecond: restore.rateLimitRecordsPerSec,
-      bytesPerSecond: restore.rateLimitBytesPerSec,
-      createTopics: restore.createTopics,
-      replicationFactor: restore.defaultReplicationFactor,
-      topicConfigs: Object.fromEntries(
-        [...restore.topicConfigs].map(([topic, configs]) => [topic, Object.fromEntries(configs)]),
-      ),
-    },
+    settings: configuredSettings(restore),
     openSink: (name) => {
       const target = targets.get(name);
       invariant(target !== undefined, 'a restore names a target that is not configured');

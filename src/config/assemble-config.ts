@@ -113,7 +113,8 @@ function backupConfig(backup: SchemaValues['backup'], has: AssemblyInput['has'])
   };
 }
 
-function restoreConfig({ restore, target }: SchemaValues, nowMs: number): RestoreConfig {
+/** What `restore` says, with its instants resolved. Expects values that passed every rule. */
+export function restoreConfig({ restore, target }: SchemaValues, nowMs: number): RestoreConfig {
   const own = restore.topics.include.length > 0 || restore.topics.exclude.length > 0;
   const { include, exclude } = own ? restore.topics : target.topics;
   return {

@@ -6,7 +6,9 @@ export type Origin =
   | { readonly kind: 'default' }
   | { readonly kind: 'file'; readonly file: string; readonly line: number; readonly column: number }
   | { readonly kind: 'env'; readonly name: string }
-  | { readonly kind: 'flag'; readonly name: string };
+  | { readonly kind: 'flag'; readonly name: string }
+  /** A place in the body of a request, such as `body/topics/0`. */
+  | { readonly kind: 'body'; readonly path: string };
 
 /** One reason not to start. `key` is the dotted path, empty for the file as a whole; `suggestion` says what to do. */
 export interface ConfigProblem {
@@ -35,6 +37,8 @@ export function originText(origin: Origin): string {
       return `env ${printable(origin.name)}`;
     case 'flag':
       return `flag ${printable(origin.name)}`;
+    case 'body':
+      return printable(origin.path);
   }
 }
 
@@ -81,7 +85,7 @@ export function printable(text: string): string {
 }
 
 const MOST_SHOWN = 100;
-const RANK = { file: 0, env: 1, flag: 2, default: 3 };
+const RANK = { file: 0, env: 1, flag: 2, body: 3, default: 4 };
 const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 
 function aligned(rows: readonly { origin: Origin; key: string; message: string }[]): string[] {

@@ -5,6 +5,7 @@
 import type { BackupStatus } from '../backup/backup-status.ts';
 import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
+import { reportDocument } from '../restore/documents/report-document.ts';
 import type { RestoreJob, RestoreJobs } from '../restore/restore-job.ts';
 import type { MetricsPage } from '../telemetry/metrics.ts';
 import { RESTORE_STATES } from '../telemetry/status-samples.ts';
@@ -12,9 +13,9 @@ import type { RouteAuth } from './access-guard.ts';
 import { BACKUP_LIST_SCHEMA, BACKUP_SCHEMA, backupResource, backupSummary } from './backup-resource.ts';
 import { ERROR_SCHEMA, invalidRequestBody } from './error-body.ts';
 import { judgeReadiness, LIVE_SCHEMA, READY_SCHEMA } from './health.ts';
-import { parseRestoreRequest, RESTORE_REQUEST_SCHEMA, type RestoreRequestBody } from './restore-request.ts';
-import { REPORT_SCHEMA, reportResource } from './report-resource.ts';
+import { parseRestoreRequest, type ReadRestore, RESTORE_REQUEST_SCHEMA } from './restore-request.ts';
 import {
+  REPORT_SCHEMA,
   RESTORE_LIST_SCHEMA,
   RESTORE_SCHEMA,
   restorePath,
@@ -26,6 +27,7 @@ import {
 export interface ControlSources {
   readonly backup: () => BackupStatus | null;
   readonly restores: RestoreJobs;
+  readonly readRestore: ReadRestore;
   readonly metrics: () => Promise<MetricsPage>;
   readonly defaultTarget: string;
   /** Names of the targets in the configuration. */
@@ -217,8 +219,8 @@ function showBackup({ params }: ControlRequest, { backup }: ControlSources): Con
 }
 
 async function startRestore({ body }: ControlRequest, sources: ControlSources): Promise<ControlReply> {
-  const { restores, defaultTarget, targets, logger, now } = sources;
-  const parsed = parseRestoreRequest(body as RestoreRequestBody, { defaultTarget, nowMs: now() });
+  const { restores, readRestore: read, defaultTarget, targets, logger, now } = sources;
+  const parsed = parseRestoreRequest(body as Readonly<Record<string, unknown>>, { read, defaultTarget, nowMs: now() });
   if (parsed.kind === 'invalid') return { status: 400, body: invalidRequestBody(parsed.issues) };
   if (parsed.kind === 'request' && !targets.includes(parsed.request.target)) {
     throw new BackupError('FORBIDDEN', 'the target is not one of those named in the configuration');
@@ -258,7 +260,7 @@ async function resumeRestore({ params }: ControlRequest, sources: ControlSources
 
 async function showReport({ params }: ControlRequest, { restores }: ControlSources): Promise<ControlReply> {
   const report = await restores.report(params['id'] ?? '');
-  if (report !== undefined) return { status: 200, body: reportResource(report) };
+  if (report !== undefined) return { status: 200, body: reportDocument(report) };
   throw new BackupError('RESTORE_NOT_FOUND', 'no restore of that id is complete');
 }
 

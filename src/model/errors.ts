@@ -188,11 +188,11 @@ export const ERROR_KINDS = {
     hint: 'Use another backup_id for this cluster, or check bootstrap_servers.',
   },
   FENCED: {
-    summary: 'another agent has committed this partition',
+    summary: 'another process does this work',
     retriable: false,
     exitCode: 11,
     httpStatus: 409,
-    hint: 'Two agents back up the same partition into one backup: stop one, or give them separate assignments.',
+    hint: 'Two agents back up the same partition into one backup, or two processes run restores into one topic: stop one of them, or give agents separate assignments.',
   },
   NOTHING_TO_RESTORE: {
     summary: 'the backup holds nothing that was asked for',

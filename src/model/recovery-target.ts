@@ -1,6 +1,7 @@
 // To which state a restore goes. The meaning of a timestamp is settled here, once (DESIGN 6): with `cut: timestamp` exactly
 // the records whose timestamp lies in the window are kept, in log order, whatever the order of the timestamps; with
-// `cut: log` the prefix of the log before the first record past the end of the window.
+// `cut: log` the prefix of the log before the first record past the end of the window, whatever kind of record that is: of an
+// aborted transaction, or the marker that ends one. A transaction counts as committed when its marker lies in that prefix.
 
 export type Cut = 'timestamp' | 'log';
 

@@ -15,7 +15,7 @@ const EXIT_CODES: ReadonlyMap<number, string> = new Map([
   [3, 'finished with gaps, or incomplete'],
   [4, 'the preflight blocked a restore; nothing was written'],
   [10, 'no such backup or restore'],
-  [11, 'fenced: another agent backs up the same partition'],
+  [11, 'fenced: another process backs up the same partition, or has taken over the restore'],
   [12, 'authentication or authorization'],
   [13, 'integrity: something is not what was written'],
   [20, 'no agent answers on the control port'],

@@ -1,11 +1,13 @@
 // A restore request as JSON: kept with a plan and with the journal of a restore, and read back as the same request. Equal
 // requests have equal text.
 
+import { PRODUCER_CODECS } from '../model/codec.ts';
 import type { RecordFilter } from '../model/record-filter.ts';
 import type { RecoveryTarget } from '../model/recovery-target.ts';
 import { JsonFields, toJson } from '../model/json-fields.ts';
 import type { MappingRule, PartitionOffsets, Repartitioning } from '../model/restore-shape.ts';
 import type { RestoreRequest } from './restore-job.ts';
+import type { RestoreSettings } from './restore-settings.ts';
 
 /** Keys in the order in which they are written, whatever the order in which a request was put together. */
 const KEYS = [
@@ -23,6 +25,7 @@ const KEYS = [
   'filter',
   'includeOriginalOffsetHeader',
   'intoExisting',
+  'settings',
   'target',
   'dryRun',
 ] as const satisfies readonly (keyof RestoreRequest)[];
@@ -50,9 +53,32 @@ export function decodeRequest(fields: JsonFields): RestoreRequest {
     filter: fields.has('filter') ? decodeFilter(fields.fields('filter')) : null,
     includeOriginalOffsetHeader: fields.boolean('includeOriginalOffsetHeader'),
     intoExisting: fields.choice('intoExisting', ['refuse', 'append']),
+    settings: fields.has('settings') ? decodeSettings(fields.fields('settings')) : {},
     target: fields.string('target'),
     dryRun: fields.boolean('dryRun'),
   };
+}
+
+function decodeSettings(fields: JsonFields): Partial<RestoreSettings> {
+  const read = <K extends keyof RestoreSettings>(name: K, value: () => RestoreSettings[K]) =>
+    fields.has(name) ? { [name]: value() } : {};
+  const atLeastOne = (name: keyof RestoreSettings) => read(name, () => fields.integer(name, 1));
+  return {
+    ...read('isolation', () => fields.choice('isolation', ['read_committed', 'read_uncommitted'])),
+    ...read('compression', () => fields.choice('compression', ['producer', ...PRODUCER_CODECS])),
+    ...atLeastOne('maxConcurrentPartitions'),
+    ...atLeastOne('maxBatchRecords'),
+    ...atLeastOne('maxBatchBytes'),
+    ...atLeastOne('recordsPerSecond'),
+    ...atLeastOne('bytesPerSecond'),
+    ...read('createTopics', () => fields.boolean('createTopics')),
+    ...read('replicationFactor', () => fields.integer('replicationFactor', -1)),
+    ...read('topicConfigs', () => mapOf(fields, 'topicConfigs', (all, topic) => decodeConfigs(all.fields(topic)))),
+  };
+}
+
+function decodeConfigs(fields: JsonFields): Record<string, string | null> {
+  return Object.fromEntries(fields.names().map((name) => [name, fields.has(name) ? fields.string(name) : null]));
 }
 
 function decodeTarget(fields: JsonFields): RecoveryTarget {

@@ -3,49 +3,32 @@
 
 import { readCatalog } from '../catalog/catalog-reader.ts';
 import { readIdentity } from '../catalog/backup-identity.ts';
-import type { ObjectLayout } from '../catalog/object-layout.ts';
-import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError } from '../model/errors.ts';
-import type { Logger } from '../model/logger.ts';
 import { TopicSelection } from '../model/topic-selection.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
+import { BegunRestore, type RunContext } from './begun-restore.ts';
+import { findEarlier } from './journal/find-earlier.ts';
+import { makeIntent } from './journal/make-intent.ts';
 import type { RestoreIntent } from './journal/restore-intent.ts';
-import { type KnownRestore, newestRestores, RestoreJournal } from './journal/restore-journal.ts';
+import { newestRestores } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
+import { TopicFillings } from './journal/topic-fillings.ts';
 import { planRestore } from './plan/plan-restore.ts';
 import { assertSamePlan, putPlan, type StoredPlan } from './plan/plan-store.ts';
 import { summarizePlan } from './plan/plan-summary.ts';
 import { isBlocked, preflight, type PreflightResult } from './preflight.ts';
-import type { PlanSummary, RestoreRequest } from './restore-job.ts';
+import type { PlanSummary, PreflightCheck, RestoreRequest } from './restore-job.ts';
 import { planIdOf, type RestorePlan } from './restore-plan.ts';
 import type { RestoreSettings } from './restore-settings.ts';
-import { findEarlier } from './journal/find-earlier.ts';
-import { makeIntent } from './journal/make-intent.ts';
-import type { Patience } from './run/patience.ts';
-import { PatientStore } from './run/patient-store.ts';
-import { PatientTarget } from './run/patient-target.ts';
-import { RestoreRun } from './run/restore-run.ts';
+import type { RestoreRun } from './run/restore-run.ts';
 
-export interface AttemptContext {
-  readonly store: ObjectStore;
-  readonly layout: ObjectLayout;
+export interface AttemptContext extends RunContext {
   readonly settings: RestoreSettings;
   /** Opens the target of that name; the attempt closes it. */
   readonly openSink: (target: string) => RestoreSink;
-  /** Opened for an attempt and closed after it: between restores no thread is kept. */
-  readonly openWorkers: () => WorkerPool;
   /** Commits what a running backup holds, so that a restore sees it. */
   readonly beforePlan: (signal: AbortSignal) => Promise<void>;
-  readonly logger: Logger;
-  readonly monotonicMs: () => number;
-  readonly wallMs: () => number;
-  /** Resolves after so long, or at once when the signal aborts. */
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
-
-/** How long a running restore waits for a store or a target that is away. */
-const PATIENCE_MS = 600_000;
 
 export interface AttemptOptions {
   /** Of the restore, should it be a new one. */
@@ -64,12 +47,10 @@ export class RestoreAttempt {
   /** Of the restore that this attempt turned out to be. */
   id: string;
   plan: PlanSummary | null = null;
-  run: RestoreRun | null = null;
   report: RestoreReport | null = null;
-  /** True once the restore is written down in the store. */
-  hasBegun = false;
   readonly #context: AttemptContext;
   readonly #options: AttemptOptions;
+  #begun: BegunRestore | null = null;
 
   constructor(context: AttemptContext, options: AttemptOptions) {
     this.#context = context;
@@ -77,9 +58,13 @@ export class RestoreAttempt {
     this.id = options.id;
   }
 
+  get run(): RestoreRun | null {
+    return this.#begun?.run ?? null;
+  }
+
   /**
    * A dry run ends with the plan.
-   * @throws PREFLIGHT_BLOCKED, TARGET_CHANGED, INTERRUPTED, and what reading, planning and producing fail with.
+   * @throws PREFLIGHT_BLOCKED, TARGET_CHANGED, FENCED, INTERRUPTED, and what reading, planning and producing fail with.
    */
   async perform(): Promise<void> {
     const { openSink, beforePlan } = this.#context;
@@ -96,30 +81,28 @@ export class RestoreAttempt {
     }
   }
 
+  /** Keeps what an attempt that did not complete has to say, once it had begun. @throws as every put. */
+  async keepEnded(description: unknown): Promise<void> {
+    await this.#begun?.keepEnded(description);
+  }
+
   async #begin(sink: RestoreSink): Promise<void> {
     const { store, layout, settings, wallMs } = this.#context;
     const { request, agreed } = this.#options;
     const known = await newestRestores(store, layout);
-    const earlier = request.dryRun ? undefined : await findEarlier(known, request, sink, agreed?.planId);
-    if (earlier?.kind === 'unfinished') return this.#carryOn(earlier.restore.intent, sink);
+    const earlier = await findEarlier(known, request, sink, agreed?.planId);
+    if (earlier.kind === 'unfinished') return this.#carryOn(earlier.restore.intent, sink);
     const plan = await this.#plan(request, settings);
-    if (earlier?.kind === 'complete' && planIdOf(plan, earlier.restore.intent.target) === earlier.report.planId) {
-      return this.#isDoneAlready(earlier.report);
-    }
-    const unfinished = known.filter(({ intent, isComplete }) => !isComplete && isOfCluster(intent, sink));
-    const checked = await preflight({
-      plan,
-      settings,
-      sink,
-      store,
-      nowMs: wallMs(),
-      isResuming: false,
-      unfinishedRestoreOf: (topic) => unfinishedOf(topic, unfinished),
-    });
+    const isDone =
+      earlier.kind === 'complete' && planIdOf(plan, earlier.restore.intent.target) === earlier.report.planId;
+    if (isDone && !request.dryRun) return this.#isDoneAlready(earlier.report);
+    const found = await this.#preflight(plan, settings, sink, isDone);
+    const checked = isDone ? withCheck(found, earlier.report.planId, completeCheck(earlier.report)) : found;
     this.plan = summarizePlan(plan, checked);
     if (agreed !== null) assertSamePlan(agreed, plan, checked);
     if (request.dryRun) return putPlan(store, layout, request, { plan, checked });
     this.#assertUnblocked(checked);
+    const unfinished = known.filter(({ intent, isComplete }) => !isComplete && isOfCluster(intent, sink));
     const intent = await makeIntent({
       id: this.id,
       request,
@@ -130,7 +113,7 @@ export class RestoreAttempt {
       unfinished,
       nowMs: wallMs(),
     });
-    return this.#run(plan, intent, sink);
+    await this.#complete(this.#open(intent), plan, sink);
   }
 
   /** Killed just before it could say so, or asked for twice: the backup gives the same plan, and nobody has touched the target. */
@@ -140,96 +123,77 @@ export class RestoreAttempt {
     this.report = report;
   }
 
-  /** @throws PREFLIGHT_BLOCKED when this version, or this backup, no longer makes the plan that was begun. */
+  /**
+   * A dry run shows what would be carried on, and takes nothing over.
+   * @throws PREFLIGHT_BLOCKED when this version, or this backup, no longer makes the plan that was begun.
+   */
   async #carryOn(intent: RestoreIntent, sink: RestoreSink): Promise<void> {
-    const { store, settings, wallMs, logger } = this.#context;
-    this.id = intent.id;
-    this.hasBegun = true;
+    const { store, layout, settings, logger } = this.#context;
+    const { dryRun } = this.#options.request;
+    const { id, catalogVersion, planId } = intent;
+    if (!dryRun) this.id = id;
     if (!isOfCluster(intent, sink)) {
       throw new BackupError(
         'PREFLIGHT_BLOCKED',
-        `restore ${intent.id} was begun into cluster ${intent.target.clusterId}; target ${intent.request.target} is cluster ${sink.clusterId}`,
+        `restore ${id} was begun into cluster ${intent.target.clusterId}; target ${intent.request.target} is cluster ${sink.clusterId}`,
       );
     }
-    const { journal } = this.#patient(intent);
+    const begun = this.#open(intent);
+    const { journal } = begun.patient();
+    if (await journal.isWithdrawn()) {
+      throw new BackupError('FENCED', `restore ${id} gave way to another one and has written nothing; begin it anew`);
+    }
     const report = await journal.report();
     if (report !== undefined) return this.#isDoneAlready(report);
-    logger.info('an unfinished restore is carried on', { restore: intent.id });
-    const verified = await journal.verified();
-    if (verified !== undefined) return this.#finish(verified, intent, sink);
-    const { catalogVersion, createdAtMs } = intent;
-    const plan = await this.#plan(intent.request, intent.settings, { catalogVersion, nowMs: createdAtMs });
-    const planId = planIdOf(plan, intent.target);
-    if (planId !== intent.planId) {
+    if (!dryRun) logger.info('an unfinished restore is carried on', { restore: id });
+    if (!dryRun && (await journal.verified()) !== undefined) return this.#complete(begun, null, sink);
+    const plan = await this.#plan(intent.request, intent.settings, { catalogVersion, nowMs: intent.createdAtMs });
+    const found = planIdOf(plan, intent.target);
+    if (found !== planId) {
       throw new BackupError(
         'PREFLIGHT_BLOCKED',
-        `restore ${intent.id} was begun with plan ${intent.planId}; version ${catalogVersion} of the backup gives plan ${planId} now`,
+        `restore ${id} was begun with plan ${planId}; version ${catalogVersion} of the backup gives plan ${found} now`,
       );
     }
     const { isolation, replicationFactor, topicConfigs } = intent.settings;
     const recorded = { ...settings, isolation, replicationFactor, topicConfigs };
-    const unfinishedRestoreOf = (): undefined => undefined;
-    const checked = await preflight({
+    const checked = withCheck(await this.#preflight(plan, recorded, sink, true), planId, unfinishedCheck(intent));
+    this.plan = summarizePlan(plan, checked);
+    if (dryRun) return putPlan(store, layout, intent.request, { plan, checked });
+    this.#assertUnblocked(checked);
+    await this.#complete(begun, plan, sink);
+  }
+
+  #open(intent: RestoreIntent): BegunRestore {
+    return new BegunRestore(this.#context, intent, this.#options.signal);
+  }
+
+  async #complete(begun: BegunRestore, plan: RestorePlan | null, sink: RestoreSink): Promise<void> {
+    const { signal, onRunning } = this.#options;
+    if (signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was cancelled before it began');
+    await begun.patient().journal.putIntent(begun.intent);
+    this.#begun = begun;
+    this.report = await begun.complete(plan, sink, onRunning);
+  }
+
+  /** `isOwn`: what the target topics hold is of the restore that is asked for. */
+  #preflight(
+    plan: RestorePlan,
+    settings: RestoreSettings,
+    sink: RestoreSink,
+    isOwn: boolean,
+  ): Promise<PreflightResult> {
+    const { store, layout, wallMs } = this.#context;
+    const fillings = new TopicFillings(store, layout);
+    return preflight({
       plan,
-      settings: recorded,
+      settings,
       sink,
       store,
       nowMs: wallMs(),
-      isResuming: true,
-      unfinishedRestoreOf,
+      isOwn,
+      fillerOf: (topicId) => fillings.fillerOf(topicId),
     });
-    this.plan = summarizePlan(plan, { ...checked, planId });
-    this.#assertUnblocked(checked);
-    await this.#run(plan, intent, sink);
-  }
-
-  async #run(plan: RestorePlan, intent: RestoreIntent, sink: RestoreSink): Promise<void> {
-    const { settings, openWorkers, logger, wallMs } = this.#context;
-    const { signal, onRunning } = this.#options;
-    if (signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was cancelled before it began');
-    const { store, journal, patience } = this.#patient(intent);
-    await journal.putIntent(intent);
-    this.hasBegun = true;
-    const workers = openWorkers();
-    try {
-      this.run = new RestoreRun({
-        plan,
-        intent,
-        limits: settings,
-        store,
-        journal,
-        sink,
-        workers,
-        logger,
-        patience,
-        wallMs,
-      });
-      onRunning();
-      await this.#finish(await this.run.run(), intent, sink);
-    } finally {
-      await workers.close();
-    }
-  }
-
-  /** Every record is there. Killed in here, a restore does it again; the report says that it was done. */
-  async #finish(report: RestoreReport, { topics }: RestoreIntent, sink: RestoreSink): Promise<void> {
-    const { journal, patience } = this.#patient(report);
-    const target = new PatientTarget(sink, patience);
-    for (const { topic, finalConfigs } of topics) await target.alterConfigs(topic, finalConfigs);
-    this.#context.logger.info('the restored topics have their own configuration', {
-      topics: topics.map(({ topic }) => topic),
-    });
-    await journal.putReport(report);
-    this.report = report;
-  }
-
-  /** The store and the journal as they are used once the restore has begun: what may pass is waited out. */
-  #patient({ id }: { readonly id: string }) {
-    const { store, layout, logger, monotonicMs, wait } = this.#context;
-    const { signal } = this.#options;
-    const patience: Patience = { patienceMs: PATIENCE_MS, signal, logger, monotonicMs, wait };
-    const patientStore = new PatientStore(store, layout.identity, patience);
-    return { store: patientStore, journal: new RestoreJournal(patientStore, layout, id), patience };
   }
 
   async #assertBackup(): Promise<void> {
@@ -264,6 +228,17 @@ function isOfCluster({ target }: RestoreIntent, sink: RestoreSink): boolean {
   return target.clusterId === sink.clusterId;
 }
 
-function unfinishedOf(topic: string, unfinished: readonly KnownRestore[]): string | undefined {
-  return unfinished.find(({ intent }) => intent.topics.some((intended) => intended.topic === topic))?.intent.id;
+/** Of a plan that was made before, with what has become of it in the first place. */
+function withCheck(checked: PreflightResult, planId: string, check: PreflightCheck): PreflightResult {
+  return { ...checked, planId, checks: [check, ...checked.checks] };
+}
+
+function completeCheck({ id }: RestoreReport): PreflightCheck {
+  const message = `restore ${id} of this plan is complete, and nobody has written to its target since: restore leaves it so`;
+  return { level: 'ok', name: 'restore', message };
+}
+
+function unfinishedCheck({ id }: RestoreIntent): PreflightCheck {
+  const message = `restore ${id} of this plan is unfinished: restore carries it on from where it ended`;
+  return { level: 'warn', name: 'restore', message };
 }

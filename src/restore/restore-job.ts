@@ -2,9 +2,10 @@
 // Terminal states never change again. COMPLETED means every planned record was acknowledged and counted.
 
 import type { RecordFilter } from '../model/record-filter.ts';
-import type { DropCounts, RecoveryTarget } from '../model/recovery-target.ts';
+import type { DropCounts, DropReason, RecoveryTarget } from '../model/recovery-target.ts';
 import type { MappingRule, PartitionOffsets, Repartitioning } from '../model/restore-shape.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
+import type { RestoreSettings } from './restore-settings.ts';
 
 export type RestoreState = 'QUEUED' | 'PLANNING' | 'RUNNING' | 'CANCELLING' | 'COMPLETED' | 'FAILED' | 'CANCELLED';
 
@@ -36,6 +37,8 @@ export interface RestoreRequest {
   /** Adds headers that tell where a record came from. */
   readonly includeOriginalOffsetHeader: boolean;
   readonly intoExisting: 'refuse' | 'append';
+  /** What is to be otherwise than the agent is configured. */
+  readonly settings: Partial<RestoreSettings>;
   /** Name of a target in the configuration. */
   readonly target: string;
   readonly dryRun: boolean;
@@ -57,6 +60,7 @@ export const RESTORE_ALL: Omit<RestoreRequest, 'target'> = {
   filter: null,
   includeOriginalOffsetHeader: false,
   intoExisting: 'refuse',
+  settings: {},
   dryRun: false,
 };
 
@@ -128,9 +132,13 @@ export interface PlannedPartition extends PlannedAmount {
   readonly gaps: readonly { readonly baseOffset: bigint; readonly lastOffset: bigint; readonly reason: string }[];
 }
 
+export type PlannedDrops = Readonly<Record<DropReason, number | null>>;
+
 export interface PlannedAmount {
   readonly segments: number;
   readonly records: number;
+  /** Of the records in the selected segments; null where only reading them tells. Estimated where `records` is. */
+  readonly dropped: PlannedDrops;
   /** False when `records` is an estimate: a window cuts segments, or transactions or a filter drop what only reading tells. */
   readonly isExact: boolean;
   /** Size of the selected objects. */

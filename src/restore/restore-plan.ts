@@ -62,6 +62,8 @@ export interface PartitionRestorePlan {
   readonly transactionalSegments: readonly CurrentSegment[];
   /** Below this a transactional batch without a marker was committed. */
   readonly decidedBelow: bigint;
+  /** With `cut: log`: the offset at or before which the log is cut; null when no segment proves that it is. */
+  readonly cutBelow: bigint | null;
   /** All of the newest timeline: nothing is decided across one. */
   readonly gaps: readonly Gap[];
   /** The part of the gaps in which wanted records may have been. */

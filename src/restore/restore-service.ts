@@ -138,7 +138,11 @@ export class RestoreService implements RestoreJobs {
     const onRunning = (): void => {
       if (job.state === 'PLANNING') job.state = 'RUNNING';
     };
-    const attempt = new RestoreAttempt(this.#options, { id, request, ...start, signal: cancelling.signal, onRunning });
+    const settings = { ...this.#options.settings, ...request.settings };
+    const attempt = new RestoreAttempt(
+      { ...this.#options, settings },
+      { id, request, ...start, signal: cancelling.signal, onRunning },
+    );
     const job: Job = {
       submittedId: id,
       request,
@@ -182,16 +186,14 @@ export class RestoreService implements RestoreJobs {
       if (!isCancelled) logger.error('the restore failed', { restore: attempt.id, error });
     }
     job.finishedAtMs = wallMs();
-    if (attempt.hasBegun && job.state !== 'COMPLETED') await this.#keepAttempt(job);
+    if (job.state !== 'COMPLETED') await this.#keepAttempt(job);
   }
 
   async #keepAttempt(job: Job): Promise<void> {
-    const { id } = job.attempt;
-    await this.#journal(id)
-      .putAttempt(this.#describe(job))
-      .catch((error: unknown) => {
-        this.#options.logger.warn('the report of a restore could not be kept', { restore: id, error });
-      });
+    const { attempt } = job;
+    await attempt.keepEnded(this.#describe(job)).catch((error: unknown) => {
+      this.#options.logger.warn('the report of a restore could not be kept', { restore: attempt.id, error });
+    });
   }
 
   #describe(job: Job): RestoreJob {

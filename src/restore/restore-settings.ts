@@ -1,4 +1,4 @@
-// What a restore is told to do besides what to restore. Made from the configuration by agent.ts.
+// What a restore is told to do besides what to restore. Made from the configuration by agent.ts; a request may say otherwise.
 
 import type { ProducerCodec } from '../model/codec.ts';
 import type { Isolation } from '../model/recovery-target.ts';
@@ -23,3 +23,17 @@ export interface RestoreSettings {
   /** Of topics that are created. */
   readonly topicConfigs: TopicConfigOverrides;
 }
+
+/** Their keys in the configuration's section `restore`, and in requests. */
+export const SETTING_KEYS: Readonly<Record<keyof RestoreSettings, string>> = {
+  isolation: 'isolation',
+  compression: 'compression',
+  maxConcurrentPartitions: 'max_concurrent_partitions',
+  maxBatchRecords: 'produce_batch_size',
+  maxBatchBytes: 'batch_size_bytes',
+  recordsPerSecond: 'rate_limit_records_per_sec',
+  bytesPerSecond: 'rate_limit_bytes_per_sec',
+  createTopics: 'create_topics',
+  replicationFactor: 'default_replication_factor',
+  topicConfigs: 'topic_configs',
+};

@@ -6,9 +6,10 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry
 import type { BackupStatus } from '../backup/backup-status.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { Gap } from '../model/segment.ts';
+import { restoreProgressRatio } from '../restore/documents/job-document.ts';
 import type { RestoreJob } from '../restore/restore-job.ts';
 import { type LabelsOf, METRICS, type MetricDefinition, type MetricKey } from './metric-table.ts';
-import { lagSamples, RESTORE_STATES, restoreProgressRatio, stateCounts, TopicLabels } from './status-samples.ts';
+import { lagSamples, RESTORE_STATES, stateCounts, TopicLabels } from './status-samples.ts';
 
 /** What a scrape answers; `body` is Prometheus' text format 0.0.4. */
 export interface MetricsPage {

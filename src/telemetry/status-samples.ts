@@ -2,7 +2,7 @@
 // sets is bounded here: many partitions become one value per topic, and topics beyond the limit become one topic.
 
 import type { BackupStatus, PartitionState } from '../backup/backup-status.ts';
-import type { RestoreJob, RestoreState } from '../restore/restore-job.ts';
+import type { RestoreState } from '../restore/restore-job.ts';
 
 /** Topics that get a label of their own. The name that stands for the rest is no name that a topic is given. */
 export const MAX_TOPIC_LABELS = 200;
@@ -66,16 +66,6 @@ export function stateCounts(status: BackupStatus): ReadonlyMap<PartitionState, n
   const counts = new Map(PARTITION_STATES.map((state) => [state, 0]));
   for (const { state } of status.partitions) counts.set(state, (counts.get(state) ?? 0) + 1);
   return counts;
-}
-
-/**
- * From 0 to 1. By bytes read, which are known exactly beforehand, while records are not (aborted ones are found on the way).
- * 1 means COMPLETED: a restore that has read everything but is not confirmed stays just below.
- */
-export function restoreProgressRatio(job: RestoreJob): number {
-  if (job.state === 'COMPLETED') return 1;
-  if (job.progress === null || job.progress.bytesTotal <= 0) return 0;
-  return Math.min(0.999, Math.max(0, job.progress.bytesRead / job.progress.bytesTotal));
 }
 
 /** Gives the first {@link MAX_TOPIC_LABELS} topics their own name as label, and all later ones {@link OTHER_TOPICS}. */

@@ -109,7 +109,6 @@ export class LaneVerification {
           release();
         }
         if (this.comparisons.every(({ difference }) => difference !== undefined)) return false;
-        if (result.isCut) return true;
       }
     } finally {
       await read.return(undefined);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readCatalog } from '../../src/catalog/catalog-reader.ts';
 import type { CatalogState, IncarnationHistory } from '../../src/catalog/catalog-state.ts';
 import { ObjectLayout } from '../../src/catalog/object-layout.ts';
-import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { type AgentOptions, AgentProcess, type AgentRun, type JsonObject } from './agent-process.ts';
 
@@ -26,6 +26,10 @@ export interface BackupSpec {
   readonly topics: readonly string[];
   readonly backup?: Section;
   readonly source?: Section;
+  /** Section `control`; without it there is no control port. */
+  readonly control?: Section;
+  /** Section `target`, for restores through the control port. */
+  readonly target?: Section;
   /** Directory of the store, or section `storage` for another kind; the workspace's directory unless given. */
   readonly store?: string | Section;
   readonly run?: Omit<AgentOptions, 'cwd'>;
@@ -89,13 +93,15 @@ export class AgentWorkspace {
 
   async startBackup(spec: BackupSpec): Promise<AgentProcess> {
     const { backupId, topics, backup = {}, source = {}, store = this.store, bootstrap = this.#bootstrap() } = spec;
+    const { control = { listen: false }, target } = spec;
     const config = {
       mode: 'backup',
       backup_id: backupId,
       source: { bootstrap_servers: [bootstrap], topics: { include: topics }, ...source },
       storage: storageSection(store),
       backup,
-      control: { listen: false },
+      control,
+      ...(target === undefined ? {} : { target }),
     };
     return this.#start('backup', config, [], spec.run);
   }
@@ -223,5 +229,5 @@ export function droppedRecords(summary: JsonObject): Record<string, number> {
 
 /** Records that a restore counted. */
 export function restoredRecords(summary: JsonObject): number {
-  return (summary.progress as { readonly recordsRestored: number }).recordsRestored;
+  return (summary.progress as { readonly records_done: number }).records_done;
 }

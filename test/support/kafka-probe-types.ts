@@ -151,3 +151,14 @@ export interface LogSegmentDump {
   /** The last lines of the tool's report. */
   readonly tail: string;
 }
+
+/** A batch of a transaction as it lies in the log. */
+export interface TransactionalBatch {
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+  readonly producerId: string;
+  /** True for the marker that ends a transaction. */
+  readonly isControl: boolean;
+  /** The highest of its records. */
+  readonly timestampMs: number;
+}

@@ -15,6 +15,7 @@ import type {
   ProduceSpec,
   RecordToSend,
   TopicDescription,
+  TransactionalBatch,
   TransactionOptions,
 } from './kafka-probe-types.ts';
 import {
@@ -211,6 +212,15 @@ export class KafkaProbe {
     const dump = (await this.#process.call('dumpLogSegments', { file })) as Wire;
     const offset = (text: string | null): bigint | null => (text === null ? null : BigInt(text));
     return { ...dump, firstOffset: offset(dump.firstOffset), lastOffset: offset(dump.lastOffset) };
+  }
+
+  /** From the same report: the batches of transactions, and the markers that end these, in the order of the log. */
+  async dumpTransactions(file: string): Promise<TransactionalBatch[]> {
+    type Wire = Omit<TransactionalBatch, 'baseOffset' | 'lastOffset'> & Record<'baseOffset' | 'lastOffset', string>;
+    const dump = await this.#process.call('dumpLogSegments', { file, transactions: true });
+    return (dump as { transactional: Wire[] }).transactional.map(({ baseOffset, lastOffset, ...batch }) => {
+      return { ...batch, baseOffset: BigInt(baseOffset), lastOffset: BigInt(lastOffset) };
+    });
   }
 
   async #offsets(params: object): Promise<Map<number, bigint>> {

@@ -11,6 +11,7 @@ import { PiscinaPool } from '../../src/compression/piscina-pool.ts';
 import type { WorkerPool } from '../../src/compression/worker-pool.ts';
 import type { SegmentCodec } from '../../src/model/codec.ts';
 import { BackupError, type ErrorCode } from '../../src/model/errors.ts';
+import { NO_REQUESTS, type RequestCounts } from '../../src/model/request-counts.ts';
 import type { SegmentFooter, SegmentSummary } from '../../src/model/segment.ts';
 import { splitBatches } from '../../src/record/batch-header.ts';
 import type { Expansion } from '../../src/segment/pack-frame.ts';
@@ -56,6 +57,8 @@ export interface SegmentSpec {
   readonly codec?: SegmentCodec;
   readonly expansion?: Expansion;
   readonly reachedLogEnd?: boolean;
+  /** The last stable offset when it was captured; by default every transaction had ended. */
+  readonly decidedOffset?: bigint;
 }
 
 export class TestBackup {
@@ -72,10 +75,11 @@ export class TestBackup {
     this.#catalog = catalog;
   }
 
-  static async create(store: ObjectStore, workers: WorkerPool): Promise<TestBackup> {
+  /** @param requests what is said to have gone to the store so far */
+  static async create(store: ObjectStore, workers: WorkerPool, requests?: () => RequestCounts): Promise<TestBackup> {
     const layout = new ObjectLayout(BACKUP_ID);
     await claimIdentity(store, layout, 'cluster-1', T0);
-    return new TestBackup(store, workers, await CatalogWriter.open(store, layout, () => T0 + 60_000));
+    return new TestBackup(store, workers, await CatalogWriter.open(store, layout, () => T0 + 60_000, requests));
   }
 
   /** Writes an object of these frames, each a list of batches. It is committed by {@link commit}. */
@@ -111,8 +115,8 @@ export class TestBackup {
       });
     });
     await Promise.all(added);
-    const { reachedLogEnd = true } = spec;
-    return writer.seal({ nextOffset, decidedOffset: nextOffset, capturedAtMs: T0 + 50_000, reachedLogEnd });
+    const { reachedLogEnd = true, decidedOffset = nextOffset } = spec;
+    return writer.seal({ nextOffset, decidedOffset, capturedAtMs: T0 + 50_000, reachedLogEnd });
   }
 
   async commit(...actions: readonly CatalogAction[]): Promise<void> {
@@ -130,7 +134,14 @@ export class TestBackup {
   /** A commit that no writer of ours would make, in the chain all the same. */
   async forceCommit(...actions: readonly CatalogAction[]): Promise<void> {
     const { version, sha256 } = this.#catalog.state;
-    const commit = { version: version + 1, previousSha256: sha256, writer: 'test', committedAtMs: T0, actions };
+    const commit = {
+      version: version + 1,
+      previousSha256: sha256,
+      writer: 'test',
+      committedAtMs: T0,
+      requests: NO_REQUESTS,
+      actions,
+    };
     const bytes = encodeCommit(commit);
     await this.store.putIfAbsent(this.layout.commit(version + 1), [bytes]);
     this.#catalog.state.apply(commit, createHash('sha256').update(bytes).digest('hex'));

@@ -1,7 +1,7 @@
 // A backup that is killed at any moment loses nothing and doubles nothing: the agent follows a topic under load, dies by
 // SIGKILL again and again, and in the end every offset is in the catalog exactly once and a restore equals the source.
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import { journeyOfKills } from '../support/journeys/killed-agents.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 

@@ -10,6 +10,7 @@ import type { DigestOptions, KafkaProbe } from '../support/kafka-probe.ts';
 import { T0 } from '../support/journeys/fidelity-topics.ts';
 import {
   fillDecided,
+  fillStraddled,
   fillTimed,
   SMALL_PARTS,
   TIMED_RECORDS,
@@ -121,6 +122,20 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
 
     const later = await restore('decided', { backupId: 'decided', args: ['--to', String(Date.now())] });
     assert.equal(await assertSameRecords({ probe, topic: 'decided' }, { probe, topic: later.target }), 30);
+  });
+
+  it('drops a transaction whose marker lies behind the cut of the log, though the marker is older than the instant', async () => {
+    const instant = await fillStraddled(probe);
+    assertExit(await system.workspace.backup({ backupId: 'straddled', topics: ['straddled'] }), 0);
+
+    const args = ['--to', String(instant), '--cut', 'log'];
+    const { run, target } = await restore('straddled', { backupId: 'straddled', args });
+    await assertSameRecords({ probe, topic: 'straddled-expected' }, { probe, topic: target });
+    const { 'control-batch': _markers, ...dropped } = droppedRecords(run.summary);
+    assert.equal(dropped['decided-after-target'], 10);
+
+    const byTime = await restore('straddled', { backupId: 'straddled', args: ['--to', String(instant)] });
+    assert.equal(restoredRecords(byTime.run.summary), 20);
   });
 
   it('brings a deleted topic back, under its own name, as it was just before', async () => {

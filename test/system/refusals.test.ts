@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { readFooter } from '../../src/segment/segment-reader.ts';
-import { FilesystemObjectStore } from '../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import { AgentProcess, type AgentRun } from '../support/agent-process.ts';
 import { assertExit, onlyIncarnation } from '../support/agent-workspace.ts';
 import { digestOf } from '../support/compare-topics.ts';

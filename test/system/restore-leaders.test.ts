@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentProcess } from '../support/agent-process.ts';
 import { assertExit, restoredRecords } from '../support/agent-workspace.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
 import { type KafkaBroker, startKafka } from '../support/kafka-broker.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
+import { recordsBeyond } from '../support/topic-growth.ts';
 
 const RECORDS = 5000;
 /** A leader that has moved does not move back for minutes: each restore makes a topic with leaders of its own. */
@@ -41,7 +41,7 @@ describe('a restore whose leaders move', { timeout: 180_000 }, () => {
         topics: { orders: target },
         restore: { rate_limit_records_per_sec: 300, max_concurrent_partitions: 6, produce_batch_size: 10 },
       });
-      const there = await recordsBeyond(target, 300n, agent);
+      const there = await recordsBeyond(probe, target, 300n, agent);
       await second.kill9();
       // Longer than the cluster waits for a broker that is silent.
       await sleep(4000);
@@ -53,15 +53,5 @@ describe('a restore whose leaders move', { timeout: 180_000 }, () => {
       await assertSameRecords({ probe, topic: 'orders' }, { probe, topic: target });
       context.diagnostic(`${there} of ${RECORDS} records were there when the leader died`);
     });
-  }
-
-  async function recordsBeyond(topic: string, count: bigint, agent: AgentProcess): Promise<bigint> {
-    for (;;) {
-      const ends = await probe.endOffsets(topic).catch(() => new Map<number, bigint>());
-      const held = [...ends.values()].reduce((total, end) => total + end, 0n);
-      if (held > count) return held;
-      assert.ok(agent.isRunning, agent.stderr);
-      await sleep(20);
-    }
   }
 });

@@ -76,15 +76,19 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       assertExit(run, 0);
       const { plan, estimate } = run.summary as { plan: JsonObject; estimate: JsonObject };
       const [topic] = plan['topics'] as readonly JsonObject[];
-      const partitions = topic!['partitionPlans'] as readonly JsonObject[];
+      const partitions = topic!['partition_plans'] as readonly JsonObject[];
       assert.deepEqual(
-        partitions.map(({ partition, targetPartitions, firstOffset }) => [partition, targetPartitions, firstOffset]),
+        partitions.map(({ partition, target_partitions, first_offset }) => [
+          partition,
+          target_partitions,
+          first_offset,
+        ]),
         [0, 1, 2].map((partition) => [partition, [partition], '0']),
       );
       const planned = partitions.reduce((total, { records }) => total + Number(records), 0);
       assert.ok(Math.abs(planned - RECORDS / 2) < RECORDS / 10, `${planned} records planned`);
-      assert.ok(Number(topic!['bytesToRead']) < Number(topic!['storedBytes']) * 1.01);
-      assert.equal(Math.round(Number(estimate['seconds'])), Math.round(Number(topic!['bytesToRead']) / 1024));
+      assert.ok(Number(topic!['bytes_to_read']) < Number(topic!['stored_bytes']) * 1.01);
+      assert.equal(Math.round(Number(estimate['seconds'])), Math.round(Number(topic!['bytes_to_read']) / 1024));
       assert.match(run.stderr, new RegExp(`recovery target: ${new Date(Number(to)).toISOString()}`));
       await assertNoTopic('shown');
     });
@@ -211,7 +215,8 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       const run = await restoreOf('long', ['long'], { topic_mapping: { long: 'long-window' } }, args);
       assertExit(run, 0);
       assert.equal(await assertSame('long', 'long-window', window), 600);
-      const { bytesRead } = run.summary['progress'] as { readonly bytesRead: number };
+      const { last_attempt } = run.summary['report'] as { readonly last_attempt: { readonly bytes_read: number } };
+      const bytesRead = last_attempt.bytes_read;
       assert.ok(bytesRead > 0 && bytesRead <= stored * 0.03, `${bytesRead} of ${stored} bytes were read for 1 %`);
     });
 
@@ -335,6 +340,6 @@ describe('a restore plan', { timeout: 240_000 }, () => {
   }
 
   function planIdOf(run: AgentRun): string {
-    return (run.summary['plan'] as { readonly planId: string }).planId;
+    return (run.summary['plan'] as { readonly id: string }).id;
   }
 });

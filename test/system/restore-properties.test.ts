@@ -3,13 +3,19 @@
 // its own. Kafka's own consumer reads what was restored; where nothing is cut away it also says what the source holds.
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentProcess, JsonObject } from '../support/agent-process.ts';
 import { assertExit, droppedRecords } from '../support/agent-workspace.ts';
 import { Dice } from '../support/history/dice.ts';
 import { type HistoryOptions, type PlacedRecord, RandomHistory } from '../support/history/random-history.ts';
-import { droppedTransactional, type RestoreTarget, restoredRecords } from '../support/history/restore-model.ts';
+import {
+  droppedTransactional,
+  type RestoreTarget,
+  restoredPrefix,
+  restoredRecords,
+} from '../support/history/restore-model.ts';
 import type { KafkaProbe, ListedRecord } from '../support/kafka-probe.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
@@ -151,12 +157,20 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     const { summary, found } = await restore(name, settingsOf(topic, wanted));
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       const records = log.get(partition) ?? [];
+      const expected = await expectedOf(`${topic}-${partition}`, records, wanted);
       const where = `${topic}/${partition} to ${JSON.stringify(wanted)}, seed ${SEED}`;
-      assertSame(found.get(partition) ?? [], restoredRecords(records, wanted), where);
+      assertSame(found.get(partition) ?? [], expected, where);
       compared += 1;
       logs.add(`${topic}/${partition}`);
     }
     return summary;
+  }
+
+  async function expectedOf(directory: string, records: readonly PlacedRecord[], wanted: RestoreTarget) {
+    const { toMs, cut } = wanted;
+    if (cut !== 'log' || toMs === undefined) return restoredRecords(records, wanted);
+    const file = join(system.broker.logDir, directory, '00000000000000000000.log');
+    return restoredPrefix(records, { ...wanted, toMs }, await probe.dumpTransactions(file));
   }
 
   /** Asserts that the model of the latest state is what Kafka itself shows of the source. */

@@ -1,43 +1,48 @@
-// A restore that is killed at any moment and started again ends with every planned record once: in a topic that it has created,
-// behind records that were there before, without the aborted transactions, within a window, and in partitions chosen by key.
+// Restores that are killed with SIGKILL at a random moment and started again: each ends with every planned record once, in a topic
+// that it has created, behind records that were there before, without the aborted transactions, within a window, and in partitions
+// chosen by key. Of the thirty restores that are killed so, twenty are here; ten lose their broker too (restore-resume-broker).
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentProcess, type JsonObject } from '../support/agent-process.ts';
 import { assertExit, type RestoreSpec, restoredRecords } from '../support/agent-workspace.ts';
 import { assertSameRecords, digestOf } from '../support/compare-topics.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
+import { KilledRestores } from '../support/killed-restores.ts';
 import { randomNumbers } from '../support/random-numbers.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const SEED = Number(process.env.KAFKA_BACKUP_TEST_SEED ?? Date.now() % 1_000_000);
-/** Of each restore, at most: it may be done before. */
-const KILLS_A_RESTORE = 7;
-const LEAST_KILLS = 30;
-/** After the start of the process. The first record is sent about 600 ms after it, or 1,100 ms when the restore is resumed. */
-const KILL_FROM_MS = 250;
-const KILL_TO_MS = 1900;
-const RECORDS = 6000;
-/** So slow that a restore outlasts its kills. */
-const SLOW = { rate_limit_records_per_sec: 800, produce_batch_size: 100 };
+const ROUNDS_A_SHAPE = 4;
+const SHAPES = 5;
+const RECORDS = 1200;
+/** More than any partition holds. */
+const ALL_RECORDS = 10_000;
+/** So slow that a restore outlasts every moment at which it may be killed, on any machine: it takes 1.5 seconds at least. */
+const SLOW = { rate_limit_records_per_sec: 800, produce_batch_size: 40 };
+/** Behind the moment at which an attempt has begun. */
+const LATEST_KILL_MS = 1200;
+/** An attempt that carries on first waits for half a second, so it cannot be done by then. */
+const LATEST_SECOND_KILL_MS = 450;
 const SOURCE_CONFIG = { 'retention.ms': '8640000000001', 'segment.bytes': '10485760', 'cleanup.policy': 'delete' };
+const WINDOW = { fromTimestampMs: 1_700_000_000_000 + 20, toTimestampMs: 1_700_000_000_000 + 1180 };
 const random = randomNumbers(SEED);
 
-describe('a restore that is killed', { timeout: 240_000 }, () => {
+describe('a restore that is killed', { timeout: 400_000 }, () => {
   let system: SystemFixture;
   let probe: KafkaProbe;
-  let kills = 0;
+  let killed: KilledRestores;
 
   before(async () => {
     system = await SystemFixture.start();
     ({ probe } = system);
+    killed = new KilledRestores(system.workspace, 'shop');
     await probe.createTopic('orders', { partitions: 3, config: SOURCE_CONFIG });
     await probe.produce('orders', { records: RECORDS, keys: 200, headers: true, valueBytes: 200, batchSize: 2000 });
     await probe.createTopic('ledger', { partitions: 2 });
     await writeLedger();
-    const backup = { frame_bytes: '64KiB', segment_max_bytes: '512KiB' };
+    const backup = { frame_bytes: '16KiB', segment_max_bytes: '128KiB' };
     assertExit(await system.workspace.backup({ backupId: 'shop', topics: ['orders', 'ledger'], backup }), 0);
   });
 
@@ -47,7 +52,7 @@ describe('a restore that is killed', { timeout: 240_000 }, () => {
   async function writeLedger(): Promise<void> {
     const records = (round: number, count: number) =>
       Array.from({ length: count }, (_, index) => ({ key: `${round}-${index}`, value: `amount ${round * index}` }));
-    for (let round = 0; round < 12; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
       await probe.txBegin('a');
       await probe.txBegin('b');
       await probe.txSend('a', 'ledger', 0, records(round, 120));
@@ -58,51 +63,93 @@ describe('a restore that is killed', { timeout: 240_000 }, () => {
     }
   }
 
-  /** Starts the restore again and again, killing it, and then lets it end. */
-  async function killAndResume(spec: RestoreSpec) {
-    let hits = 0;
-    for (let life = 0; life < KILLS_A_RESTORE; life += 1) {
-      const agent = await system.workspace.startRestore(spec);
-      await Promise.race([agent.ended, sleep(KILL_FROM_MS + random() * (KILL_TO_MS - KILL_FROM_MS))]);
-      if (!agent.signal('SIGKILL')) {
-        assertExit(await agent.ended, 0);
-        break;
-      }
-      await agent.ended;
-      hits += 1;
+  /** Kills a restore at a random moment, half of them once more as they carry on, and lets it come to its end. */
+  async function killAndResume(context: TestContext, spec: Omit<RestoreSpec, 'backupId'>) {
+    const whole = { backupId: 'shop', ...spec };
+    const moments = [random() * LATEST_KILL_MS, ...(random() < 0.5 ? [random() * LATEST_SECOND_KILL_MS] : [])];
+    context.diagnostic(`seed ${SEED}: killed after ${moments.map(Math.round).join(' ms, then after ')} ms`);
+    let id = '';
+    for (const moment of moments) {
+      const restore = await killed.start(whole);
+      await sleep(moment);
+      await killed.kill(restore);
+      ({ id } = restore);
     }
-    kills += hits;
-    const run = await system.workspace.restore(spec);
-    assertExit(run, 0);
-    return { run, hits };
+    return killed.finish(id, whole);
   }
 
-  it('ends with every record once in topics that it created, and with their own configuration', async () => {
-    const spec = { backupId: 'shop', topics: { orders: 'orders-plain' }, restore: SLOW };
-    const { run } = await killAndResume(spec);
-    assert.equal(restoredRecords(run.summary), RECORDS);
-    await assertSameRecords({ probe, topic: 'orders' }, { probe, topic: 'orders-plain' });
-    assert.deepEqual((await probe.describeTopic('orders-plain')).configs, SOURCE_CONFIG);
-  });
+  for (let round = 1; round <= ROUNDS_A_SHAPE; round += 1) {
+    const which = `(${round} of ${ROUNDS_A_SHAPE})`;
 
-  it('ends with the committed records once where transactions interleave', async () => {
-    const { run } = await killAndResume({
-      backupId: 'shop',
-      topics: { ledger: 'ledger-restored' },
-      restore: { rate_limit_records_per_sec: 1000, produce_batch_size: 25 },
+    it(`ends with every record once in topics that it created, and with their own configuration ${which}`, async (context: TestContext) => {
+      const target = `orders-plain-${round}`;
+      const { summary } = await killAndResume(context, { topics: { orders: target }, restore: SLOW });
+      assert.equal(restoredRecords(summary), RECORDS);
+      await assertSameRecords({ probe, topic: 'orders' }, { probe, topic: target });
+      assert.deepEqual((await probe.describeTopic(target)).configs, SOURCE_CONFIG);
     });
-    await assertSameRecords({ probe, topic: 'ledger' }, { probe, topic: 'ledger-restored' });
-    await assertMapped(String(run.summary.id));
+
+    it(`ends with the committed records once where transactions interleave ${which}`, async (context: TestContext) => {
+      const target = `ledger-${round}`;
+      const restore = { ...SLOW, produce_batch_size: 25 };
+      const { summary } = await killAndResume(context, { topics: { ledger: target }, restore });
+      await assertSameRecords({ probe, topic: 'ledger' }, { probe, topic: target });
+      await assertMapped(String(summary.id), target);
+    });
+
+    it(`ends with the records of a window once ${which}`, async (context: TestContext) => {
+      const target = `orders-window-${round}`;
+      const [start, end] = [WINDOW.fromTimestampMs, WINDOW.toTimestampMs].map((ms) => new Date(ms).toISOString());
+      const restore = { ...SLOW, time_window_start: start, time_window_end: end };
+      const { summary } = await killAndResume(context, { topics: { orders: target }, restore });
+      assert.ok(restoredRecords(summary) < RECORDS);
+      await assertSameRecords({ probe, topic: 'orders', options: WINDOW }, { probe, topic: target });
+    });
+
+    it(`ends with every record once behind those that were there, whatever the topic compresses with ${which}`, async (context: TestContext) => {
+      const target = `orders-appended-${round}`;
+      const config = { 'compression.type': 'zstd', 'retention.ms': '8640000000000' };
+      await probe.createTopic(target, { partitions: 3, config });
+      await probe.produce(target, { records: 900, valueBytes: 100, seed: 9 });
+      const starts = await probe.endOffsets(target);
+      await killAndResume(context, { topics: { orders: target }, restore: { ...SLOW, into_existing: 'append' } });
+      const offsets = Object.fromEntries([...starts].map(([partition, fromOffset]) => [partition, { fromOffset }]));
+      const restored = await digestOf({ probe, topic: target, options: { offsets } });
+      const source = await digestOf({ probe, topic: 'orders' });
+      for (const [partition, { sha256 }] of source) assert.equal(restored.get(partition)?.sha256, sha256);
+      assert.deepEqual((await probe.describeTopic(target)).configs, config);
+    });
+
+    it(`ends with every record once in partitions chosen by key ${which}`, async (context: TestContext) => {
+      const target = `orders-by-key-${round}`;
+      const restore = { ...SLOW, repartitioning: { [target]: { strategy: 'murmur2', target_partitions: 5 } } };
+      await killAndResume(context, { topics: { orders: target }, restore });
+      const values: string[] = [];
+      for (const [partition, records] of await probe.listTopic(target)) {
+        const keys = records.map(({ key }) => key ?? Buffer.alloc(0));
+        assert.deepEqual(new Set(await probe.keyPartition(keys, 5)), new Set([partition]));
+        values.push(...records.map(({ value }) => String(value)));
+      }
+      const wanted = [...(await probe.listTopic('orders')).values()].flat().map(({ value }) => String(value));
+      assert.deepEqual(values.sort(), wanted.sort());
+    });
+  }
+
+  it(`was killed in each of ${ROUNDS_A_SHAPE * SHAPES} restores while it was alive and unfinished`, (context: TestContext) => {
+    context.diagnostic(`${killed.kills} kills in ${killed.restores} restores`);
+    assert.equal(killed.restores, ROUNDS_A_SHAPE * SHAPES);
+    assert.ok(killed.kills >= killed.restores);
+    assert.ok(killed.killedMs > 0, 'reports count the time of attempts that were killed');
   });
 
   /** Each restored record of the ledger is the one that the offset map says. */
-  async function assertMapped(restoreId: string): Promise<void> {
+  async function assertMapped(restoreId: string, target: string): Promise<void> {
     const map = await offsetMap(restoreId, '--format', 'json');
     const runs = map.runs as readonly Readonly<Record<string, string | number>>[];
     for (const partition of [0, 1]) {
       const [source, restored] = [
-        await probe.records('ledger', partition, RECORDS),
-        await probe.records('ledger-restored', partition, RECORDS),
+        await probe.records('ledger', partition, ALL_RECORDS),
+        await probe.records(target, partition, ALL_RECORDS),
       ];
       const values = new Map(source.map(({ offset, value }) => [offset, String(value)]));
       const mapped = runs.filter((one) => one.target_partition === partition);
@@ -120,7 +167,7 @@ describe('a restore that is killed', { timeout: 240_000 }, () => {
     const [first] = runs;
     const asked = ['--topic', 'ledger', '--partition', '0', '--source-offset', String(first?.source_offset)];
     const found = await offsetMap(restoreId, ...asked, '--json');
-    assert.deepEqual(found.target, { topic: 'ledger-restored', partition: 0, offset: String(first?.target_offset) });
+    assert.deepEqual(found.target, { topic: target, partition: 0, offset: String(first?.target_offset) });
   }
 
   async function offsetMap(restoreId: string, ...args: readonly string[]): Promise<JsonObject> {
@@ -131,69 +178,16 @@ describe('a restore that is killed', { timeout: 240_000 }, () => {
     return run.summary;
   }
 
-  it('ends with the records of a window once', async () => {
-    const fromTimestampMs = 1_700_000_000_000 + 400;
-    const toTimestampMs = 1_700_000_000_000 + 5600;
-    await killAndResume({
-      backupId: 'shop',
-      topics: { orders: 'orders-window' },
-      restore: {
-        ...SLOW,
-        time_window_start: new Date(fromTimestampMs).toISOString(),
-        time_window_end: new Date(toTimestampMs).toISOString(),
-      },
-    });
-    const source = { probe, topic: 'orders', options: { fromTimestampMs, toTimestampMs } };
-    await assertSameRecords(source, { probe, topic: 'orders-window' });
-  });
-
-  it('ends with every record once behind those that were there, whatever the topic compresses with', async () => {
-    const config = { 'compression.type': 'zstd', 'retention.ms': '8640000000000' };
-    await probe.createTopic('orders-appended', { partitions: 3, config });
-    await probe.produce('orders-appended', { records: 900, valueBytes: 100, seed: 9 });
-    const starts = await probe.endOffsets('orders-appended');
-    await killAndResume({
-      backupId: 'shop',
-      topics: { orders: 'orders-appended' },
-      restore: { ...SLOW, into_existing: 'append' },
-    });
-    const offsets = Object.fromEntries([...starts].map(([partition, fromOffset]) => [partition, { fromOffset }]));
-    const restored = await digestOf({ probe, topic: 'orders-appended', options: { offsets } });
-    const source = await digestOf({ probe, topic: 'orders' });
-    for (const [partition, { sha256 }] of source) assert.equal(restored.get(partition)?.sha256, sha256);
-    assert.deepEqual((await probe.describeTopic('orders-appended')).configs, config);
-  });
-
-  it('ends with every record once in partitions chosen by key', async () => {
-    const restore = { ...SLOW, repartitioning: { 'orders-by-key': { strategy: 'murmur2', target_partitions: 5 } } };
-    await killAndResume({ backupId: 'shop', topics: { orders: 'orders-by-key' }, restore });
-    const perPartition = await digestOf({ probe, topic: 'orders-by-key' });
-    assert.equal(perPartition.size, 5);
-    for (let partition = 0; partition < 5; partition += 1) {
-      const records = await probe.records('orders-by-key', partition, RECORDS);
-      const keys = records.map(({ key }) => key ?? Buffer.alloc(0));
-      assert.deepEqual(new Set(await probe.keyPartition(keys, 5)), new Set([partition]));
-    }
-    const counts = [...perPartition.values()].map(({ recordCount }) => recordCount);
-    assert.equal(
-      counts.reduce((total, count) => total + count, 0),
-      RECORDS,
-    );
-  });
-
   it('ends well from every step of its journal', async () => {
     for (const step of ['intent', 'producers', 'verified', 'report']) {
       const target = `orders-${step}`;
       const spec = { backupId: 'shop', topics: { orders: target } };
-      const before = restoreIds();
-      const agent = await system.workspace.startRestore(spec);
-      await until(
-        () => agent,
-        `${step}.json`,
-        () =>
-          restoreIds().some((id) => !before.includes(id) && existsSync(join(restoresDirectory(), id, `${step}.json`))),
-      );
-      if (agent.signal('SIGKILL')) kills += 1;
+      const { id, agent } = await killed.start(spec);
+      while (!existsSync(killed.journal(id, step))) {
+        assert.ok(agent.isRunning, `the restore ended before there was ${step}.json\n${agent.stderr}`);
+        await sleep(1);
+      }
+      agent.signal('SIGKILL');
       await agent.ended;
       const again = await system.workspace.restore(spec);
       assertExit(again, 0);
@@ -202,24 +196,4 @@ describe('a restore that is killed', { timeout: 240_000 }, () => {
       assert.deepEqual((await probe.describeTopic(target)).configs, SOURCE_CONFIG);
     }
   });
-
-  it(`was killed at least ${LEAST_KILLS} times`, (context: TestContext) => {
-    context.diagnostic(`seed ${SEED}: ${kills} kills`);
-    assert.ok(kills >= LEAST_KILLS, `${kills} kills`);
-  });
-
-  function restoresDirectory(): string {
-    return join(system.workspace.store, 'shop', 'restores');
-  }
-
-  function restoreIds(): string[] {
-    return existsSync(restoresDirectory()) ? readdirSync(restoresDirectory()) : [];
-  }
-
-  async function until(agent: () => AgentProcess, what: string, condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      assert.ok(agent().isRunning, `the restore ended before there was ${what}\n${agent().stderr}`);
-      await sleep(1);
-    }
-  }
 });

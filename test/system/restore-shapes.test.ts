@@ -131,6 +131,22 @@ describe('a restore that changes the shape of a topic', { timeout: 240_000 }, ()
     assert.equal(new Set(seen).size, byOrigin.size);
   });
 
+  it('fits into a topic that takes only small batches, and says which record does not', async () => {
+    await probe.createTopic('small-batches', { partitions: 6, config: { 'max.message.bytes': 2000 } });
+    const { found } = await restore('six', 'small-batches', {});
+    assert.deepEqual(streams(found, 6), streams(await probe.listTopic('six'), 6));
+
+    await probe.createTopic('tiny-batches', { partitions: 6, config: { 'max.message.bytes': 100 } });
+    const spec = { backupId: 'shapes', topics: { six: 'tiny-batches' } };
+    const refused = await system.workspace.restore(spec);
+    assertExit(refused, 1);
+
+    assert.match(
+      refused.failure?.message ?? '',
+      /record \d+ of six-\d of the backup, a batch of \d+ bytes; raise max\.message\.bytes/,
+    );
+  });
+
   it('holds only the records that the filter wants, and counts the others', async () => {
     const filter = { key: '^customer-0000[01]', header: 'content-type', header_value: '^application/json$' };
     const { summary, found } = await restore('six', 'six-filtered', { filter });

@@ -3,6 +3,8 @@
 import type { Command } from 'commander';
 import { BackupError } from '../../model/errors.ts';
 import { toJson } from '../../model/json-fields.ts';
+import { jobDocument, statusDocument } from '../../restore/documents/job-document.ts';
+import { reportDocument } from '../../restore/documents/report-document.ts';
 import type { PlanSummary, RestoreJob } from '../../restore/restore-job.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
@@ -67,8 +69,7 @@ async function restore({ services, terminal }: CommandContext, flags: RestoreFla
       line: () => progressLine(running.job(), elapsedSeconds()),
       fields: () => ({
         seconds_elapsed: Math.round(elapsedSeconds()),
-        state: running.job().state,
-        ...running.job().progress,
+        ...statusDocument(running.job(), Date.now()),
       }),
     });
     const job = await running.finished.catch((error: unknown) => {
@@ -104,14 +105,16 @@ async function start(opened: OpenedRestore, flags: RestoreFlags): Promise<Starte
   return plan === undefined ? opened.resume(resume ?? '') : opened.startPlan(plan);
 }
 
-function summaryJson(job: RestoreJob, seconds: number, limits: RestoreLimits): string {
+/** A contract: README.md describes every field, and a test holds it to that. */
+export function summaryJson(job: RestoreJob, seconds: number, limits: RestoreLimits): string {
   return toJson({
     message_type: 'summary',
     command: 'restore',
     seconds_elapsed: seconds,
     recovery_targets: describeTargets(job.request),
-    ...(job.plan === null ? {} : { estimate: estimateJson(job.plan, limits) }),
-    ...job,
+    estimate: job.plan === null ? null : estimateJson(job.plan, limits),
+    ...jobDocument(job, Date.now()),
+    report: job.report === null ? null : reportDocument(job.report),
   });
 }
 

@@ -1,6 +1,12 @@
 // The restore plan and its preflight as validate-restore prints them. An estimate is marked with `~`; what is not, is exact.
 
-import type { PlanSummary, PlannedAmount, PlannedPartition, PlannedTopic } from '../../restore/restore-job.ts';
+import type {
+  PlanSummary,
+  PlannedAmount,
+  PlannedDrops,
+  PlannedPartition,
+  PlannedTopic,
+} from '../../restore/restore-job.ts';
 import { formatBytes, formatCount, formatDuration, formatInstant } from './format-quantities.ts';
 import { renderTable } from './render-table.ts';
 import { describeTarget } from '../input/restore-flags.ts';
@@ -62,7 +68,7 @@ export function renderPlan(plan: PlanSummary, { backupId, target, limits, isDeta
     `Restore plan ${plan.planId}   backup ${backupId} at version ${plan.catalogVersion} -> ${target}`,
     `Recovery target  ${describeTarget(plan.recoveryTarget)}`,
     renderTable(
-      ['TOPIC', 'PARTS', 'TARGET', 'RECORDS', 'READ', 'FROM', 'TO', 'NOTES'],
+      ['TOPIC', 'PARTS', 'TARGET', 'RECORDS', 'READ', 'FROM', 'TO', 'DROPPED', 'NOTES'],
       plan.topics.map((topic) => topicRow(topic, plan)),
     ),
     showsPartitions ? partitionTable(plan.topics) : `${partitions} partitions; -v shows them, --json lists them`,
@@ -83,7 +89,7 @@ function topicRow(topic: PlannedTopic, { recoveryTarget }: PlanSummary): string[
 }
 
 function partitionTable(topics: readonly PlannedTopic[]): string {
-  const heads = ['PARTITION', 'TARGET', 'OFFSETS', 'RECORDS', 'READ', 'FROM', 'TO', 'GAPS'];
+  const heads = ['PARTITION', 'TARGET', 'OFFSETS', 'RECORDS', 'READ', 'FROM', 'TO', 'DROPPED', 'GAPS'];
   const rows = topics.flatMap((topic) => topic.partitionPlans.map((partition) => partitionRow(topic, partition)));
   return renderTable(heads, rows);
 }
@@ -104,14 +110,26 @@ function partitionRow(topic: PlannedTopic, planned: PlannedPartition): string[] 
   ];
 }
 
-/** Records, bytes to read, from, to. */
-function amountCells({ records, isExact, bytesToRead, fromMs, toMs }: PlannedAmount): string[] {
+/** Records, bytes to read, from, to, dropped. */
+function amountCells({ records, isExact, bytesToRead, fromMs, toMs, dropped }: PlannedAmount): string[] {
   return [
     `${isExact ? '' : '~'}${formatCount(records)}`,
     formatBytes(bytesToRead),
     formatInstant(fromMs),
     formatInstant(toMs),
+    droppedText(dropped, isExact),
   ];
+}
+
+/** What only reading tells is named without a number. */
+function droppedText(dropped: PlannedDrops, isExact: boolean): string {
+  const { 'outside-window': outside, 'control-batch': markers, filtered } = dropped;
+  const texts = [
+    ...(outside === 0 ? [] : [`${isExact ? '' : '~'}${formatCount(outside ?? 0)} outside`]),
+    ...(markers === 0 ? [] : ['by transaction']),
+    ...(filtered === 0 ? [] : ['by filter']),
+  ];
+  return texts.length === 0 ? '0' : texts.join(', ');
 }
 
 function totalLine({ records, isExact, bytesToRead, seconds }: PlanEstimate): string {

@@ -58,17 +58,19 @@ function requestLines({ store, counters }: BackupStatus): string[] {
 
 export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
   const { progress, partitions, report } = job;
+  const all = report === null || report.allAttempts.attempts === 1 ? null : report.allAttempts;
   const figures = {
     records: progress?.recordsRestored ?? 0,
-    seconds,
-    rawBytes: progress?.rawBytes ?? 0,
-    storedBytes: progress?.bytesRead ?? 0,
+    seconds: all === null ? seconds : all.durationMs / 1000,
+    rawBytes: all?.bytesSent ?? progress?.rawBytes ?? 0,
+    storedBytes: all?.bytesRead ?? progress?.bytesRead ?? 0,
   };
   const gaps = report?.sources.reduce((total, source) => total + source.gaps.length, 0) ?? 0;
   return [
     job.state === 'COMPLETED' ? 'Restore completed' : `Restore ${job.state.toLowerCase()}`,
     ...figureLines(figures),
-    `  Read: ${formatBytes(progress?.bytesRead ?? 0)}`,
+    ...(all === null ? [] : [`  Attempts: ${formatCount(all.attempts)}, whose time and bytes are added up`]),
+    `  Read: ${formatBytes(figures.storedBytes)}`,
     `  Partitions: ${progress?.partitionsDone ?? 0} of ${progress?.partitionsTotal ?? 0}`,
     `  Dropped: ${droppedText(partitions.map(({ dropped }) => dropped))}`,
     `  Gaps: ${gaps}`,

@@ -30,7 +30,8 @@ export const BROKER = checkedText('broker', '`host:port`', (text) => addressFaul
 /** A topic by name, by glob (`*`, `?`) or by regular expression after `~`. */
 export const TOPIC_PATTERN = checkedText('topic_pattern', 'name, glob or `~regex`', (text) => {
   if (text.startsWith('~')) return regexFault(text.slice(1));
-  return /^[A-Za-z0-9._*?-]{1,249}$/.test(text)
+  const isGlob = /^[A-Za-z0-9._*?-]{1,249}$/.test(text) && /[*?]/.test(text);
+  return isGlob || isTopicName(text)
     ? null
     : 'is not a topic name or glob. Topic names hold letters, digits, ".", "_" and "-"; a regular expression begins with "~".';
 });

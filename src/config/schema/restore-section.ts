@@ -79,7 +79,7 @@ function whatToRestore() {
       defaultText: 'the newest',
     }),
     cut: choice(['timestamp', 'log'], {
-      doc: '`timestamp` keeps exactly the records inside the window; `log` keeps the log up to the first record past its end.',
+      doc: '`timestamp` keeps exactly the records inside the window; `log` keeps the log up to the first record past its end, transaction markers included, and of transactions those that were committed up to there.',
       default: 'timestamp',
     }),
     isolation: choice(['read_committed', 'read_uncommitted'], {

@@ -15,9 +15,9 @@ export interface PreflightInput {
   readonly store: ObjectStore;
   readonly nowMs: number;
   /** True when the target topics are this restore's own, of an attempt before: they need not be empty then. */
-  readonly isResuming: boolean;
-  /** Id of an unfinished restore that wrote to this target topic. */
-  readonly unfinishedRestoreOf: (targetTopic: string) => string | undefined;
+  readonly isOwn: boolean;
+  /** Id of the unfinished restore that fills the topic of this id. */
+  readonly fillerOf: (topicId: string) => Promise<string | undefined>;
 }
 
 /** Where Kafka's own default is needed because the target does not say. */

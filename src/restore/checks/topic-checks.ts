@@ -13,6 +13,8 @@ import { type CheckList, type LastingTopic, numberOf, type PreflightInput } from
 type FoundTopic = TargetState['topics'][number];
 
 const NEEDED: readonly TopicOperation[] = ['WRITE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'];
+/** In the words of a broker. */
+const THERE_BY_NOW = 'TOPIC_ALREADY_EXISTS';
 const DIFFERENCES_SHOWN = 5;
 const NOTHING_KNOWN: LastingTopic = { configs: new Map(), replicationFactor: -1 };
 
@@ -38,7 +40,10 @@ export function checkOverrides({ plan, settings }: PreflightInput, list: CheckLi
   list.warn('configuration', `restore.topic_configs names ${others.join(', ')}, which this restore does not write to`);
 }
 
-/** The topic as it will be; what the target does not tell of it is not known. */
+/**
+ * The topic as it will be; what the target does not tell of it is not known.
+ * @throws FENCED when another process has created it since it was looked for.
+ */
 export async function checkCreation(
   topic: TopicRestorePlan,
   input: PreflightInput,
@@ -54,7 +59,10 @@ export async function checkCreation(
   const spec = creationSpec(topic, settings, sink.brokerCount);
   const lasting = await sink.validateTopic(lastingSpec(topic, settings, sink.brokerCount));
   const filling = lasting.kind === 'refused' ? lasting : await sink.validateTopic(spec);
-  if (filling.kind === 'refused') {
+  if (filling.kind === 'refused' && filling.reason.startsWith(THERE_BY_NOW)) {
+    if (input.isOwn) list.ok('topic', `${targetTopic} is being created`);
+    else throw new BackupError('FENCED', `${targetTopic} was created by another process just now; look again`);
+  } else if (filling.kind === 'refused') {
     const remedy = 'change or leave out what it objects to with restore.topic_configs or default_replication_factor';
     list.block('topic', `the target refuses to create ${targetTopic}: ${filling.reason}; ${remedy}`);
   } else {
@@ -82,7 +90,7 @@ export async function checkExisting(
   const none = { found: { topic: targetTopic, topicId, endOffsets: [] }, lasting: NOTHING_KNOWN };
   try {
     if (!(await checkPermissions(targetTopic, input, list))) return none;
-    const endOffsets = await checkEmptiness(targetTopic, partitions.length, input, list);
+    const endOffsets = await checkEmptiness(description, input, list);
     checkPartitions(topic, partitions.length, list);
     const lasting = { configs: await input.sink.describeEffectiveConfigs(targetTopic), replicationFactor };
     checkTimestampType(targetTopic, lasting, list);
@@ -124,24 +132,23 @@ async function checkPermissions(topic: string, { sink }: PreflightInput, list: C
 
 /** Returns the log ends, by partition. */
 async function checkEmptiness(
-  topic: string,
-  partitions: number,
-  { plan, sink, isResuming, unfinishedRestoreOf }: PreflightInput,
+  { topic, topicId, partitions }: TopicDescription,
+  { plan, sink, isOwn, fillerOf }: PreflightInput,
   list: CheckList,
 ): Promise<readonly bigint[]> {
-  const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  const all = Array.from(partitions, (_, partition) => ({ topic, partition }));
   const earliest = await sink.listOffsets(all, 'earliest');
   const latest = await sink.listOffsets(all, 'latest');
   const filled = all.filter((one) => latest.get(partitionName(one)) !== earliest.get(partitionName(one)));
-  const unfinished = unfinishedRestoreOf(topic);
+  const filler = isOwn ? undefined : await fillerOf(topicId);
   const held = `${filled.length} of ${all.length} partitions hold records`;
-  if (isResuming) list.ok('topic', `${topic} is continued`);
-  else if (filled.length === 0) list.ok('topic', `${topic} exists and is empty`);
-  else if (unfinished !== undefined)
+  if (isOwn) list.ok('topic', `${topic} is the restore's own`);
+  else if (filler !== undefined)
     list.block(
       'topic',
-      `${topic} is not empty: the unfinished restore ${unfinished} wrote to it; continue it with restore --resume ${unfinished}`,
+      `${topic} is being filled by the unfinished restore ${filler}; continue it with restore --resume ${filler}, or delete the topic to begin anew`,
     );
+  else if (filled.length === 0) list.ok('topic', `${topic} exists and is empty`);
   else if (plan.intoExisting === 'append') list.ok('topic', `${topic} is appended to: ${held}`);
   else
     list.block(

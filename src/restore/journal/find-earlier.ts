@@ -24,8 +24,9 @@ export async function findEarlier(
 ): Promise<EarlierRestore> {
   const text = requestText(request);
   for (const restore of known) {
-    const { intent, journal, isComplete } = restore;
+    const { intent, journal, isComplete, isWithdrawn } = restore;
     const isSame =
+      !isWithdrawn &&
       intent.target.clusterId === sink.clusterId &&
       (planId === undefined || planId === intent.planId) &&
       requestText(intent.request) === text;

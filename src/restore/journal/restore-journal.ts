@@ -1,9 +1,10 @@
 // The journal of one restore in the backup's store: `intent` before anything is written to the target, `producers` before the
 // first record, `verified` when every record is there and before the topics get their own configuration back, `report` at the
-// end for good. Each is put once and never changed; whichever are there tell a later attempt where the earlier one ended.
+// end for good; or `withdrawn` when another restore was first at a target topic. Each is put once and never changed; whichever are
+// there tell a later attempt where the earlier one ended.
 
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { ObjectLayout } from '../../catalog/object-layout.ts';
+import type { ObjectLayout, RestoreObject } from '../../catalog/object-layout.ts';
 import { BackupError, messageOf } from '../../model/errors.ts';
 import { type JsonFields, parseJson, toJson } from '../../model/json-fields.ts';
 import type { TopicPartition } from '../../model/topic-partition.ts';
@@ -19,7 +20,6 @@ import {
 } from './restore-intent.ts';
 import { decodeReport, encodeReport, type RestoreReport, type TargetReport } from './restore-report.ts';
 
-const MOST_ATTEMPTS_KEPT = 1000;
 const MOST_RESTORES_SEARCHED = 200;
 /** Restores looked at at once. */
 const READ_AHEAD = 16;
@@ -85,13 +85,14 @@ export class RestoreJournal {
     await this.#put('report', `${toJson(encodeReport(report))}\n`);
   }
 
-  /** Keeps what an attempt that did not complete has to say. */
-  async putAttempt(description: unknown): Promise<void> {
-    const bytes = Buffer.from(`${toJson(description, 2)}\n`);
-    for (let attempt = 1; attempt <= MOST_ATTEMPTS_KEPT; attempt += 1) {
-      const outcome = await this.#store.putIfAbsent(this.#layout.restoreAttempt(this.id, attempt), [bytes]);
-      if (outcome === 'created') return;
-    }
+  /** Call only before anything was written to the target. */
+  async putWithdrawn(inFavourOf: string): Promise<void> {
+    await this.#put('withdrawn', `${toJson({ inFavourOf })}\n`);
+  }
+
+  /** True when the restore gave way to another one, and wrote nothing. */
+  async isWithdrawn(): Promise<boolean> {
+    return (await this.#store.head(this.#layout.restoreObject(this.id, 'withdrawn'))) !== undefined;
   }
 
   /** Keeps part of a long offset map. The same part of an earlier attempt says the same. */
@@ -117,14 +118,14 @@ export class RestoreJournal {
     }
   }
 
-  async #read(name: 'intent' | 'producers' | 'verified' | 'report'): Promise<JsonFields | undefined> {
+  async #read(name: RestoreObject): Promise<JsonFields | undefined> {
     const key = this.#layout.restoreObject(this.id, name);
     const bytes = await this.#store.get(key);
     return bytes === undefined ? undefined : parseJson(bytes, key, 'OBJECT_CORRUPT');
   }
 
   /** What is there already stays: it is what an attempt before, or a lost answer, has put. */
-  async #put(name: 'intent' | 'producers' | 'verified' | 'report', text: string): Promise<void> {
+  async #put(name: RestoreObject, text: string): Promise<void> {
     await this.#store.putIfAbsent(this.#layout.restoreObject(this.id, name), [Buffer.from(text)]);
   }
 }
@@ -134,6 +135,8 @@ export interface KnownRestore {
   readonly intent: RestoreIntent;
   readonly journal: RestoreJournal;
   readonly isComplete: boolean;
+  /** It gave way to another one, and wrote nothing. */
+  readonly isWithdrawn: boolean;
 }
 
 /** The newest restores that have begun, newest first. Ids are in the order of their time; older ones are known by id only. */
@@ -146,7 +149,9 @@ export async function newestRestores(store: ObjectStore, layout: ObjectLayout): 
     const read = newest.slice(from, from + READ_AHEAD).map(async (id): Promise<KnownRestore[]> => {
       const journal = new RestoreJournal(store, layout, id);
       const intent = await journal.intent();
-      return intent === undefined ? [] : [{ intent, journal, isComplete: await journal.isComplete() }];
+      if (intent === undefined) return [];
+      const isComplete = await journal.isComplete();
+      return [{ intent, journal, isComplete, isWithdrawn: !isComplete && (await journal.isWithdrawn()) }];
     });
     known.push(...(await Promise.all(read)).flat());
   }

@@ -21,8 +21,9 @@ export interface RestoreReport {
   readonly finishedAtMs: number;
   /** True when an earlier attempt had begun to write. */
   readonly isResumed: boolean;
-  /** Of the last attempt alone: what an earlier one read and sent is known to nobody when it was killed. */
+  /** Of the last attempt alone. */
   readonly lastAttempt: AttemptFigures;
+  readonly allAttempts: RestoreFigures;
   readonly sources: readonly SourceReport[];
   readonly targets: readonly TargetReport[];
 }
@@ -31,6 +32,19 @@ export interface AttemptFigures {
   readonly durationMs: number;
   readonly recordsSent: number;
   /** Record batches as they were sent, compressed or not. */
+  readonly bytesSent: number;
+  readonly bytesRead: number;
+  readonly recordsPerSecond: number;
+  readonly bytesPerSecond: number;
+}
+
+/** Of a restore from its first attempt to its last, without the time between them. */
+export interface RestoreFigures {
+  readonly attempts: number;
+  /** At least: of an attempt that was killed, the time up to its last sign of life. So are the bytes. */
+  readonly durationMs: number;
+  /** Every record that is there, whichever attempt has sent it. */
+  readonly recordsRestored: number;
   readonly bytesSent: number;
   readonly bytesRead: number;
   readonly recordsPerSecond: number;
@@ -84,6 +98,7 @@ export function encodeReport(report: RestoreReport): unknown {
 /** @throws the code of `fields`. */
 export function decodeReport(fields: JsonFields): RestoreReport {
   const attempt = fields.fields('lastAttempt');
+  const all = fields.fields('allAttempts');
   return {
     id: fields.string('id'),
     backupId: fields.string('backupId'),
@@ -100,6 +115,15 @@ export function decodeReport(fields: JsonFields): RestoreReport {
       bytesRead: attempt.integer('bytesRead'),
       recordsPerSecond: attempt.number('recordsPerSecond'),
       bytesPerSecond: attempt.number('bytesPerSecond'),
+    },
+    allAttempts: {
+      attempts: all.integer('attempts', 1),
+      durationMs: all.number('durationMs'),
+      recordsRestored: all.integer('recordsRestored'),
+      bytesSent: all.integer('bytesSent'),
+      bytesRead: all.integer('bytesRead'),
+      recordsPerSecond: all.number('recordsPerSecond'),
+      bytesPerSecond: all.number('bytesPerSecond'),
     },
     sources: fields.list('sources').map(decodeSource),
     targets: fields.list('targets').map(decodeTarget),

@@ -68,13 +68,14 @@ function hashSource(plan: PartitionRestorePlan): string {
  * How many of the transactional segments can hold a marker that keeps a record. A commit past the target drops what it commits, as
  * does an abort and no marker at all, so later segments change nothing.
  */
-function decidingCount({ recoveryTarget, transactionalSegments }: PartitionRestorePlan): number {
+function decidingCount({ recoveryTarget, transactionalSegments, cutBelow }: PartitionRestorePlan): number {
   const { toMs, toOffset } = recoveryTarget;
   return (
     1 +
     transactionalSegments.findLastIndex(({ segment, fromOffset }) => {
       const isInTime = toMs === undefined || segment.minTimestampMs === null || segment.minTimestampMs <= toMs;
-      return isInTime && (toOffset === undefined || fromOffset < toOffset);
+      const isBeforeCut = cutBelow === null || fromOffset < cutBelow;
+      return isInTime && isBeforeCut && (toOffset === undefined || fromOffset < toOffset);
     })
   );
 }

@@ -40,6 +40,8 @@ export function planSources(
 
 function planSource(history: PartitionHistory, target: PartitionTarget): PartitionRestorePlan {
   const current = history.currentSegments();
+  const cut = cutBelow(current, target);
+  const limited = cut === null || (target.toOffset ?? cut) < cut ? target : { ...target, toOffset: cut };
   // A last stable offset speaks for the whole segment: it tells nothing once the log was cut inside.
   const decided = current
     .filter(({ segment, toOffset }) => toOffset === segment.nextOffset)
@@ -47,22 +49,36 @@ function planSource(history: PartitionHistory, target: PartitionTarget): Partiti
   return {
     source: history.identity,
     recoveryTarget: target,
-    segments: wantedOf(current, target),
+    segments: wantedOf(current, limited),
     transactionalSegments: current.filter(({ segment }) => segment.isTransactional),
     decidedBelow: decided.reduce((highest, offset) => (offset > highest ? offset : highest), 0n),
+    cutBelow: cut,
     gaps: history.currentGaps(),
-    missing: missingOf(history, current, target),
+    missing: missingOf(history, current, limited),
   };
+}
+
+/**
+ * Where the first segment begins all of whose records are past the instant. It must be whole: in a part of it there may be none.
+ * What lies before the offsets that are wanted does not cut the log.
+ */
+function cutBelow(
+  current: readonly CurrentSegment[],
+  { fromOffset: first = 0n, toMs, cut }: PartitionTarget,
+): bigint | null {
+  if (cut === 'timestamp' || toMs === undefined) return null;
+  const isPast = ({ segment, fromOffset, toOffset }: CurrentSegment): boolean => {
+    const isWhole = fromOffset >= first && fromOffset === segment.baseOffset && toOffset === segment.nextOffset;
+    return isWhole && segment.minTimestampMs !== null && segment.minTimestampMs > toMs;
+  };
+  return current.find(isPast)?.fromOffset ?? null;
 }
 
 /** Clipped to the offsets that are wanted, without what the timestamps prove to be unwanted. */
 function wantedOf(current: readonly CurrentSegment[], target: PartitionTarget): CurrentSegment[] {
-  const { fromOffset = 0n, toOffset, toMs, cut } = target;
+  const { fromOffset = 0n, toOffset } = target;
   const wanted: CurrentSegment[] = [];
   for (const one of current) {
-    const { minTimestampMs } = one.segment;
-    // The prefix ends here at the latest.
-    if (cut === 'log' && toMs !== undefined && minTimestampMs !== null && minTimestampMs > toMs) break;
     const from = one.fromOffset > fromOffset ? one.fromOffset : fromOffset;
     const to = toOffset !== undefined && toOffset < one.toOffset ? toOffset : one.toOffset;
     if (from < to && canHoldWanted(one.segment, target)) {

@@ -6,7 +6,7 @@ import { addDrops, type DropCounts, type DropReason, NO_DROPS } from '../../mode
 import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
 import type { RestoreJournal } from '../journal/restore-journal.ts';
 import type { SourceReport } from '../journal/restore-report.ts';
-import type { JudgeResult, RecordShape } from '../judge/judge-task.ts';
+import type { JudgeResult, OffsetRun, RecordShape } from '../judge/judge-task.ts';
 import type { PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore-plan.ts';
 import { LaneTarget, type TargetPosition } from './lane-target.ts';
 import type { PatientTarget } from './patient-target.ts';
@@ -22,12 +22,22 @@ export interface LaneContext extends FrameContext {
   readonly signal: AbortSignal;
 }
 
+/** Where a target partition of the restore begins and ends. @throws TARGET_CHANGED when it was not there. */
+export type PositionOf = (partition: TopicPartition) => TargetPosition;
+
 /** Progress of one source partition. */
 export interface SourceProgress {
   readonly plan: PartitionRestorePlan;
   readonly recordsPlanned: number;
   recordsRestored: number;
   dropped: DropCounts;
+}
+
+interface FrameSending {
+  /** Resolves when the lane's targets are open. */
+  readonly opened: () => Promise<void>;
+  readonly sending: Sending;
+  readonly release: () => void;
 }
 
 export class LaneRestore {
@@ -69,20 +79,25 @@ export class LaneRestore {
   }
 
   /**
-   * Restores everything and waits for the last acknowledgement.
+   * Restores everything and waits for the last acknowledgement. A fresh restore reads and judges ahead while `positions` are
+   * still found out; one that is resumed waits for them, since they decide what there is to read.
    * @throws INTERRUPTED when the signal aborts, TARGET_CHANGED, OBJECT_MISSING, OBJECT_CORRUPT, BATCH_CORRUPT and what a
    * producer fails with; nothing is counted that was not acknowledged.
    */
-  async run(positionOf: (partition: TopicPartition) => TargetPosition): Promise<void> {
-    const { journal, target } = this.#context;
-    for (const one of this.targets) await one.open(target, positionOf(one.partition));
+  async run(positions: Promise<PositionOf>, isResumed: boolean): Promise<void> {
+    const { journal } = this.#context;
+    let opening: Promise<void> | undefined;
+    const opened = (): Promise<void> => (opening ??= this.#open(positions));
+    if (isResumed) await opened();
     const sending = new Sending();
     try {
-      for (const source of this.sources) await this.#runSource(source, sending);
+      for (const source of this.sources) await this.#runSource(source, sending, opened);
+      await opened();
     } finally {
       await sending.settled();
+      // What the first batch failed with says more than what that made of the others.
+      sending.assertWell();
     }
-    sending.assertWell();
     for (const one of this.targets) await one.finish(journal);
     for (const source of this.sources) countUnread(source);
     this.isDone = true;
@@ -100,7 +115,12 @@ export class LaneRestore {
     }));
   }
 
-  async #runSource(source: SourceProgress, sending: Sending): Promise<void> {
+  async #open(positions: Promise<PositionOf>): Promise<void> {
+    const positionOf = await positions;
+    for (const one of this.targets) await one.open(this.#context.target, positionOf(one.partition));
+  }
+
+  async #runSource(source: SourceProgress, sending: Sending, opened: () => Promise<void>): Promise<void> {
     const [only] = this.targets.length === 1 ? this.targets : [];
     const frames = new SourceFrames({
       plan: source.plan,
@@ -122,9 +142,8 @@ export class LaneRestore {
         source.recordsRestored += count;
         continue;
       }
-      await this.#sendFrame(source, frame.result, frame.bytes, { sending, release: frame.release });
+      await this.#sendFrame(source, frame.result, frame.bytes, { opened, sending, release: frame.release });
       sending.assertWell();
-      if (frame.result.isCut) break;
     }
   }
 
@@ -133,12 +152,13 @@ export class LaneRestore {
     source: SourceProgress,
     { batches, dropped }: JudgeResult,
     memory: SharedArrayBuffer,
-    { sending, release }: { readonly sending: Sending; readonly release: () => void },
+    { opened, sending, release }: FrameSending,
   ): Promise<void> {
     const { signal, recordRate, byteRate, journal } = this.#context;
     const sourcePartition = source.plan.source.partition;
     const acknowledgements: Promise<void>[] = [];
     try {
+      await opened();
       for (const { position, sizeBytes, recordCount, targetIndex, runs } of batches) {
         const target = this.targets[targetIndex];
         invariant(target !== undefined, 'a batch is for a target that its lane does not have');
@@ -156,9 +176,14 @@ export class LaneRestore {
           this.recordsSent += recordCount;
           this.bytesSent += sizeBytes;
         }
-        const counted = acknowledged.then(() => {
-          source.recordsRestored += recordCount;
-        });
+        const counted = acknowledged.then(
+          () => {
+            source.recordsRestored += recordCount;
+          },
+          (error: unknown) => {
+            throw explained(error, { source: source.plan.source, runs, recordCount, sizeBytes });
+          },
+        );
         counted.catch(() => {});
         acknowledgements.push(counted);
       }
@@ -167,6 +192,25 @@ export class LaneRestore {
       sending.add(acknowledgements, release);
     }
   }
+}
+
+interface SentBatch {
+  readonly source: TopicPartition;
+  readonly runs: readonly OffsetRun[];
+  readonly recordCount: number;
+  readonly sizeBytes: number;
+}
+
+/** A batch within the limits of its topic is refused for its size only when one record alone is larger: that one is named. */
+function explained(error: unknown, { source, runs, recordCount, sizeBytes }: SentBatch): unknown {
+  if (!(error instanceof BackupError) || error.context.kafkaError !== 'MESSAGE_TOO_LARGE') return error;
+  const offset = runs[0]?.firstSourceOffset ?? 0n;
+  const what = recordCount === 1 ? `record ${offset}` : `${recordCount} records from ${offset} on`;
+  return new BackupError(
+    error.code,
+    `${error.message}: ${what} of ${partitionName(source)} of the backup, a batch of ${sizeBytes} bytes; raise max.message.bytes of the target topic, and message.max.bytes of its brokers, then restore again`,
+    { cause: error, context: { ...error.context, offset } },
+  );
 }
 
 /** Null where records go on as they are. Records without a key keep together by their source partition. */

@@ -1,7 +1,13 @@
 // The target cluster as a running restore asks it: failures that may pass are waited out, and an answer that leaves a partition
 // out (it has no leader just now) counts as such a failure.
 
-import type { PartitionProducer, ProducerPosition, RestoreSink, TopicSpec } from '../../kafka/restore-sink.ts';
+import type {
+  PartitionProducer,
+  ProducerPosition,
+  RestoreSink,
+  TopicSpec,
+  WritePermit,
+} from '../../kafka/restore-sink.ts';
 import { BackupError } from '../../model/errors.ts';
 import type { TopicDescription } from '../../model/topic-description.ts';
 import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
@@ -12,16 +18,22 @@ import { type Patience, patiently } from './patience.ts';
 
 /** Two equal answers so far apart mean that no request of a process that was killed is still landing. */
 const STILL_MS = 500;
+/** A broker learns a little later than the metadata that it leads a new partition; longer than this is a failure to wait out. */
+const NEW_LEADER_WAIT_MS = 10;
+const NEW_LEADER_WAITS = 10;
 /** Reads of ends that move before it is another process that moves them. */
 const MOST_READS = 60;
 
 export class PatientTarget {
   readonly #sink: RestoreSink;
   readonly #patience: Patience;
+  readonly #permit: WritePermit;
 
-  constructor(sink: RestoreSink, patience: Patience) {
+  /** `permit`: to write records. */
+  constructor(sink: RestoreSink, patience: Patience, permit: WritePermit = () => undefined) {
     this.#sink = sink;
     this.#patience = patience;
+    this.#permit = permit;
   }
 
   get clusterId(): string {
@@ -58,8 +70,14 @@ export class PatientTarget {
     const topics = [...new Set(partitions.map(({ topic }) => topic))];
     return patiently(this.#patience, async () => {
       try {
-        const offsets = await this.#sink.listOffsets(partitions, at);
-        const without = partitions.find((partition) => !offsets.has(partitionName(partition)));
+        const isWithout = (offsets: ReadonlyMap<string, bigint>) => (partition: TopicPartition) =>
+          !offsets.has(partitionName(partition));
+        let offsets = await this.#sink.listOffsets(partitions, at);
+        for (let waits = 0; waits < NEW_LEADER_WAITS && partitions.some(isWithout(offsets)); waits += 1) {
+          await this.#patience.wait(NEW_LEADER_WAIT_MS, this.#patience.signal);
+          offsets = await this.#sink.listOffsets(partitions, at);
+        }
+        const without = partitions.find(isWithout(offsets));
         if (without === undefined) return offsets;
         throw new BackupError('KAFKA_REQUEST_FAILED', `${partitionName(without)} has no leader that tells its offsets`);
       } catch (error) {
@@ -105,7 +123,7 @@ export class PatientTarget {
   }
 
   openPartition(partition: TopicPartition, position: ProducerPosition): PartitionProducer {
-    return this.#sink.openPartition(partition, position, this.#patience.signal);
+    return this.#sink.openPartition(partition, position, this.#patience.signal, this.#permit);
   }
 
   readBatch(partition: TopicPartition, offset: bigint): Promise<Uint8Array | undefined> {

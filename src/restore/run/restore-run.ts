@@ -4,17 +4,18 @@
 import { maxStoredSize } from '../../compression/frame-codec.ts';
 import { SharedBufferPool } from '../../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../../compression/worker-pool.ts';
-import type { RestoreSink } from '../../kafka/restore-sink.ts';
+import type { RestoreSink, WritePermit } from '../../kafka/restore-sink.ts';
 import { BackupError, errorOf } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
-import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import { partitionName } from '../../model/topic-partition.ts';
 import type { RestoreIntent, RestoreProducers } from '../journal/restore-intent.ts';
 import type { RestoreJournal } from '../journal/restore-journal.ts';
-import type { AttemptFigures, RestoreReport } from '../journal/restore-report.ts';
+import type { AttemptMark, RestoreAttempts } from '../journal/restore-attempts.ts';
+import type { AttemptFigures, RestoreFigures, RestoreReport, SourceReport } from '../journal/restore-report.ts';
+import type { TopicFillings } from '../journal/topic-fillings.ts';
 import type { PartitionProgress, RestoreProgress } from '../restore-job.ts';
 import type { RestorePlan } from '../restore-plan.ts';
-import { LaneRestore, type LaneContext } from './lane-restore.ts';
-import type { TargetPosition } from './lane-target.ts';
+import { LaneRestore, type LaneContext, type PositionOf } from './lane-restore.ts';
 import type { Patience } from './patience.ts';
 import type { PatientStore } from './patient-store.ts';
 import { PatientTarget } from './patient-target.ts';
@@ -36,10 +37,17 @@ export interface RestoreRunOptions {
   readonly store: PatientStore;
   /** Over that store. */
   readonly journal: RestoreJournal;
+  /** Over that store, as are the fillings. */
+  readonly attempts: RestoreAttempts;
+  /** Number of this one. */
+  readonly attempt: number;
+  readonly fillings: TopicFillings;
   readonly sink: RestoreSink;
   readonly workers: WorkerPool;
   readonly logger: Logger;
   readonly patience: Patience;
+  /** Of this attempt, as long as no other one has taken the restore over. */
+  readonly permit: WritePermit;
   readonly wallMs: () => number;
 }
 
@@ -57,12 +65,12 @@ export class RestoreRun {
 
   constructor(options: RestoreRunOptions) {
     this.#options = options;
-    const { plan, intent, limits, store, journal, sink, workers, patience } = options;
+    const { plan, intent, limits, store, journal, sink, workers, patience, permit } = options;
     const signal = AbortSignal.any([patience.signal, this.#stopping.signal]);
     const rate = (perSecond: number | null): TokenBucket | null =>
       perSecond === null ? null : new TokenBucket(perSecond, patience);
     this.#startedAtMs = patience.monotonicMs();
-    this.#target = new PatientTarget(sink, { ...patience, signal });
+    this.#target = new PatientTarget(sink, { ...patience, signal }, permit);
     const context: LaneContext = {
       store,
       workers,
@@ -99,6 +107,12 @@ export class RestoreRun {
     };
   }
 
+  /** How far this attempt has come. */
+  mark(): AttemptMark {
+    const { durationMs, bytesSent, bytesRead } = this.#figures();
+    return { durationMs, bytesSent, bytesRead };
+  }
+
   partitions(): PartitionProgress[] {
     return this.#lanes.flatMap((lane) => lane.sourceReports());
   }
@@ -121,23 +135,27 @@ export class RestoreRun {
     const before = await journal.producers();
     this.#isResumed = before !== undefined;
     if (before !== undefined) logger.info('the restore is resumed', { restore: intent.id });
-    const producers = before ?? (await prepareTarget(intent, this.#target, journal));
-    if (before !== undefined) {
-      await verifyIdentities(producers, this.#target);
-      for (const { topic } of intent.topics) await this.#target.holdConfigs(topic);
-    }
-    const positionOf = await this.#positions(producers);
-    await this.#runLanes(positionOf);
-    await verifyIdentities(producers, this.#target);
+    const preparing = before === undefined ? prepareTarget(intent, this.#target, this.#options) : this.#retake(before);
+    // Where a resumed restore goes on decides which frames it reads. A fresh one reads and judges its first frames meanwhile.
+    if (this.#isResumed) await preparing;
+    await this.#runLanes(preparing.then((producers) => this.#positions(producers)));
+    await verifyIdentities(await preparing, this.#target);
     await verifyEnds(
       this.#lanes.flatMap((lane) => lane.targets),
       this.#target,
     );
-    return this.#report();
+    return await this.#report();
+  }
+
+  /** The target as an earlier attempt has left it. */
+  async #retake(producers: RestoreProducers): Promise<RestoreProducers> {
+    await verifyIdentities(producers, this.#target);
+    for (const { topic } of this.#options.intent.topics) await this.#target.holdConfigs(topic);
+    return producers;
   }
 
   /** A fresh restore begins where it wrote down; one that is resumed, where the logs end once they stand still. */
-  async #positions({ identity, topics }: RestoreProducers): Promise<(partition: TopicPartition) => TargetPosition> {
+  async #positions({ identity, topics }: RestoreProducers): Promise<PositionOf> {
     const starts = new Map(
       topics.flatMap(({ topic, startOffsets }) =>
         startOffsets.map((offset, partition) => [partitionName({ topic, partition }), offset] as const),
@@ -155,14 +173,16 @@ export class RestoreRun {
     };
   }
 
-  async #runLanes(positionOf: (partition: TopicPartition) => TargetPosition): Promise<void> {
+  /** Returns, or throws the first failure, when nothing is under way any more, `positions` included. */
+  async #runLanes(positions: Promise<PositionOf>): Promise<void> {
     const { limits, patience } = this.#options;
+    positions.catch(() => {});
     const queue = [...this.#lanes];
     let failure: Error | undefined;
     const runNext = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined && failure === undefined; next = queue.shift()) {
         try {
-          await next.run(positionOf);
+          await next.run(positions, this.#isResumed);
         } catch (error) {
           failure ??= errorOf(error);
           this.#stopping.abort();
@@ -170,12 +190,16 @@ export class RestoreRun {
       }
     };
     await Promise.all(Array.from({ length: limits.maxConcurrentPartitions }, runNext));
+    const [{ status }] = await Promise.allSettled([positions]);
+    if (failure === undefined && status === 'rejected') await positions;
     if (failure !== undefined) throw failure;
     if (patience.signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was stopped');
   }
 
-  #report(): RestoreReport {
+  async #report(): Promise<RestoreReport> {
     const { intent, plan, wallMs } = this.#options;
+    const lastAttempt = this.#figures();
+    const sources = this.#lanes.flatMap((lane) => lane.sourceReports());
     return {
       id: intent.id,
       backupId: plan.backupId,
@@ -185,9 +209,27 @@ export class RestoreRun {
       createdAtMs: intent.createdAtMs,
       finishedAtMs: wallMs(),
       isResumed: this.#isResumed,
-      lastAttempt: this.#figures(),
-      sources: this.#lanes.flatMap((lane) => lane.sourceReports()),
+      lastAttempt,
+      allAttempts: await this.#allFigures(lastAttempt, sources),
+      sources,
       targets: this.#lanes.flatMap((lane) => lane.targets.map((target) => target.report())),
+    };
+  }
+
+  async #allFigures(last: AttemptFigures, sources: readonly SourceReport[]): Promise<RestoreFigures> {
+    const { attempts, attempt } = this.#options;
+    const before = await attempts.doneBefore(attempt);
+    const durationMs = before.durationMs + last.durationMs;
+    const bytesSent = before.bytesSent + last.bytesSent;
+    const recordsRestored = sources.reduce((total, source) => total + source.recordsRestored, 0);
+    return {
+      attempts: attempt,
+      durationMs,
+      recordsRestored,
+      bytesSent,
+      bytesRead: before.bytesRead + last.bytesRead,
+      recordsPerSecond: perSecond(recordsRestored, durationMs),
+      bytesPerSecond: perSecond(bytesSent, durationMs),
     };
   }
 
@@ -197,14 +239,17 @@ export class RestoreRun {
       this.#lanes.reduce((total, one) => total + what(one), 0);
     const recordsSent = sum((lane) => lane.recordsSent);
     const bytesSent = sum((lane) => lane.bytesSent);
-    const perSecond = (amount: number): number => Math.round((amount * 1000) / Math.max(1, durationMs));
     return {
       durationMs,
       recordsSent,
       bytesSent,
       bytesRead: this.#options.store.bytesRead,
-      recordsPerSecond: perSecond(recordsSent),
-      bytesPerSecond: perSecond(bytesSent),
+      recordsPerSecond: perSecond(recordsSent, durationMs),
+      bytesPerSecond: perSecond(bytesSent, durationMs),
     };
   }
+}
+
+function perSecond(amount: number, durationMs: number): number {
+  return Math.round((amount * 1000) / Math.max(1, durationMs));
 }

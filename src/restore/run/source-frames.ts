@@ -1,17 +1,19 @@
 // The needed frames of one source partition, in the order of the log: read, and judged by the threads some frames ahead of the
 // one that is sent. Where the catalog proves that all records of a segment or frame are kept, and the target holds them and more
-// behind them, it is counted off without being read.
+// behind them, it is counted off without being read. A cut by the log is made one by offset before anything else.
 
 import type { CurrentSegment } from '../../catalog/catalog-state.ts';
 import { maxStoredSize } from '../../compression/frame-codec.ts';
 import type { SharedBufferPool } from '../../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../../compression/worker-pool.ts';
 import type { RecoveryTarget } from '../../model/recovery-target.ts';
-import type { FrameEntry, SegmentFooter } from '../../model/segment.ts';
+import type { FrameEntry, SegmentFooter, SegmentSummary } from '../../model/segment.ts';
 import { readFooter, readFrame } from '../../segment/segment-reader.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { BatchSettings } from '../journal/restore-intent.ts';
+import { FIND_CUT } from '../judge/cut-task.ts';
 import { JUDGE_FRAME, type JudgeResult, type RecordShape } from '../judge/judge-task.ts';
+import { cutPlan } from '../log-cut.ts';
 import { canHoldWanted, type PartitionRestorePlan } from '../restore-plan.ts';
 import { type TransactionDecisions, TransactionIndex } from '../transaction-index.ts';
 
@@ -51,15 +53,20 @@ export class SourceFrames {
   bytesSpared = 0;
   readonly #options: SourceFramesOptions;
   readonly #ahead: Promise<JudgedFrame>[] = [];
+  #plan: PartitionRestorePlan;
 
   constructor(options: SourceFramesOptions) {
     this.#options = options;
+    this.#plan = options.plan;
   }
 
   /** Once. @throws OBJECT_MISSING, OBJECT_CORRUPT, BATCH_CORRUPT. */
   async *read(): AsyncGenerator<SourceFrame> {
-    const { plan, context } = this.#options;
-    const transactions = new TransactionIndex(plan, (segment) => readFooter(context.store, segment));
+    const { store } = this.#options.context;
+    const footerOf = (segment: SegmentSummary): Promise<SegmentFooter> => readFooter(store, segment);
+    this.#plan = await cutPlan(this.#plan, { readFooter: footerOf, firstPast: this.#firstPast.bind(this) });
+    const plan = this.#plan;
+    const transactions = new TransactionIndex(plan, footerOf);
     try {
       for (const current of plan.segments) {
         const { segment } = current;
@@ -89,8 +96,9 @@ export class SourceFrames {
   /** True when the part of the log was counted off. What is ahead of it is sent first: only then is its place known. */
   async *#countOff(current: CurrentSegment, part: LogPart): AsyncGenerator<SourceFrame, boolean> {
     const { baseOffset, recordCount } = part;
-    const { plan, shape, isBehind } = this.#options;
-    if (!isBehind(recordCount) || shape !== null || !isKeptWhole(current, part, plan.recoveryTarget)) return false;
+    const { shape, isBehind } = this.#options;
+    if (!isBehind(recordCount) || shape !== null || !isKeptWhole(current, part, this.#plan.recoveryTarget))
+      return false;
     yield* this.#drain();
     if (!isBehind(recordCount)) return false;
     this.bytesSpared += part.storedSizeBytes;
@@ -109,9 +117,9 @@ export class SourceFrames {
   }
 
   async #judge(current: CurrentSegment, footer: SegmentFooter, { frame, decisions }: FrameWork): Promise<JudgedFrame> {
-    const { plan, shape, context } = this.#options;
+    const { shape, context } = this.#options;
     const { isolation, compression, maxBatchBytes, maxBatchRecords, maxWholeRecords } = context.settings;
-    const { recoveryTarget } = plan;
+    const { recoveryTarget } = this.#plan;
     // Asked for first and in the order of the log: so the frame that is to be sent next always has its output.
     const output = await lend(context.outputs, frame.rawSizeBytes * OUTPUT_SLACK);
     const stored = await lend(context.stored, maxStoredSize(frame.storedSizeBytes));
@@ -128,7 +136,6 @@ export class SourceFrames {
         toOffset: current.toOffset,
         fromMs: recoveryTarget.fromMs ?? null,
         toMs: recoveryTarget.toMs ?? null,
-        cutAtFirstPast: recoveryTarget.cut === 'log',
         judgeTransactions: isolation === 'read_committed',
         ...decisions,
         producerCodecs: footer.producerCodecs,
@@ -144,6 +151,21 @@ export class SourceFrames {
       throw error;
     } finally {
       stored.release();
+    }
+  }
+
+  async #firstPast({ segment, fromOffset, toOffset }: CurrentSegment, frame: FrameEntry, toMs: number) {
+    const { store, workers, stored } = this.#options.context;
+    const { storedSizeBytes, rawSizeBytes } = frame;
+    const { buffer, release } = await lend(stored, maxStoredSize(storedSizeBytes));
+    try {
+      const bytes = await readFrame(store, segment, frame, new Uint8Array(buffer));
+      this.bytesRead += bytes.byteLength;
+      const { codec } = segment;
+      const task = { stored: buffer, storedSizeBytes, rawSizeBytes, codec, fromOffset, toOffset, toMs };
+      return (await workers.run(FIND_CUT, task)).offset;
+    } finally {
+      release();
     }
   }
 }

@@ -26,8 +26,10 @@ export async function verifyIdentities({ topics }: RestoreProducers, target: Pat
 /** Call when all is acknowledged. @throws TARGET_CHANGED. */
 export async function verifyEnds(targets: readonly LaneTarget[], target: PatientTarget): Promise<void> {
   const partitions = targets.map(({ partition }) => partition);
-  const latest = await target.offsets(partitions, 'latest');
-  const earliest = await target.offsets(partitions, 'earliest');
+  const [latest, earliest] = await Promise.all([
+    target.offsets(partitions, 'latest'),
+    target.offsets(partitions, 'earliest'),
+  ]);
   for (const { partition, startOffset, expectedEnd, recordCount } of targets) {
     const name = partitionName(partition);
     const [start, end] = [earliest.get(name), latest.get(name)];

@@ -1,5 +1,6 @@
 // What a restore to a target means for the records of one partition (DESIGN 6), in as few words as it can be said. Knows the
 // history, not the backup.
+import type { TransactionalBatch } from '../kafka-probe-types.ts';
 import type { PlacedRecord } from './random-history.ts';
 
 export interface RestoreTarget {
@@ -16,11 +17,38 @@ export interface RestoreTarget {
 
 /** The records that the restored partition holds, in order. */
 export function restoredRecords(log: readonly PlacedRecord[], target: RestoreTarget): PlacedRecord[] {
-  const { fromMs = -Infinity, toMs = Infinity, cut = 'timestamp', filter } = target;
   const visible = log.filter((record) => isAskedFor(record, target) && isCommitted(record, target));
-  const firstPast = visible.findIndex(({ timestampMs }) => timestampMs > toMs);
-  const prefix = cut === 'log' && firstPast >= 0 ? visible.slice(0, firstPast) : visible;
-  const inside = prefix.filter(({ timestampMs }) => timestampMs >= fromMs && timestampMs <= toMs);
+  return insideOf(visible, target);
+}
+
+/**
+ * The same with `cut: log`: the log ends before its first record past the instant, be it a marker or of an aborted transaction.
+ * What was committed by then is told by where the markers lie; `transactional` is what Kafka's own tool finds in the log.
+ */
+export function restoredPrefix(
+  log: readonly PlacedRecord[],
+  target: RestoreTarget & { readonly toMs: number },
+  transactional: readonly TransactionalBatch[],
+): PlacedRecord[] {
+  const markers = transactional.filter(({ isControl }) => isControl);
+  const past = [
+    ...log.filter(({ timestampMs }) => timestampMs > target.toMs).map(({ offset }) => offset),
+    ...markers.filter(({ timestampMs }) => timestampMs > target.toMs).map(({ baseOffset }) => baseOffset),
+  ];
+  const end = past.reduce((low, offset) => (offset < low ? offset : low), 2n ** 62n);
+  const prefix = log.filter(({ offset, transaction }) => {
+    if (offset >= end) return false;
+    if (transaction === null || target.isolation === 'read_uncommitted') return true;
+    const batch = transactional.find((one) => one.baseOffset <= offset && one.lastOffset >= offset);
+    const marker = markers.find((one) => one.producerId === batch?.producerId && one.baseOffset > offset);
+    return transaction.outcome === 'commit' && marker !== undefined && marker.baseOffset < end;
+  });
+  return insideOf(prefix, target);
+}
+
+function insideOf(records: readonly PlacedRecord[], target: RestoreTarget): PlacedRecord[] {
+  const { fromMs = -Infinity, toMs = Infinity, filter } = target;
+  const inside = records.filter(({ timestampMs }) => timestampMs >= fromMs && timestampMs <= toMs);
   return filter === undefined ? inside : inside.filter((record) => passes(record, filter));
 }
 

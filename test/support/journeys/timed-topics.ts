@@ -62,6 +62,9 @@ export const TIMED_RESTORES = {
   },
 } satisfies Readonly<Record<string, TimedRestore>>;
 
+/** Within the hour that a broker lets clocks be ahead. */
+const AHEAD_MS = 1_800_000;
+
 /**
  * `decided`: a transaction committed before the returned instant, one committed after it, and plain records between and behind;
  * 30 in all. `decided-expected` holds the 15 that a consumer saw at the instant.
@@ -83,6 +86,26 @@ export async function fillDecided(probe: KafkaProbe): Promise<number> {
   await probe.txCommit('late');
   await probe.produceRecords('decided', 0, ofNow('after', 5));
   return instant;
+}
+
+/**
+ * `straddled`: a transaction whose records lie before a record of the future and whose commit marker, of now, lies behind it;
+ * 25 records in all. With `cut: log` the log of the returned instant ends before that record: `straddled-expected` holds the 10
+ * that were committed there.
+ */
+export async function fillStraddled(probe: KafkaProbe): Promise<number> {
+  await probe.createTopic('straddled');
+  await probe.createTopic('straddled-expected');
+  const early = ofNow('early', 10);
+  await probe.produceRecords('straddled', 0, early, { transactionalId: 'straddled-early' });
+  await probe.produceRecords('straddled-expected', 0, early);
+  await probe.txBegin('straddling');
+  await probe.txSend('straddling', 'straddled', 0, ofNow('straddling', 10));
+  const ahead = ofNow('ahead', 5).map((record) => ({ ...record, timestampMs: Date.now() + AHEAD_MS }));
+  await probe.produceRecords('straddled', 0, ahead);
+  await probe.txCommit('straddling');
+  await sleep(20);
+  return Date.now();
 }
 
 function ofNow(name: string, count: number): RecordToSend[] {

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import type { SegmentSummary } from '../../../src/model/segment.ts';
-import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { encodeBatch, encodeMarker, text } from '../../support/record-batches.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
 import { type CommandRun, linesOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { RestoreJournal } from '../../../src/restore/journal/restore-journal.ts';
 import type { RestoreReport, SourceReport, TargetReport } from '../../../src/restore/journal/restore-report.ts';
-import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { NO_DROPS } from '../../../src/model/recovery-target.ts';
 import { jsonOf, runCommand } from './command-line.ts';
 
@@ -49,6 +49,15 @@ const REPORT: RestoreReport = {
     bytesRead: 1,
     recordsPerSecond: 1,
     bytesPerSecond: 1,
+  },
+  allAttempts: {
+    attempts: 3,
+    durationMs: 40,
+    recordsRestored: 10,
+    bytesSent: 6,
+    bytesRead: 7,
+    recordsPerSecond: 250,
+    bytesPerSecond: 150,
   },
   sources: [source('orders', 0), source('orders', 1), source('users', 0)],
   targets: [

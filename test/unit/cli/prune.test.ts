@@ -4,7 +4,7 @@ import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
-import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { jsonBatch, startWorkers, TestBackup } from '../../support/stored-backup.ts';
 import { jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
 
@@ -37,25 +37,25 @@ async function leftovers() {
     const found = await readdir(directory, { recursive: true, withFileTypes: true });
     return found.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
   };
-  return { directory, backup, address, files, old: join(directory, old.key), young: young.key, temporary };
+  return { directory, backup, address, files, old: join(directory, old.key), young: young.key, temporary, ofCatalog };
 }
 
 describe('kafka-backup prune', () => {
   test('prints what would go, then removes just that', async () => {
-    const { address, files, old, temporary } = await leftovers();
+    const { address, files, old, temporary, ofCatalog } = await leftovers();
     const before = (await files()).sort();
     const dry = await runCommand(['prune', ...address]);
     assert.equal(dry.exitCode, 0);
-    assert.match(dry.stdout, /^object +20\S+Z +.* b\/data\/orders\/.*\.log\.zst\n^unfinished upload +20.*\.tmp$/m);
+    assert.match(dry.stdout, /^object +20\S+Z +.* b\/data\/orders\/.*\.log\.zst\n^unfinished upload +20.*\.tmp\n/m);
     assert.match(dry.stdout, /Left alone, since it is younger than 24 h: 1, /);
-    assert.match(dry.stdout, /Left alone, since it is not data: unfinished uploads, 1, 4 B/);
-    assert.match(dry.stdout, /^Result: 2 to remove; --confirm removes them$/m);
+    assert.match(dry.stdout, /^ {2}Unfinished uploads: 2, 8 B\n {2}Checkpoints that others have replaced: none$/m);
+    assert.match(dry.stdout, /^Result: 3 to remove; --confirm removes them$/m);
     assert.deepEqual((await files()).sort(), before);
     const removed = await runCommand(['prune', ...address, '--confirm', '--json']);
-    const { confirmed, orphan_count, upload_count, upload_bytes, younger_count, elsewhere_count } = jsonOf(removed);
-    assert.deepEqual([confirmed, orphan_count, upload_count, upload_bytes], [true, 1, 1, 4]);
-    assert.deepEqual([younger_count, elsewhere_count], [1, 1]);
-    const gone = new Set([old, temporary]);
+    const { confirmed, orphan_count, upload_count, upload_bytes, younger_count, checkpoint_count } = jsonOf(removed);
+    assert.deepEqual([confirmed, orphan_count, upload_count, upload_bytes], [true, 1, 2, 8]);
+    assert.deepEqual([younger_count, checkpoint_count], [1, 0]);
+    const gone = new Set([old, temporary, ofCatalog]);
     assert.deepEqual(
       (await files()).sort(),
       before.filter((file) => !gone.has(file)),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/output/render-plan.ts';
+import { NO_DROPS } from '../../../src/model/recovery-target.ts';
 import type { PlannedPartition, PlannedTopic, PlanSummary } from '../../../src/restore/restore-job.ts';
 
 const T0 = Date.parse('2026-11-20T03:00:00Z');
@@ -16,6 +17,7 @@ function partition(number: number, change: Partial<PlannedPartition> = {}): Plan
     segments: 2,
     records: 1000,
     isExact: true,
+    dropped: NO_DROPS,
     storedBytes: 1 << 20,
     bytesToRead: 1 << 19,
     fromMs: T0,
@@ -73,6 +75,13 @@ describe('a plan in text', () => {
     assert.match(text, /\nRestores 1,000 records {3}reads 512\.0 KiB\n/);
     assert.match(text, /Checks {2}ok 1 {3}warn 0 {3}block 1\n/);
     assert.match(text, /block topic: orders\\u001b\[31m is not empty$/);
+  });
+
+  test('tells what is dropped, with numbers where they are known', () => {
+    const dropped = { ...NO_DROPS, 'outside-window': 1200, 'control-batch': null, filtered: null };
+    const text = rendered(summary([topic([partition(0, { dropped, isExact: false }), partition(1)])]));
+    assert.match(text, /\norders\/0 .* ~1,200 outside, by transaction, by filter/);
+    assert.match(text, /\norders\/1 .* 0 *\n/);
   });
 
   test('marks what is estimated', () => {

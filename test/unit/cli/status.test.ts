@@ -66,6 +66,7 @@ before(async () => {
     token: null,
     backup: () => status,
     restores: { list: () => [], get: () => undefined } as AnyJson,
+    readRestore: () => ({ kind: 'invalid', issues: [] }),
     metrics: async () => ({ contentType: 'text/plain', body: '' }),
     defaultTarget: 'default',
     targets: [],

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
-import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
 import { type AnyJson, jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
 
@@ -77,6 +77,7 @@ describe('list', () => {
       gap_offsets: '5',
       restorable: { from: new Date(T0).toISOString(), to: new Date(T0 + 1).toISOString() },
       newest_capture_at: new Date(T0 + 50_000).toISOString(),
+      requests: null,
     });
     const text = await runCommand(['list', '-p', directory]);
     assert.match(text.stdout, /^BACKUP .*RESTORABLE TO.*\nb +2023-11-14.* 1 gap\(s\), 5 offsets\n$/);
@@ -143,6 +144,30 @@ describe('describe', () => {
       assert.match(stdout, expected);
     }
     assert.doesNotMatch((await runCommand(['describe', ...address()])).stdout, /FIRST OFFSET/);
+  });
+
+  test('tells what was asked of the store, in all and for each GiB that it holds; of one topic it cannot', async () => {
+    const path = await temporaryDirectory();
+    const counts = new Map([['GetObject', 30]]);
+    const made = await TestBackup.create(new FilesystemObjectStore(path), workers, () => counts);
+    const { storedSizeBytes } = await made.add([jsonBatch(0n, 500)]);
+    counts.set('PutObject', 1200);
+    const second = await made.add([jsonBatch(500n, 500)]);
+    const perGib = Math.round(1230 / ((storedSizeBytes + second.storedSizeBytes) / 2 ** 30));
+    const expected = { total: 1230, per_stored_gib: perGib, by_operation: { PutObject: 1200, GetObject: 30 } };
+    const at = ['-p', path, '-b', 'b'];
+    assert.deepEqual(jsonOf(await runCommand(['describe', ...at, '--json'])).requests, expected);
+    assert.deepEqual(jsonOf(await runCommand(['list', '-p', path, '--json'])).backups[0].requests, expected);
+    assert.equal(jsonOf(await runCommand(['describe', ...at, '--topic', 'orders', '--json'])).requests, null);
+    const { stdout } = await runCommand(['describe', ...at]);
+    const text = `Requests:       1,230 to the store while writing, ${perGib.toLocaleString('en-US')} per stored GiB`;
+    assert.ok(stdout.includes(`${text} (PutObject 1,200, GetObject 30)`), stdout);
+    await removeDirectory(path);
+  });
+
+  test('says nothing of requests where none were made', async () => {
+    assert.equal(jsonOf(await runCommand(['describe', ...address(), '--json'])).requests, null);
+    assert.doesNotMatch((await runCommand(['describe', ...address()])).stdout, /Requests/);
   });
 
   test('of one topic leaves the others out, and names what there is when there is none', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
-import { FilesystemObjectStore } from '../../../src/storage/filesystem-object-store.ts';
+import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { jsonBatch, startWorkers, TestBackup } from '../../support/stored-backup.ts';
 import { jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
 

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readRestore } from '../../../src/agent/restore-requests.ts';
 import type { BackupStatus } from '../../../src/backup/backup-status.ts';
 import {
   type ControlServer,
@@ -14,9 +15,10 @@ import {
 import { openTokenFile } from '../../../src/control/token-file.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { Logger } from '../../../src/model/logger.ts';
-import { NO_DROPS } from '../../../src/model/recovery-target.ts';
+import { NO_DROPS, type RecoveryTarget } from '../../../src/model/recovery-target.ts';
 import type { RestoreReport } from '../../../src/restore/journal/restore-report.ts';
 import {
+  type PlanSummary,
   RESTORE_ALL,
   type RestoreJob,
   type RestoreJobs,
@@ -95,6 +97,54 @@ export class MemoryRestores implements RestoreJobs {
   }
 }
 
+function planSummary(recoveryTarget: RecoveryTarget): PlanSummary {
+  return {
+    planId: 'plan-1',
+    catalogVersion: 7,
+    recoveryTarget,
+    topics: [
+      {
+        topic: 'orders',
+        targetTopic: 'orders-copy',
+        action: 'create',
+        recoveryTarget,
+        partitions: 2,
+        targetPartitions: 2,
+        partitionPlans: [
+          {
+            partition: 0,
+            targetPartitions: [0],
+            firstOffset: 5n,
+            nextOffset: 45n,
+            segments: 3,
+            records: 40,
+            isExact: true,
+            dropped: { ...NO_DROPS, 'aborted-transaction': null },
+            storedBytes: 3000,
+            bytesToRead: 3000,
+            fromMs: NOW_MS - 60_000,
+            toMs: NOW_MS,
+            gaps: [{ baseOffset: 7n, lastOffset: 9n, reason: 'retention' }],
+          },
+        ],
+        segments: 3,
+        records: 40,
+        isExact: true,
+        dropped: NO_DROPS,
+        storedBytes: 3000,
+        bytesToRead: 3000,
+        fromMs: NOW_MS - 60_000,
+        toMs: null,
+        gaps: 0,
+      },
+    ],
+    checks: [
+      { level: 'ok', name: 'target', message: 'the target answers' },
+      { level: 'warn', name: 'retention', message: 'records are older than the retention' },
+    ],
+  };
+}
+
 export function runningJob(job: RestoreJob): RestoreJob {
   return {
     ...job,
@@ -119,34 +169,7 @@ export function runningJob(job: RestoreJob): RestoreJob {
         dropped: { ...NO_DROPS, 'aborted-transaction': 3 },
       },
     ],
-    plan: {
-      planId: 'plan-1',
-      catalogVersion: 7,
-      recoveryTarget: job.request.recoveryTarget,
-      topics: [
-        {
-          topic: 'orders',
-          targetTopic: 'orders-copy',
-          action: 'create',
-          recoveryTarget: job.request.recoveryTarget,
-          partitions: 2,
-          targetPartitions: 2,
-          partitionPlans: [],
-          segments: 3,
-          records: 40,
-          isExact: true,
-          storedBytes: 3000,
-          bytesToRead: 3000,
-          fromMs: NOW_MS - 60_000,
-          toMs: null,
-          gaps: 0,
-        },
-      ],
-      checks: [
-        { level: 'ok', name: 'target', message: 'the target answers' },
-        { level: 'warn', name: 'retention', message: 'records are older than the retention' },
-      ],
-    },
+    plan: planSummary(job.request.recoveryTarget),
   };
 }
 
@@ -167,6 +190,15 @@ export function restoreReport(id: string): RestoreReport {
       bytesRead: 900,
       recordsPerSecond: 30,
       bytesPerSecond: 3000,
+    },
+    allAttempts: {
+      attempts: 3,
+      durationMs: 40,
+      recordsRestored: 10,
+      bytesSent: 6,
+      bytesRead: 7,
+      recordsPerSecond: 250,
+      bytesPerSecond: 150,
     },
     sources: [
       {
@@ -288,6 +320,7 @@ export async function startControl(change: Partial<ControlServerOptions> = {}): 
     token: await openTokenFile(tokenFile, logger),
     backup: () => backupStatus(),
     restores,
+    readRestore,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' }),
     defaultTarget: 'source',
     targets: ['source', 'dr'],

@@ -142,21 +142,54 @@ describe('the routes of the control port', () => {
       warnings: [],
       error: null,
       links: { self: '/v1/restores/rst_1', cancel: '/v1/restores/rst_1/cancel' },
+      request: {
+        topics: { include: ['orders', 'pay*'], exclude: ['payments-dlq'] },
+        source_partitions: null,
+        time_window_start: '2026-11-19T12:00:00.000Z',
+        time_window_end: '2026-11-20T02:00:00.000Z',
+        cut: 'timestamp',
+        topic_targets: {},
+        offsets: {},
+        catalog_version: null,
+        filter: null,
+        topic_mapping: { orders: 'orders-copy' },
+        partition_mapping: {},
+        repartitioning: {},
+        include_original_offset_header: false,
+        into_existing: 'refuse',
+        target: 'dr',
+        dry_run: true,
+      },
       plan: null,
       partitions: [],
     });
   });
 
+  test('the whole request is shown as it was asked for, and resolved', async () => {
+    const body = {
+      point_in_time: '-1h',
+      topic_targets: { orders: { time_window_end: 'latest', cut: 'log' } },
+      offsets: { orders: { 1: { from: '9007199254740993' } } },
+      filter: { header: 'env' },
+      topic_mapping: { 'prefix:a.': 'b.', '~x(.)': 'y$1', orders: 'orders-2' },
+      repartitioning: { 'orders-2': { target_partitions: 9 } },
+    };
+    const { json } = await ask(control, 'POST', '/v1/restores', body);
+    const request = json['request'] as Record<string, unknown>;
+    assert.equal(request['time_window_end'], '2026-11-20T11:00:00.000Z');
+    assert.deepEqual(request['topic_targets'], {
+      orders: { time_window_start: null, time_window_end: 'latest', cut: 'log' },
+    });
+    assert.deepEqual(request['offsets'], { orders: { '1': { from: '9007199254740993', to: null } } });
+    assert.deepEqual(request['filter'], { key: null, header: 'env', header_value: null });
+    assert.deepEqual(request['topic_mapping'], body.topic_mapping);
+    assert.deepEqual(request['repartitioning'], { 'orders-2': { strategy: 'murmur2', target_partitions: 9 } });
+  });
+
   test('an empty object restores everything to the latest state of the default target', async () => {
     assert.equal((await ask(control, 'POST', '/v1/restores', {})).status, 202);
     const { request } = control.restores.jobs[0]!;
-    assert.deepEqual(
-      { ...request, topicMapping: { ...request.topicMapping } },
-      {
-        ...REQUEST,
-        recoveryTarget: { cut: 'timestamp' },
-      },
-    );
+    assert.deepEqual(request, { ...REQUEST, includeTopics: [], recoveryTarget: { cut: 'timestamp' } });
   });
 
   test('a second restore while one is under way is a 409', async () => {
@@ -174,6 +207,7 @@ describe('the routes of the control port', () => {
       percent: 33.3,
       bytes_done: 1000,
       bytes_total: 3000,
+      bytes_sent: 0,
       records_done: 10,
       records_total_estimate: 40,
       partitions_done: 1,

@@ -108,8 +108,8 @@ async function check(target: PlannedTarget, { made = plan(STATE), settings, chan
     sink: target as unknown as RestoreSink,
     store: store ?? (await storeOf(made)),
     nowMs: NOW_MS,
-    isResuming: false,
-    unfinishedRestoreOf: () => undefined,
+    isOwn: false,
+    fillerOf: async () => undefined,
     ...change,
   });
 }
@@ -223,11 +223,11 @@ describe('the preflight of a topic that is there', () => {
       filled,
       /block topic: a is not empty \(1 of 2 partitions hold records\); .*into_existing: append/,
     );
-    const unfinishedRestoreOf = (): string => 'rst_9';
-    await assertFinding(filled, /block topic: .*restore --resume rst_9/, { change: { unfinishedRestoreOf } });
+    const fillerOf = async (): Promise<string> => 'rst_9';
+    await assertFinding(filled, /block topic: .*restore --resume rst_9/, { change: { fillerOf } });
     const appending = await check(filled, { made: planFor({ intoExisting: 'append' }) });
     assert.deepEqual(findings(appending), []);
-    assert.deepEqual(findings(await check(filled, { change: { isResuming: true } })), []);
+    assert.deepEqual(findings(await check(filled, { change: { isOwn: true } })), []);
   });
 
   test('blocks on too few partitions, warns of more', async () => {

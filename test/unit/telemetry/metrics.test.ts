@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { BackupStatus, PartitionStatus } from '../../../src/backup/backup-status.ts';
+import { restoreProgressRatio } from '../../../src/restore/documents/job-document.ts';
 import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
 import { METRICS, type MetricDefinition } from '../../../src/telemetry/metric-table.ts';
 import { createMetrics, type MetricsOptions } from '../../../src/telemetry/metrics.ts';
 import { renderMetrics } from '../../../src/telemetry/render-metrics.ts';
-import { lagSamples, MAX_TOPIC_LABELS, restoreProgressRatio } from '../../../src/telemetry/status-samples.ts';
+import { lagSamples, MAX_TOPIC_LABELS } from '../../../src/telemetry/status-samples.ts';
 import { type MetricFamily, parseExposition } from './exposition.ts';
 
 const TABLE: readonly MetricDefinition[] = Object.values(METRICS);

@@ -1,92 +1,12 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { ObjectLayout } from '../../../../src/catalog/object-layout.ts';
-import { NO_DROPS } from '../../../../src/model/recovery-target.ts';
 import { OffsetMap } from '../../../../src/restore/journal/offset-map.ts';
 import { RUNS_PER_PIECE } from '../../../../src/restore/journal/offset-runs.ts';
-import type { RestoreIntent } from '../../../../src/restore/journal/restore-intent.ts';
 import { newestRestores, RestoreJournal } from '../../../../src/restore/journal/restore-journal.ts';
 import type { RestoreReport } from '../../../../src/restore/journal/restore-report.ts';
-import { RESTORE_ALL } from '../../../../src/restore/restore-job.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
-
-const INTENT: RestoreIntent = {
-  id: 'rst_1',
-  createdAtMs: 1000,
-  planId: '0123456789ab',
-  catalogVersion: 4,
-  target: { clusterId: 'c', topics: [{ topic: 'there', topicId: 'T1', endOffsets: [5n, 2n ** 62n] }] },
-  request: {
-    ...RESTORE_ALL,
-    recoveryTarget: { toMs: 5, cut: 'log' },
-    offsets: [{ topic: 'orders', partition: 1, fromOffset: null, toOffset: 9n }],
-    target: 'default',
-  },
-  settings: {
-    isolation: 'read_committed',
-    replicationFactor: -1,
-    topicConfigs: { '*': { 'retention.ms': null, 'segment.bytes': '100' } },
-    compression: 'lz4',
-    maxBatchRecords: 10,
-    maxWholeRecords: 100,
-    maxBatchBytes: 1000,
-  },
-  topics: [
-    {
-      topic: 'new',
-      creation: { topic: 'new', partitions: 3, replicationFactor: -1, configs: { a: 'b' } },
-      partitions: 3,
-      maxMessageBytes: 1000,
-      finalConfigs: { 'retention.ms': '5', 'cleanup.policy': null },
-    },
-    { topic: 'there', creation: null, partitions: 1, maxMessageBytes: 5, finalConfigs: {} },
-  ],
-};
-
-const REPORT: RestoreReport = {
-  id: 'rst_1',
-  backupId: 'b',
-  planId: '0123456789ab',
-  catalogVersion: 4,
-  clusterId: 'c',
-  createdAtMs: 1000,
-  finishedAtMs: 2000,
-  isResumed: true,
-  lastAttempt: {
-    durationMs: 10,
-    recordsSent: 1,
-    bytesSent: 2,
-    bytesRead: 3,
-    recordsPerSecond: 4,
-    bytesPerSecond: 5,
-  },
-  sources: [
-    {
-      topic: 'orders',
-      partition: 1,
-      targetTopic: '.new',
-      recordsPlanned: 12,
-      recordsRestored: 10,
-      dropped: { ...NO_DROPS, filtered: 2 },
-      gaps: [{ baseOffset: 5n, lastOffset: 9n, reason: 'retention' }],
-    },
-  ],
-  targets: [
-    {
-      topic: '.new',
-      partition: 0,
-      startOffset: 50n,
-      recordCount: 10,
-      sourceTopic: 'orders',
-      runCount: 2,
-      runs: [
-        { sourcePartition: 1, firstSourceOffset: 7n, count: 4 },
-        { sourcePartition: 1, firstSourceOffset: 12n, count: 6 },
-      ],
-      pieceCount: 0,
-    },
-  ],
-};
+import { INTENT, REPORT } from './journal-fixture.ts';
 
 describe('the journal of a restore', () => {
   const layout = new ObjectLayout('b');
@@ -130,14 +50,11 @@ describe('the journal of a restore', () => {
     await assert.rejects(journal.intent(), { code: 'OBJECT_CORRUPT', message: /restores\/rst_1\/intent\.json/ });
   });
 
-  test('attempts that did not complete are kept one after the other', async () => {
-    await journal.putAttempt({ state: 'FAILED' });
-    await journal.putAttempt({ state: 'CANCELLED' });
-    const states = [1, 2].map(async (attempt) => {
-      const bytes = await store.get(`b/restores/rst_1/attempt-${attempt}.json`);
-      return JSON.parse(Buffer.from(bytes!).toString());
-    });
-    assert.deepEqual(await Promise.all(states), [{ state: 'FAILED' }, { state: 'CANCELLED' }]);
+  test('a restore that gave way is known as such', async () => {
+    await journal.putIntent(INTENT);
+    await journal.putWithdrawn('rst_0');
+    const [known] = await newestRestores(store, layout);
+    assert.deepEqual([known?.isComplete, known?.isWithdrawn], [false, true]);
   });
 
   test('the newest restores come first; plans and folders without an intent are none', async () => {

@@ -30,6 +30,18 @@ const EVERYTHING: RestoreRequest = {
   includeOriginalOffsetHeader: true,
   intoExisting: 'append',
   target: 'default',
+  settings: {
+    isolation: 'read_uncommitted',
+    compression: 'zstd',
+    maxConcurrentPartitions: 3,
+    maxBatchRecords: 7,
+    maxBatchBytes: 8,
+    recordsPerSecond: 9,
+    bytesPerSecond: 10,
+    createTopics: false,
+    replicationFactor: -1,
+    topicConfigs: { '*': { 'retention.ms': '5', 'cleanup.policy': null } },
+  },
   dryRun: false,
 };
 
@@ -53,6 +65,10 @@ describe('a request as JSON', () => {
         topicTargets: Object.assign(Object.create(null), EVERYTHING.topicTargets),
         partitionMapping: Object.assign(Object.create(null), EVERYTHING.partitionMapping),
         repartitioning: Object.assign(Object.create(null), EVERYTHING.repartitioning),
+        settings: {
+          ...EVERYTHING.settings,
+          topicConfigs: Object.assign(Object.create(null), EVERYTHING.settings.topicConfigs),
+        },
       },
     );
     assert.equal(requestText({ ...EVERYTHING, dryRun: true }), requestText(EVERYTHING));
@@ -60,7 +76,7 @@ describe('a request as JSON', () => {
 
   test('is the same text in whatever order it was put together', () => {
     fc.assert(
-      fc.property(fc.shuffledSubarray(Object.keys(EVERYTHING), { minLength: 16 }), (keys) => {
+      fc.property(fc.shuffledSubarray(Object.keys(EVERYTHING), { minLength: 17 }), (keys) => {
         const shuffled = Object.fromEntries(keys.map((key) => [key, EVERYTHING[key as keyof RestoreRequest]]));
         assert.equal(requestText(shuffled as unknown as RestoreRequest), requestText(EVERYTHING));
       }),

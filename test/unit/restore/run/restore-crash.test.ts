@@ -4,6 +4,7 @@ import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
 import { judgeFrame } from '../../../../src/restore/judge/judge-frame.ts';
 import type { JudgeTask } from '../../../../src/restore/judge/judge-task.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../../../../src/restore/restore-job.ts';
+import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempt-watch.ts';
 import { OffsetMap } from '../../../../src/restore/journal/offset-map.ts';
 import { RestoreService } from '../../../../src/restore/restore-service.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
@@ -139,7 +140,9 @@ describe('a restore whose process dies at any call', { timeout: 300_000 }, () =>
       logger: NOBODY,
       monotonicMs: () => performance.now(),
       wallMs: () => T0 + 100_000,
-      wait: async () => {
+      // Nobody takes over from a process that lives: its watch over the attempt may sleep.
+      wait: async (ms, signal) => {
+        if (ms === LOOK_EVERY_MS) return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
         if (!fault.isDead) cluster.land();
       },
     });

@@ -1,0 +1,144 @@
+// A restore that is written down in the store, as one attempt brings it to its end: the attempt takes the restore over from the one
+// before, fills the target, puts the topics' own configuration on, and reports. What may pass is waited out.
+
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import type { WorkerPool } from '../compression/worker-pool.ts';
+import type { RestoreSink, WritePermit } from '../kafka/restore-sink.ts';
+import { invariant } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { AttemptWatch } from './journal/attempt-watch.ts';
+import { NO_ATTEMPT, RestoreAttempts } from './journal/restore-attempts.ts';
+import type { RestoreIntent } from './journal/restore-intent.ts';
+import { RestoreJournal } from './journal/restore-journal.ts';
+import type { RestoreReport } from './journal/restore-report.ts';
+import { TopicFillings } from './journal/topic-fillings.ts';
+import type { RestorePlan } from './restore-plan.ts';
+import type { Patience } from './run/patience.ts';
+import { PatientStore } from './run/patient-store.ts';
+import { PatientTarget } from './run/patient-target.ts';
+import { RestoreRun, type RunLimits } from './run/restore-run.ts';
+
+/** How long a running restore waits for a store or a target that is away. */
+const PATIENCE_MS = 600_000;
+/** Not even for the first failure. */
+const NO_PATIENCE_MS = -1;
+
+export interface RunContext {
+  readonly store: ObjectStore;
+  readonly layout: ObjectLayout;
+  readonly settings: RunLimits;
+  /** Opened for an attempt and closed after it: between restores no thread is kept. */
+  readonly openWorkers: () => WorkerPool;
+  readonly logger: Logger;
+  readonly monotonicMs: () => number;
+  readonly wallMs: () => number;
+  /** Resolves after so long, or at once when the signal aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** While the restore is this attempt's. */
+interface Hold extends ReturnType<BegunRestore['patient']> {
+  readonly attempt: number;
+  readonly permit: WritePermit;
+}
+
+export class BegunRestore {
+  readonly intent: RestoreIntent;
+  run: RestoreRun | null = null;
+  readonly #context: RunContext;
+  readonly #signal: AbortSignal;
+  /** Undefined until this attempt has taken the restore over. */
+  #attempt: number | undefined;
+
+  constructor(context: RunContext, intent: RestoreIntent, signal: AbortSignal) {
+    this.#context = context;
+    this.intent = intent;
+    this.#signal = signal;
+  }
+
+  /** The store and what is kept in it, as they are used once a restore has begun. */
+  patient(signal: AbortSignal = this.#signal, patienceMs = PATIENCE_MS) {
+    const { store, layout, logger, monotonicMs, wait } = this.#context;
+    const { id } = this.intent;
+    const patience: Patience = { patienceMs, signal, logger, monotonicMs, wait };
+    const patientStore = new PatientStore(store, layout.identity, patience);
+    return {
+      store: patientStore,
+      journal: new RestoreJournal(patientStore, layout, id),
+      attempts: new RestoreAttempts(patientStore, layout, id),
+      fillings: new TopicFillings(patientStore, layout),
+      patience,
+    };
+  }
+
+  /**
+   * Brings every record there that is not, and reports. `plan` may be null when the journal says that they all are.
+   * @throws FENCED when another process takes over, or fills one of the topics; and as {@link RestoreRun.run}.
+   */
+  async complete(plan: RestorePlan | null, sink: RestoreSink, onRunning: () => void): Promise<RestoreReport> {
+    const { attempts } = this.patient();
+    const { monotonicMs, wallMs, wait } = this.#context;
+    const attempt = await attempts.begin(wallMs());
+    this.#attempt = attempt;
+    const watch = new AttemptWatch({
+      attempts: this.patient(new AbortController().signal, NO_PATIENCE_MS).attempts,
+      attempt,
+      monotonicMs,
+      wallMs,
+      wait,
+      progress: () => this.run?.mark() ?? NO_ATTEMPT,
+    });
+    const held = this.patient(AbortSignal.any([this.#signal, watch.signal]));
+    const hold: Hold = { ...held, attempt, permit: () => watch.permit(held.attempts) };
+    return watch.during(async () => {
+      // Looked for behind the takeover: whoever had the restore before puts it first and then looks whether it still has it.
+      const verified = (await hold.journal.verified()) ?? (await this.#fill(plan, sink, hold, onRunning));
+      return this.#finish(verified, sink, hold);
+    });
+  }
+
+  /** Keeps what an attempt that did not complete has to say. @throws as every put. */
+  async keepEnded(description: unknown): Promise<void> {
+    if (this.#attempt === undefined) return;
+    await this.patient(new AbortController().signal, NO_PATIENCE_MS).attempts.putEnded(this.#attempt, description);
+  }
+
+  async #fill(plan: RestorePlan | null, sink: RestoreSink, hold: Hold, onRunning: () => void): Promise<RestoreReport> {
+    invariant(plan !== null, 'a restore without a plan was not verified');
+    const { settings, openWorkers, logger, wallMs } = this.#context;
+    const workers = openWorkers();
+    try {
+      this.run = new RestoreRun({
+        plan,
+        intent: this.intent,
+        limits: settings,
+        sink,
+        workers,
+        logger,
+        wallMs,
+        ...hold,
+      });
+      onRunning();
+      return await this.run.run();
+    } finally {
+      await workers.close();
+    }
+  }
+
+  /** Every record is there. Killed in here, a restore does it again; the report says that it was done. */
+  async #finish(
+    report: RestoreReport,
+    sink: RestoreSink,
+    { attempts, attempt, journal, patience }: Hold,
+  ): Promise<RestoreReport> {
+    await attempts.assertNewest(attempt);
+    const target = new PatientTarget(sink, patience);
+    for (const { topic, finalConfigs } of this.intent.topics) await target.alterConfigs(topic, finalConfigs);
+    this.#context.logger.info('the restored topics have their own configuration', {
+      topics: this.intent.topics.map(({ topic }) => topic),
+    });
+    await journal.putReport(report);
+    return report;
+  }
+}

@@ -1,0 +1,174 @@
+// Restores asked for over the control port of a running agent: a request says all that a configuration says, and what it cannot mean
+// is refused as a whole, with everything that is wrong. Kafka's own consumer reads what was restored.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentProcess, JsonObject } from '../support/agent-process.ts';
+import { assertExit } from '../support/agent-workspace.ts';
+import { freePorts } from '../support/free-port.ts';
+import type { KafkaProbe, ListedRecord } from '../support/kafka-probe.ts';
+import { SystemFixture } from '../support/system-fixture.ts';
+
+const TOKEN = 'correct-horse-battery-staple';
+const RECORDS = 3000;
+const PARTITIONS = 3;
+const T0 = 1_700_000_000_000;
+const POLL_MS = 100;
+const TIMEOUT_MS = 60_000;
+
+describe('a restore asked for over the control port', { timeout: 180_000 }, () => {
+  let system: SystemFixture;
+  let probe: KafkaProbe;
+  let agent: AgentProcess;
+  let origin: string;
+
+  before(async () => {
+    system = await SystemFixture.start();
+    ({ probe } = system);
+    for (const topic of ['prod.orders', 'prod.payments-v2']) {
+      await probe.createTopic(topic, { partitions: PARTITIONS });
+      await probe.produce(topic, { records: RECORDS, keys: 50, headers: true, startTimestampMs: T0 });
+    }
+    const [port] = await freePorts(1);
+    const tokenFile = join(system.workspace.directory, 'token');
+    await writeFile(tokenFile, TOKEN, { mode: 0o600 });
+    origin = `http://127.0.0.1:${port}`;
+    agent = await system.workspace.startBackup({
+      backupId: 'asked',
+      topics: ['prod.*'],
+      backup: { continuous: true, segment_max_interval_ms: 500, checkpoint_interval_secs: 1, sync_interval_secs: 1 },
+      control: { listen: `127.0.0.1:${port}`, token_file: tokenFile },
+      target: { bootstrap_servers: [system.broker.bootstrap] },
+    });
+    await system.workspace.catalogUntil('asked', (state) => {
+      const held = state.incarnations.flatMap(({ partitions }) => [...partitions.values()]);
+      return (
+        held.reduce((total, { segments }) => total + segments.reduce((n, one) => n + one.recordCount, 0), 0) ===
+        2 * RECORDS
+      );
+    });
+  });
+
+  after(async () => {
+    assertExit(await agent.stop(), 0);
+    await system?.stop();
+  });
+
+  async function post(body: unknown): Promise<{ readonly status: number; readonly json: JsonObject }> {
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+    const response = await fetch(`${origin}/v1/restores`, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { status: response.status, json: (await response.json()) as JsonObject };
+  }
+
+  /** Asks for a restore and waits for its end. */
+  async function restore(body: unknown): Promise<JsonObject> {
+    const { status, json } = await post(body);
+    assert.equal(status, 202, JSON.stringify(json));
+    const deadline = Date.now() + TIMEOUT_MS;
+    for (;;) {
+      const response = await fetch(`${origin}/v1/restores/${String(json['id'])}`);
+      const job = (await response.json()) as JsonObject;
+      if (['COMPLETED', 'FAILED', 'CANCELLED'].includes(String(job['state']))) {
+        assert.equal(job['state'], 'COMPLETED', JSON.stringify(job['error']));
+        return job;
+      }
+      assert.ok(Date.now() < deadline, `the restore ended: ${JSON.stringify(job)}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  async function valuesOf(topic: string): Promise<Map<number, (string | undefined)[]>> {
+    const listed = await probe.listTopic(topic);
+    return new Map([...listed].map(([partition, records]) => [partition, records.map(valueOf)]));
+  }
+
+  it('follows mapping rules, by prefix and by regular expression', async () => {
+    const topic_mapping = { 'prefix:prod.orders': 'copy.orders', '~prod[.](.*)-v2': 'copy.$1-v3' };
+    const job = await restore({ topic_mapping });
+    const topics = (job['plan'] as { topics: readonly JsonObject[] }).topics;
+    assert.deepEqual(
+      topics.map((one) => one['target_topic']),
+      ['copy.orders', 'copy.payments-v3'],
+    );
+    assert.deepEqual(await valuesOf('copy.orders'), await valuesOf('prod.orders'));
+    assert.deepEqual(await valuesOf('copy.payments-v3'), await valuesOf('prod.payments-v2'));
+  });
+
+  it('takes partitions, offsets, and other numbers for them', async () => {
+    await restore({
+      topics: ['prod.orders'],
+      topic_mapping: { 'prod.orders': 'chosen' },
+      source_partitions: [0, 2],
+      topic_configs: { chosen: { 'segment.bytes': 1_234_567 } },
+      compression: 'zstd',
+      partition_mapping: { 2: 1 },
+      offsets: { 'prod.orders': { 0: { from: 10, to: '200' } } },
+    });
+    const source = await valuesOf('prod.orders');
+    const found = await valuesOf('chosen');
+    assert.equal((await probe.describeTopic('chosen')).configs['segment.bytes'], '1234567');
+    assert.deepEqual(found.get(0), source.get(0)!.slice(10, 200));
+    assert.deepEqual(found.get(1), source.get(2));
+    assert.deepEqual(found.get(2) ?? [], []);
+  });
+
+  it('repartitions by key what a filter wants, up to an instant', async () => {
+    const instant = T0 + RECORDS / 2;
+    await restore({
+      topics: { include: ['prod.orders'] },
+      topic_mapping: { 'prod.orders': 'by-key' },
+      topic_targets: { 'prod.orders': { time_window_end: instant } },
+      filter: { key: '[0-4]$' },
+      repartitioning: { 'by-key': { strategy: 'murmur2', target_partitions: 5 } },
+    });
+    const found = await probe.listTopic('by-key');
+    const wanted = (records: readonly ListedRecord[]): ListedRecord[] =>
+      records.filter(({ key, timestampMs }) => /[0-4]$/.test(key!.toString()) && timestampMs <= instant);
+    const expected = [...(await probe.listTopic('prod.orders')).values()].flatMap(wanted);
+    assert.ok(expected.length > 100 && expected.length < RECORDS / 2, `${expected.length} records wanted`);
+    const all = [...found.values()].flat();
+    assert.deepEqual(new Set(all.map(valueOf)), new Set(expected.map(valueOf)));
+    assert.equal(all.length, expected.length);
+    const keys = [...new Set(expected.map(({ key }) => key!.toString()))];
+    const chosen = await probe.keyPartition(keys, 5);
+    for (const [partition, records] of found) {
+      for (const { key } of records) assert.equal(chosen[keys.indexOf(key!.toString())], partition);
+    }
+  });
+
+  it('restores what the backup held at a version of its catalog, as the plan that was shown', async () => {
+    const { version } = await system.workspace.catalog('asked');
+    const shown = await restore({ topic_mapping: { 'prefix:': 'then-' }, catalog_version: version, dry_run: true });
+    const plan = shown['plan'] as { readonly id: string; readonly catalog_version: number };
+    assert.equal(plan.catalog_version, version);
+    await restore({ plan: plan.id });
+    assert.deepEqual(await valuesOf('then-prod.orders'), await valuesOf('prod.orders'));
+  });
+
+  it('is refused with everything that is wrong, and writes nothing', async () => {
+    const { status, json } = await post({
+      tpoic_mapping: { 'prefix:': 'never-' },
+      source_partitions: ['all'],
+      offsets: { 'prod.orders': { 0: { from: 5, to: 1 } } },
+      filter: { key: '(' },
+      bootstrap_servers: 'elsewhere:9092',
+    });
+    assert.equal(status, 400);
+    const errors = json['errors'] as readonly { readonly path: string; readonly message: string }[];
+    assert.deepEqual(errors.map(({ path }) => path).sort(), [
+      'body/bootstrap_servers',
+      'body/filter/key',
+      'body/offsets',
+      'body/source_partitions/0',
+      'body/tpoic_mapping',
+    ]);
+    assert.match(errors.find(({ path }) => path === 'body/tpoic_mapping')!.message, /topic_mapping/);
+    await assert.rejects(probe.describeTopic('never-prod.orders'));
+  });
+});
+
+function valueOf({ value }: ListedRecord): string | undefined {
+  return value?.toString();
+}
