@@ -5,7 +5,7 @@ FROM node:24-bookworm AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY rolldown.config.js ./
+COPY esbuild.config.js ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
