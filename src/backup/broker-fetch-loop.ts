@@ -10,7 +10,8 @@ import type {
   PartitionLog,
 } from '../kafka/partition-log.ts';
 import { BackOff, pause } from '../model/back-off.ts';
-import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
+import { BatchCursor } from '../record/batch-cursor.ts';
+import type { RecordBatchHeader } from '../record/batch-header.ts';
 import { keyOf, type TrackedPartition } from './tracked-partition.ts';
 
 /** An answer that is not records; the supervisor treats it. */
@@ -211,11 +212,12 @@ export class BrokerFetchLoop {
 
 /** Undefined also where the bytes are no batches: taking them in will say so, for that partition alone. */
 function lastWholeBatch(records: Uint8Array): RecordBatchHeader | undefined {
-  let last: RecordBatchHeader | undefined;
+  const header = new BatchCursor(records);
+  let isAny = false;
   try {
-    for (const header of splitBatches(records)) last = header;
+    while (header.next()) isAny = true;
   } catch {
     return undefined;
   }
-  return last;
+  return isAny ? header : undefined;
 }

@@ -1,4 +1,5 @@
-// The frame that a partition is filling: whole batches, copied back to back into one shared buffer that grows with them.
+// The frame that a partition is filling: whole batches, copied back to back into one shared buffer that grows with them. Batches
+// that lie back to back in their source are copied together: there may be one for every record.
 
 import { copyBytes } from '../model/copy-bytes.ts';
 import { invariant } from '../model/errors.ts';
@@ -13,6 +14,10 @@ export class OpenFrame {
   filledBytes = 0;
   #buffer: SharedArrayBuffer;
   #bytes: Uint8Array;
+  /** Holds the run of batches that is taken in and not copied yet. */
+  #source: Uint8Array | undefined;
+  #runStart = 0;
+  #runEnd = 0;
 
   /** `buffer` holds the first batch. */
   constructor(buffer: SharedArrayBuffer, baseOffset: bigint) {
@@ -34,6 +39,7 @@ export class OpenFrame {
   growFor(sizeBytes: number, memory: FrameMemory): boolean {
     const larger = memory.take(this.filledBytes + sizeBytes);
     if (larger === undefined) return false;
+    this.flush();
     const bytes = new Uint8Array(larger);
     copyBytes(this.#bytes, { start: 0, end: this.filledBytes }, bytes, 0);
     memory.give(this.#buffer);
@@ -42,14 +48,27 @@ export class OpenFrame {
     return true;
   }
 
-  /** Copies one batch of `source`. */
+  /** Takes in one batch of `source`, whose bytes must stay until {@link flush}. */
   append(source: Uint8Array, header: RecordBatchHeader): void {
     invariant(this.hasRoomFor(header.sizeBytes), 'a batch was appended to a frame without room');
     const { position, sizeBytes } = header;
-    copyBytes(source, { start: position, end: position + sizeBytes }, this.#bytes, this.filledBytes);
+    if (source !== this.#source || position !== this.#runEnd) {
+      this.flush();
+      this.#source = source;
+      this.#runStart = position;
+    }
+    this.#runEnd = position + sizeBytes;
     this.filledBytes += sizeBytes;
     this.lastOffset = header.lastOffset;
     this.recordCount += header.recordCount;
     this.batchCount += 1;
+  }
+
+  /** Copies what was taken in: the source is not needed any more. */
+  flush(): void {
+    if (this.#source === undefined) return;
+    const position = this.filledBytes - (this.#runEnd - this.#runStart);
+    copyBytes(this.#source, { start: this.#runStart, end: this.#runEnd }, this.#bytes, position);
+    this.#source = undefined;
   }
 }

@@ -12,7 +12,8 @@ import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { LogPositions } from '../kafka/partition-log.ts';
 import { errorOf, invariant } from '../model/errors.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
-import { codecOf, type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
+import { BatchCursor } from '../record/batch-cursor.ts';
+import { codecOf, type RecordBatchHeader } from '../record/batch-header.ts';
 import type { PackResult } from '../segment/pack-frame.ts';
 import { SegmentWriter, type SegmentSettings } from '../segment/segment-writer.ts';
 import { type SealLimits, type SealReason, sealReason } from '../segment/seal-policy.ts';
@@ -115,10 +116,21 @@ export class PartitionBackup {
    */
   async append(records: Uint8Array, positions: LogPositions, endOffset?: bigint): Promise<void> {
     this.observe(positions);
+    try {
+      await this.#takeBatches(records, endOffset);
+    } finally {
+      this.#frame?.flush();
+    }
+  }
+
+  async #takeBatches(records: Uint8Array, endOffset: bigint | undefined): Promise<void> {
     const generation = this.#generation;
-    for (const header of splitBatches(records)) {
-      if (header.lastOffset < this.#nextOffset) continue;
-      if (endOffset !== undefined && header.baseOffset >= endOffset) break;
+    const header = new BatchCursor(records);
+    const startDistance = header.distanceOf(this.#nextOffset);
+    const endDistance = endOffset === undefined ? Number.POSITIVE_INFINITY : header.distanceOf(endOffset);
+    while (header.next()) {
+      if (header.distance + header.lastOffsetDelta < startDistance) continue;
+      if (header.distance >= endDistance) break;
       if (this.#uploads >= MAX_UPLOADS) await this.#chain.catch(() => {});
       // A seal by age may close the frame while this waits: then there is room to be made again.
       while (!this.#hasRoomFor(header) && generation === this.#generation) {
@@ -216,6 +228,7 @@ export class PartitionBackup {
     const frame = this.#frame;
     if (frame === undefined) return;
     this.#frame = undefined;
+    frame.flush();
     const generation = this.#generation;
     const { memory } = this.#context;
     if (frame.filledBytes === 0 || this.#segment === undefined) {

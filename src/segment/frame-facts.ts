@@ -13,6 +13,7 @@ import {
   type RecordBatchHeader,
   viewOf,
 } from '../record/batch-header.ts';
+import { BatchCursor } from '../record/batch-cursor.ts';
 import { RecordCursor } from '../record/record-cursor.ts';
 import { lowestTimestampDelta } from '../record/timestamp-scan.ts';
 
@@ -30,27 +31,39 @@ export interface FrameFacts {
   readonly producerCodecs: readonly CodecRun[];
 }
 
-/** `headers` are of the batches as stored, `sourceHeaders` as they came: the producer's codec and size stand there. */
-export function gatherFacts(
-  stored: Uint8Array,
-  headers: readonly RecordBatchHeader[],
-  sourceHeaders: readonly RecordBatchHeader[],
-): FrameFacts {
+/** `source`: the same batches as they came, where they are stored expanded: the producer's codec and size stand there. */
+export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): FrameFacts {
   let minTimestampMs: number | null = Number.POSITIVE_INFINITY;
   let maxTimestampMs = Number.MIN_SAFE_INTEGER;
   let maxBatchSizeBytes = 0;
   const leaderEpochs: { epoch: number; baseOffset: bigint }[] = [];
   const transactionStarts: TransactionStart[] = [];
   const transactionMarkers: TransactionMarker[] = [];
+  const producerCodecs: { baseOffset: bigint; codec: ProducerCodec }[] = [];
   const open = new Set<bigint>();
-  for (const header of headers) {
+  let leaderEpoch: number | undefined;
+  let producerCodec: ProducerCodec | undefined;
+  let hasCreateTime = false;
+  let hasLogAppendTime = false;
+  const header = new BatchCursor(stored);
+  const sourceHeader = source === stored ? header : new BatchCursor(source);
+  while (header.next()) {
+    if (sourceHeader !== header) sourceHeader.next();
     const lowest = minTimestampOf(stored, header);
     if (lowest === null) minTimestampMs = null;
     else if (minTimestampMs !== null && lowest < minTimestampMs) minTimestampMs = lowest;
     // What no exact number can hold is bounded by the largest one: JSON carries it, and it is past any recovery target.
     maxTimestampMs = Math.min(Math.max(maxTimestampMs, header.maxTimestampMs), Number.MAX_SAFE_INTEGER);
-    if (leaderEpochs.at(-1)?.epoch !== header.partitionLeaderEpoch) {
-      leaderEpochs.push({ epoch: header.partitionLeaderEpoch, baseOffset: header.baseOffset });
+    if (isLogAppendTime(header)) hasLogAppendTime = true;
+    else hasCreateTime = true;
+    maxBatchSizeBytes = Math.max(maxBatchSizeBytes, sourceHeader.sizeBytes);
+    if (header.partitionLeaderEpoch !== leaderEpoch) {
+      leaderEpoch = header.partitionLeaderEpoch;
+      leaderEpochs.push({ epoch: leaderEpoch, baseOffset: header.baseOffset });
+    }
+    if (!isControl(header) && codecOf(sourceHeader) !== producerCodec) {
+      producerCodec = codecOf(sourceHeader);
+      producerCodecs.push({ baseOffset: header.baseOffset, codec: producerCodec });
     }
     if (!isTransactional(header)) continue;
     if (isControl(header)) {
@@ -62,17 +75,11 @@ export function gatherFacts(
       transactionStarts.push({ producerId: header.producerId, firstOffset: header.baseOffset });
     }
   }
-  const producerCodecs: { baseOffset: bigint; codec: ProducerCodec }[] = [];
-  for (const header of sourceHeaders) {
-    if (header.sizeBytes > maxBatchSizeBytes) maxBatchSizeBytes = header.sizeBytes;
-    if (isControl(header) || producerCodecs.at(-1)?.codec === codecOf(header)) continue;
-    producerCodecs.push({ baseOffset: header.baseOffset, codec: codecOf(header) });
-  }
   return {
     minTimestampMs: minTimestampMs === Number.POSITIVE_INFINITY ? null : minTimestampMs,
     maxTimestampMs,
-    hasCreateTime: headers.some((header) => !isLogAppendTime(header)),
-    hasLogAppendTime: headers.some(isLogAppendTime),
+    hasCreateTime,
+    hasLogAppendTime,
     maxBatchSizeBytes,
     leaderEpochs,
     transactionStarts,

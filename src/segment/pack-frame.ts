@@ -13,12 +13,10 @@ import {
   BATCH_HEADER_BYTES,
   BATCH_PREFIX_BYTES,
   codecOf,
-  type RecordBatchHeader,
   sealBatchCrc,
-  splitBatches,
-  verifyBatchCrc,
   viewOf,
 } from '../record/batch-header.ts';
+import { BatchCursor } from '../record/batch-cursor.ts';
 import { expandRecords } from '../record/producer-compression.ts';
 import { type FrameFacts, gatherFacts } from './frame-facts.ts';
 
@@ -67,51 +65,40 @@ const MAX_EXPANDED_FRAME_BYTES = 64 * 1024 * 1024;
 /** @throws BATCH_CORRUPT. */
 export function packFrame(task: PackTask): PackResult {
   const raw = new Uint8Array(task.raw, 0, task.rawSizeBytes);
-  const headers = [...splitBatches(raw)];
-  const last = headers.at(-1);
-  invariant(
-    last !== undefined && last.position + last.sizeBytes === raw.byteLength,
-    'a frame does not end with a whole batch',
-  );
-  for (const header of headers) verifyBatchCrc(raw, header);
-  const isCompressed = headers.some((header) => codecOf(header) !== 'none');
-  const level = isMostlyCompressed(headers) ? Math.min(task.level, LEVEL_FOR_COMPRESSED) : task.level;
-  const finishAsItCame = (): PackResult => finish({ ...task, level }, raw, raw, headers, false);
-  if (!isCompressed || task.expansion === 'never') return finishAsItCame();
-  const expanded = tryExpand(raw, headers);
+  const compressedBytes = verifyBatches(raw);
+  const level = compressedBytes * 2 > raw.byteLength ? Math.min(task.level, LEVEL_FOR_COMPRESSED) : task.level;
+  const finishAsItCame = (): PackResult => finish({ ...task, level }, raw, raw);
+  if (compressedBytes === 0 || task.expansion === 'never') return finishAsItCame();
+  const expanded = tryExpand(raw);
   if (expanded === undefined) return finishAsItCame();
   if (task.expansion === 'measure') {
     const asItCame = compress({ ...task, level }, raw).storedSizeBytes;
-    const result = finish(task, raw, expanded, headers, true);
+    const result = finish(task, raw, expanded);
     return result.storedSizeBytes <= asItCame * (1 - WORTHWHILE_SAVING) ? result : finishAsItCame();
   }
-  return finish(task, raw, expanded, headers, true);
+  return finish(task, raw, expanded);
 }
 
-/** True when producers compressed more than half of the bytes. */
-function isMostlyCompressed(headers: readonly RecordBatchHeader[]): boolean {
+/** Checks every batch; returns the bytes of those that producers compressed. @throws BATCH_CORRUPT. */
+function verifyBatches(raw: Uint8Array): number {
   let compressedBytes = 0;
-  let bytes = 0;
-  for (const header of headers) {
-    bytes += header.sizeBytes;
-    if (codecOf(header) !== 'none') compressedBytes += header.sizeBytes;
+  const batch = new BatchCursor(raw);
+  while (batch.next()) {
+    batch.verifyCrc();
+    if (codecOf(batch) !== 'none') compressedBytes += batch.sizeBytes;
   }
-  return compressedBytes * 2 > bytes;
+  invariant(batch.end === raw.byteLength && batch.end > 0, 'a frame does not end with a whole batch');
+  return compressedBytes;
 }
 
-function finish(
-  task: PackTask,
-  raw: Uint8Array,
-  stored: Uint8Array,
-  headers: readonly RecordBatchHeader[],
-  isExpanded: boolean,
-): PackResult {
-  const facts = gatherFacts(stored, [...splitBatches(stored)], headers);
+/** `stored` is `raw`, or the same batches expanded. */
+function finish(task: PackTask, raw: Uint8Array, stored: Uint8Array): PackResult {
+  const facts = gatherFacts(stored, raw);
   const frame = compress(task, stored);
   const bytes = new Uint8Array(frame.overflow ?? task.output, 0, frame.storedSizeBytes);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (scratch.byteLength > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(0);
-  return { facts, rawSizeBytes: (isExpanded ? stored : raw).byteLength, isExpanded, sha256, ...frame };
+  return { facts, rawSizeBytes: stored.byteLength, isExpanded: stored !== raw, sha256, ...frame };
 }
 
 function compress(task: PackTask, raw: Uint8Array): { storedSizeBytes: number; overflow: SharedArrayBuffer | null } {
@@ -127,9 +114,9 @@ function compress(task: PackTask, raw: Uint8Array): { storedSizeBytes: number; o
 }
 
 /** As expandBatches; undefined also where a producer's compression does not decode: such a batch is kept exactly as it came. */
-function tryExpand(raw: Uint8Array, headers: readonly RecordBatchHeader[]): Uint8Array | undefined {
+function tryExpand(raw: Uint8Array): Uint8Array | undefined {
   try {
-    return expandBatches(raw, headers);
+    return expandBatches(raw);
   } catch (error) {
     if (error instanceof BackupError && error.code === 'BATCH_CORRUPT') return undefined;
     throw error;
@@ -137,9 +124,10 @@ function tryExpand(raw: Uint8Array, headers: readonly RecordBatchHeader[]): Uint
 }
 
 /** All batches with their records expanded, in this thread's scratch area; undefined when that takes too much memory. */
-function expandBatches(raw: Uint8Array, headers: readonly RecordBatchHeader[]): Uint8Array | undefined {
+function expandBatches(raw: Uint8Array): Uint8Array | undefined {
   let filled = 0;
-  for (const header of headers) {
+  const header = new BatchCursor(raw);
+  while (header.next()) {
     const batch = raw.subarray(header.position, header.position + header.sizeBytes);
     const records = expandRecords(codecOf(header), batch.subarray(BATCH_HEADER_BYTES));
     const sizeBytes = BATCH_HEADER_BYTES + records.byteLength;

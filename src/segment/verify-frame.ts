@@ -52,7 +52,7 @@ export function verifyFrame({ stored, codec, frame }: VerifyTask): VerifyResult 
     const fault = recordFault(raw, header);
     if (fault !== undefined) differences.push(fault);
   }
-  const facts = gatherFacts(raw, headers, headers);
+  const facts = gatherFacts(raw);
   expect('size of whole batches', sizeBytes, frame.rawSizeBytes);
   expect('record count', recordCount, frame.recordCount);
   expect('batch count', headers.length, frame.batchCount);

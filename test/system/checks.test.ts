@@ -13,7 +13,7 @@ import { forbiddenText } from '../support/checks/tree-text.ts';
 const IMPORTS: Readonly<Record<string, readonly [file: string, code: string]>> = {
   'storage-imports-only-what-is-below': ['storage/planted.ts', "import '../kafka/partition-log.ts';"],
   'backup-imports-only-what-is-below': ['backup/planted.ts', "import type {} from '../restore/restore-job.ts';"],
-  'restore-imports-only-what-is-below': ['restore/planted.ts', "import '../kafka/cluster.ts';"],
+  'restore-imports-only-what-is-below': ['restore/planted.ts', "import '../kafka/connection/cluster.ts';"],
   'model-imports-only-what-is-below': ['model/planted.ts', "import '../record/varint.ts';"],
   'kafkajs-has-one-home': ['cli/planted.ts', "import 'kafkajs';"],
   'kafkajs/src-has-one-home': ['kafka/planted.ts', "import 'kafkajs/src/broker/index.js';"],
