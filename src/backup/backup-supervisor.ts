@@ -152,10 +152,13 @@ export class BackupSupervisor {
     const { log, store, storeRequests, layout, settings, workers, wallMs, monotonicMs } = this.#options;
     const discovery = await this.#patiently(signal, async () => {
       await log.connect();
+      // The source is asked while the store is: a short backup is mostly waiting.
+      const finding = this.#discovery.find();
+      finding.catch(() => {});
       await claimIdentity(store, layout, log.clusterId, wallMs());
       this.#catalog ??= await CatalogWriter.open(store, layout, wallMs, storeRequests);
       this.#discovery.remember(this.#catalog.state);
-      return this.#discovery.discover();
+      return this.#discovery.observe(await finding);
     });
     if (discovery === undefined || this.#catalog === undefined) return;
     this.#progress.clusterId = log.clusterId;
@@ -232,6 +235,7 @@ export class BackupSupervisor {
     if (fresh.length > 0 && this.#catalog !== undefined) {
       // A topic that appeared while the backup runs is wanted from its beginning.
       const start = isFirst ? settings.startOffset : ({ kind: 'earliest' } as const);
+      for (const { leader } of fresh) if (leader >= 0) this.#loopOf(leader);
       const positions = await startPositions(log, this.#catalog.state, fresh, start);
       for (const position of positions) this.#track(position);
       await this.#checkResumed(positions);
@@ -342,7 +346,7 @@ export class BackupSupervisor {
 
   async #refresh(): Promise<void> {
     try {
-      await this.#adopt(await this.#discovery.discover(), false);
+      await this.#adopt(this.#discovery.observe(await this.#discovery.find()), false);
     } catch (error) {
       this.#onTrouble(error);
       this.#refreshAtMs = this.#options.monotonicMs() + 1000;

@@ -15,14 +15,18 @@ export interface FoundPartition extends PartitionIdentity {
   readonly leader: number;
 }
 
-export interface Discovery {
+export interface FoundTopics {
+  readonly topics: readonly TopicDescription[];
   readonly partitions: readonly FoundPartition[];
   /** Topics named literally that do not exist. */
   readonly missing: readonly string[];
   readonly denied: readonly string[];
+  readonly configs: ReadonlyMap<string, TopicConfigs>;
+}
+
+export interface Discovery extends FoundTopics {
   /** Observations that differ from the catalog's last. */
   readonly observations: readonly CatalogAction[];
-  readonly configs: ReadonlyMap<string, TopicConfigs>;
 }
 
 export class TopicDiscovery {
@@ -50,7 +54,7 @@ export class TopicDiscovery {
   }
 
   /** @throws KAFKA_UNREACHABLE and other connection codes; KAFKA_AUTHORIZATION_FAILED when nothing but denied topics is meant. */
-  async discover(): Promise<Discovery> {
+  async find(): Promise<FoundTopics> {
     const listing = await this.#describe();
     const names = new Set(listing.topics.map(({ topic }) => topic));
     const denied = listing.denied.filter((topic) => this.#selection.matches(topic));
@@ -60,13 +64,13 @@ export class TopicDiscovery {
       throw deniedTopic(denied);
     }
     const configs = await this.#log.describeTopicConfigs(topics.map(({ topic }) => topic));
-    return {
-      partitions: topics.flatMap(partitionsOf),
-      missing,
-      denied,
-      observations: topics.flatMap((topic) => this.#observe(topic, configs.get(topic.topic))),
-      configs,
-    };
+    return { topics, partitions: topics.flatMap(partitionsOf), missing, denied, configs };
+  }
+
+  /** What was found, with what the catalog does not know of it yet; told once. */
+  observe(found: FoundTopics): Discovery {
+    const { topics, configs } = found;
+    return { ...found, observations: topics.flatMap((topic) => this.#observe(topic, configs.get(topic.topic))) };
   }
 
   /** A broker lists no topics that may not be described; of those that are named it says why they are not there. */

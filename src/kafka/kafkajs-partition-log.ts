@@ -19,6 +19,7 @@ import { KAFKA_ERROR, kafkaError, kafkaErrorClass, kafkaErrorName } from './prot
 import type { TopicConfigs } from '../model/topic-description.ts';
 import type { TopicPartition } from '../model/topic-partition.ts';
 
+const LANE = 'fetch';
 const NO_SESSION = 0;
 /** Epoch of a full request that opens a session, and of one that wants none. */
 const INITIAL_EPOCH = 0;
@@ -97,6 +98,7 @@ class IncrementalFetchSession implements FetchSession {
   constructor(cluster: KafkaCluster, nodeId: number) {
     this.#cluster = cluster;
     this.#nodeId = nodeId;
+    cluster.prepare(nodeId, LANE);
   }
 
   want(position: FetchPosition): void {
@@ -125,7 +127,7 @@ class IncrementalFetchSession implements FetchSession {
     });
     let held: HeldResponse<FetchResponse>;
     try {
-      held = await this.#cluster.callHeld(this.#nodeId, 'fetch', call, limits.maxWaitMs + FETCH_GRACE_MS);
+      held = await this.#cluster.callHeld(this.#nodeId, LANE, call, limits.maxWaitMs + FETCH_GRACE_MS);
     } catch (error) {
       this.#forget();
       throw error;

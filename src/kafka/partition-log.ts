@@ -80,6 +80,7 @@ export interface PartitionLog {
   describeTopicConfigs(topics: readonly string[]): Promise<ReadonlyMap<string, TopicConfigs>>;
   /** Log start, high watermark (`latest`) or last stable offset, by partition name; partitions without a leader are left out. */
   listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>>;
+  /** Its connection is made in the background meanwhile. */
   openSession(nodeId: number): FetchSession;
   /**
    * Fetches outside any session; every position is answered. For one position alone an empty answer means that nothing is

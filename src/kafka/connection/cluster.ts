@@ -14,7 +14,7 @@ import { listOffsetsCall } from '../protocol/list-offsets.ts';
 import { metadataCall, type MetadataResponse } from '../protocol/metadata.ts';
 import { describeTopicConfigsCall } from '../protocol/topic-admin.ts';
 
-/** Which of a broker's connections a call takes. Calls in one lane are answered in order. */
+/** Which of a broker's connections a call takes. Calls in one lane are answered in order; `general` is that of {@link KafkaCluster.callAny} too. */
 export type Lane = 'general' | 'fetch' | `produce-${number}`;
 
 export class KafkaCluster {
@@ -145,7 +145,16 @@ export class KafkaCluster {
     if (address === undefined) {
       throw new BackupError('KAFKA_UNREACHABLE', `${api.apiName}: broker ${nodeId} is not in the cluster's metadata`);
     }
-    return this.#connection(address, `${nodeId}/${lane}`).call(api, timeoutMs);
+    return this.#connection(address, lane).call(api, timeoutMs);
+  }
+
+  /** Connects a lane ahead of its first call, in the background. What fails shows at that call. */
+  prepare(nodeId: number, lane: Lane): void {
+    const address = this.#brokers.get(nodeId);
+    if (address !== undefined)
+      void this.#connection(address, lane)
+        .offeredVersions()
+        .catch(() => {});
   }
 
   /** A call that every broker can answer. */
@@ -154,7 +163,7 @@ export class KafkaCluster {
     const failures: string[] = [];
     for (const address of [...addresses, ...(this.#brokers.size > 0 ? this.#seeds : [])]) {
       try {
-        const held = await this.#connection(address, `${address.host}:${address.port}/any`).call(api, timeoutMs);
+        const held = await this.#connection(address, 'general').call(api, timeoutMs);
         held.release();
         return held.response;
       } catch (error) {
@@ -177,10 +186,10 @@ export class KafkaCluster {
     return metadata;
   }
 
-  #connection(address: BrokerAddress, key: string): BrokerConnection {
+  #connection(address: BrokerAddress, lane: Lane): BrokerConnection {
+    const key = `${address.host}:${address.port}/${lane}`;
     const known = this.#connections.get(key);
-    if (known !== undefined && known.address.host === address.host && known.address.port === address.port) return known;
-    if (known !== undefined) void known.close();
+    if (known !== undefined) return known;
     const connection = new BrokerConnection(address, this.#settings, this.#logger);
     this.#connections.set(key, connection);
     return connection;

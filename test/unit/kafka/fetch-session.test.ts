@@ -66,6 +66,8 @@ class NotingBroker {
     return { response: { errorCode: 0, sessionId: SESSION, partitions: [], ...answer }, release() {} };
   }
 
+  prepare(): void {}
+
   openSession() {
     return new KafkaPartitionLog(this as unknown as KafkaCluster).openSession(1);
   }
