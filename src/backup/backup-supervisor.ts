@@ -152,11 +152,13 @@ export class BackupSupervisor {
     const { log, store, storeRequests, layout, settings, workers, wallMs, monotonicMs } = this.#options;
     const discovery = await this.#patiently(signal, async () => {
       await log.connect();
-      // The source is asked while the store is: a short backup is mostly waiting.
+      // Source, identity and catalog are asked side by side: a store may be far away.
       const finding = this.#discovery.find();
       finding.catch(() => {});
+      const opening = this.#catalog ?? CatalogWriter.open(store, layout, wallMs, storeRequests);
+      if (opening instanceof Promise) opening.catch(() => {});
       await claimIdentity(store, layout, log.clusterId, wallMs());
-      this.#catalog ??= await CatalogWriter.open(store, layout, wallMs, storeRequests);
+      this.#catalog = await opening;
       this.#discovery.remember(this.#catalog.state);
       return this.#discovery.observe(await finding);
     });

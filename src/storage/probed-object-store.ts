@@ -39,9 +39,17 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#inner.head(key);
   }
 
+  /** Asked beside the trial and told after it: a catalog is listed before anything is fetched. */
   async *list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo> {
-    await this.#probed();
-    yield* this.#inner.list(prefix, startAfter);
+    const listing = this.#inner.list(prefix, startAfter)[Symbol.asyncIterator]();
+    const first = listing.next();
+    first.catch(() => {});
+    try {
+      await this.#probed();
+      for (let next = await first; next.done !== true; next = await listing.next()) yield next.value;
+    } finally {
+      await listing.return?.();
+    }
   }
 
   async delete(key: string): Promise<void> {
@@ -77,7 +85,7 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#probe;
   }
 
-  /** Reading one object does not wait for the trial: a catalog is listed before anything is fetched, and that does. */
+  /** Reading one object does not wait for the trial: listing does. */
   #beginTrial(): void {
     this.#probed().catch(() => {});
   }

@@ -34,26 +34,30 @@ export interface S3UploadOptions {
 /** Answers to the last request that leave open whose object has the key. */
 const UNDECIDED: ReadonlySet<string> = new Set(['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchUpload']);
 
+interface UploadTarget {
+  readonly Bucket: string | undefined;
+  readonly Key: string | undefined;
+  readonly UploadId: string;
+}
+
 export class S3MultipartUpload {
   readonly #options: S3UploadOptions;
-  readonly #target: {
-    readonly Bucket: string | undefined;
-    readonly Key: string | undefined;
-    readonly UploadId: string;
-  };
+  readonly #begun: Promise<UploadTarget>;
   readonly #cancel = new AbortController();
   readonly #uploads: Promise<void>[] = [];
   readonly #parts: CompletedPart[] = [];
   #failure: Error | undefined;
   #isOver = false;
 
-  private constructor(options: S3UploadOptions, uploadId: string) {
+  /** Begins at once; parts are taken meanwhile, since a distant store answers late. */
+  constructor(options: S3UploadOptions) {
     this.#options = options;
-    this.#target = { Bucket: options.object.Bucket, Key: options.object.Key, UploadId: uploadId };
+    this.#begun = this.#begin();
+    this.#begun.catch(() => {});
   }
 
-  static async begin(options: S3UploadOptions): Promise<S3MultipartUpload> {
-    const { client, policy, key, object, sendsChecksums } = options;
+  async #begin(): Promise<UploadTarget> {
+    const { client, policy, key, object, sendsChecksums } = this.#options;
     // One checksum over the whole object, whatever its parts: the last request names what all the bytes must give together.
     const checksum = sendsChecksums ? ({ ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const) : {};
     const command = new CreateMultipartUploadCommand({ ...object, ...checksum });
@@ -61,7 +65,7 @@ export class S3MultipartUpload {
       client.send(command, { abortSignal: signal }),
     );
     if (UploadId === undefined) throw new BackupError('STORE_UNSUITABLE', `CreateMultipartUpload ${key}: no upload id`);
-    return new S3MultipartUpload(options, UploadId);
+    return { Bucket: object.Bucket, Key: object.Key, UploadId };
   }
 
   /** Starts a part once it may go; it gives its memory back when it is up. @throws what an earlier part failed with */
@@ -86,7 +90,7 @@ export class S3MultipartUpload {
     await Promise.all(this.#uploads);
     if (this.#failure !== undefined) throw this.#failure;
     const command = new CompleteMultipartUploadCommand({
-      ...this.#target,
+      ...(await this.#begun),
       MultipartUpload: { Parts: this.#parts },
       IfNoneMatch: '*',
       ...(sendsChecksums ? { ChecksumCRC32: crc32Header(crc), ChecksumType: 'FULL_OBJECT' } : {}),
@@ -112,7 +116,9 @@ export class S3MultipartUpload {
     this.#cancel.abort(new BackupError('INTERRUPTED', `the upload of ${key} was given up`));
     await Promise.all(this.#uploads);
     if (policy.traffic().circuit === 'open') return;
-    const command = new AbortMultipartUploadCommand(this.#target);
+    const target = await this.#begun.catch(() => undefined);
+    if (target === undefined) return;
+    const command = new AbortMultipartUploadCommand(target);
     await policy
       .run('AbortMultipartUpload', key, (signal) => client.send(command, { abortSignal: signal }))
       .catch(() => {});
@@ -121,7 +127,8 @@ export class S3MultipartUpload {
   async #send(number: number, part: BodyPart): Promise<void> {
     const { client, policy, key, sendsChecksums } = this.#options;
     const checksum = sendsChecksums ? { ChecksumCRC32: crc32Header(crc32(part.bytes)) } : {};
-    const command = new UploadPartCommand({ ...this.#target, PartNumber: number, Body: part.bytes, ...checksum });
+    const target = await this.#begun;
+    const command = new UploadPartCommand({ ...target, PartNumber: number, Body: part.bytes, ...checksum });
     const { ETag } = await sendPart(policy, part, {
       operation: 'UploadPart',
       key,

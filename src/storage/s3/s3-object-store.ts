@@ -68,7 +68,7 @@ export class S3ObjectStore implements ObjectStore {
     try {
       for await (const part of cutParts(checksummed(chunks, body), this.#requests.memory)) {
         if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, body.crc32);
-        upload ??= await this.#beginUpload(key, nonce);
+        upload ??= this.#beginUpload(key, nonce);
         await upload.add(part);
       }
       if (upload === undefined) throw new Error('invariant broken: a body without a part');
@@ -195,8 +195,8 @@ export class S3ObjectStore implements ObjectStore {
     return { client: this.#client, policy: this.policy, bucket: this.#settings.bucket, prefix: this.#prefix };
   }
 
-  #beginUpload(key: string, nonce: string): Promise<S3MultipartUpload> {
-    return S3MultipartUpload.begin({
+  #beginUpload(key: string, nonce: string): S3MultipartUpload {
+    return new S3MultipartUpload({
       client: this.#client,
       policy: this.policy,
       partsInFlight: this.#requests.partsInFlight,
