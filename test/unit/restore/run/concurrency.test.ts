@@ -8,9 +8,10 @@ import type { TopicPartition } from '../../../../src/model/topic-partition.ts';
 import { RESTORE_ALL } from '../../../../src/restore/restore-job.ts';
 import { RestoreService } from '../../../../src/restore/restore-service.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
-import { jsonBatch, startWorkers, T0, TestBackup } from '../../../support/stored-backup.ts';
+import { jsonBatch, startWorkers, TestBackup } from '../../../support/stored-backup.ts';
 import { Fault } from './fault.ts';
 import { ModelCluster, ModelSink } from './model-target.ts';
+import { SETTINGS, SURROUNDINGS } from './run-fixture.ts';
 
 const TOPICS = ['orders', 'payments'];
 const PARTITIONS = 3;
@@ -64,25 +65,10 @@ describe('a restore of several topics', () => {
       const service = new RestoreService({
         store,
         layout: backup.layout,
-        settings: {
-          isolation: 'read_committed',
-          compression: 'none',
-          maxConcurrentPartitions: limit,
-          maxBatchRecords: 5,
-          maxBatchBytes: 1_000_000,
-          recordsPerSecond: null,
-          bytesPerSecond: null,
-          createTopics: true,
-          replicationFactor: -1,
-          topicConfigs: {},
-        },
+        settings: { ...SETTINGS, maxConcurrentPartitions: limit, maxBatchRecords: 5 },
         openSink: () => sink,
-        targets: ['default'],
         openWorkers: () => ({ ...workers, run: workers.run.bind(workers), close: async () => {} }),
-        beforePlan: async () => {},
-        logger: { debug() {}, info() {}, warn() {}, error() {} },
-        monotonicMs: () => performance.now(),
-        wallMs: () => T0 + 100_000,
+        ...SURROUNDINGS,
         wait: (_ms, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
       });
       const { id } = service.submit({ ...RESTORE_ALL, target: 'default' });

@@ -13,6 +13,7 @@ import { encodeBatch, encodeMarker, readBatch, text } from '../../../support/rec
 import { startWorkers, T0, TestBackup } from '../../../support/stored-backup.ts';
 import { Fault, FaultyStore } from './fault.ts';
 import { ModelCluster, ModelSink } from './model-target.ts';
+import { SETTINGS, SURROUNDINGS } from './run-fixture.ts';
 
 const SEED = Number(process.env['KAFKA_BACKUP_TEST_SEED'] ?? Date.now() % 1_000_000);
 const TARGET = 'copy';
@@ -25,7 +26,6 @@ const JUDGING: WorkerPool = {
   usage: () => ({ queued: 0, utilization: 0 }),
   close: async () => {},
 };
-const NOBODY = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Records that say where they came from. */
 function batch(baseOffset: bigint, count: number, change: Partial<Parameters<typeof encodeBatch>[0]> = {}): Buffer {
@@ -121,25 +121,10 @@ describe('a restore whose process dies at any call', { timeout: 300_000 }, () =>
     const service = new RestoreService({
       store: new FaultyStore(store, fault),
       layout: backup.layout,
-      settings: {
-        isolation: 'read_committed',
-        compression: 'none',
-        maxConcurrentPartitions: 2,
-        maxBatchRecords: 7,
-        maxBatchBytes: 1_000_000,
-        recordsPerSecond: null,
-        bytesPerSecond: null,
-        createTopics: true,
-        replicationFactor: -1,
-        topicConfigs: {},
-      },
+      settings: SETTINGS,
       openSink: () => new ModelSink(cluster, fault),
-      targets: ['default'],
       openWorkers: () => JUDGING,
-      beforePlan: async () => {},
-      logger: NOBODY,
-      monotonicMs: () => performance.now(),
-      wallMs: () => T0 + 100_000,
+      ...SURROUNDINGS,
       // Nobody takes over from a process that lives: its watch over the attempt may sleep.
       wait: async (ms, signal) => {
         if (ms === LOOK_EVERY_MS) return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));

@@ -12,8 +12,7 @@ import { encodeBatch, readBatch, text } from '../../../support/record-batches.ts
 import { startWorkers, T0, TestBackup } from '../../../support/stored-backup.ts';
 import { Fault } from './fault.ts';
 import { ModelCluster, ModelSink } from './model-target.ts';
-
-const NOBODY = { debug() {}, info() {}, warn() {}, error() {} };
+import { SETTINGS, SURROUNDINGS } from './run-fixture.ts';
 
 /** Creates a topic as it is told to. */
 class HeldSink extends ModelSink {
@@ -58,25 +57,10 @@ describe('a fresh restore', { timeout: 20_000 }, () => {
     const service = new RestoreService({
       store: backup.store,
       layout: backup.layout,
-      settings: {
-        isolation: 'read_committed',
-        compression: 'none',
-        maxConcurrentPartitions: 2,
-        maxBatchRecords: 7,
-        maxBatchBytes: 1_000_000,
-        recordsPerSecond: null,
-        bytesPerSecond: null,
-        createTopics: true,
-        replicationFactor: -1,
-        topicConfigs: {},
-      },
+      settings: SETTINGS,
       openSink: () => sink,
-      targets: ['default'],
       openWorkers: () => judging,
-      beforePlan: async () => {},
-      logger: NOBODY,
-      monotonicMs: () => performance.now(),
-      wallMs: () => T0 + 100_000,
+      ...SURROUNDINGS,
       wait: async (ms, signal) => {
         if (ms === LOOK_EVERY_MS)
           await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
