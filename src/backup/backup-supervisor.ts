@@ -155,8 +155,8 @@ export class BackupSupervisor {
       // Source, identity and catalog are asked side by side: a store may be far away.
       const finding = this.#discovery.find();
       finding.catch(() => {});
-      const opening = this.#catalog ?? CatalogWriter.open(store, layout, wallMs, storeRequests);
-      if (opening instanceof Promise) opening.catch(() => {});
+      const opening = Promise.resolve(this.#catalog ?? CatalogWriter.open(store, layout, wallMs, storeRequests));
+      opening.catch(() => {});
       await claimIdentity(store, layout, log.clusterId, wallMs());
       this.#catalog = await opening;
       this.#discovery.remember(this.#catalog.state);

@@ -213,11 +213,10 @@ export class BrokerFetchLoop {
 /** Undefined also where the bytes are no batches: taking them in will say so, for that partition alone. */
 function lastWholeBatch(records: Uint8Array): RecordBatchHeader | undefined {
   const header = new BatchCursor(records);
-  let isAny = false;
   try {
-    while (header.next()) isAny = true;
+    while (header.next());
   } catch {
     return undefined;
   }
-  return isAny ? header : undefined;
+  return header.sizeBytes > 0 ? header : undefined;
 }
