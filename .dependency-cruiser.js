@@ -11,7 +11,7 @@ const CONTRACTS = {
 const WORKERS = 'compression/';
 const BELOW_FLOWS = ['model/', 'record/', 'segment/', 'catalog/', WORKERS, CONTRACTS.store];
 // What a flow shows of itself to those above: plain data and the one function that starts it.
-const BACKUP_FACE = 'backup/backup-(status|supervisor)\\.ts';
+const BACKUP_FACE = 'backup/(progress/backup-status|backup-supervisor)\\.ts';
 const IMPORT_FACE = 'import/(import-run|partition-import)\\.ts';
 const VERIFICATION_FACE = 'verification/(verification-run|lane-verification)\\.ts';
 const RESTORE_FACE = 'restore/(restore-job|documents/.*|journal/(offset-map|offset-runs|restore-report))\\.ts';
@@ -42,7 +42,7 @@ const MAY_IMPORT = {
     RESTORE_FACE,
   ],
   'control/': ['model/', 'inspection/', 'telemetry/', BACKUP_FACE, RESTORE_FACE],
-  'telemetry/': ['model/', 'backup/backup-status\\.ts', RESTORE_FACE],
+  'telemetry/': ['model/', 'backup/progress/backup-status\\.ts', RESTORE_FACE],
   'backup/': [...BELOW_FLOWS, CONTRACTS.log],
   'restore/': [...BELOW_FLOWS, CONTRACTS.sink],
   // Plans a restore again and makes its batches again, to hold them against what the target has.

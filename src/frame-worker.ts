@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { WorkerAnswer } from './compression/worker-pool.ts';
 import { BackupError } from './model/errors.ts';
-import { forgetNativeGarbage, nativeGarbageBytes } from './model/native-garbage.ts';
+import { forgetNativeGarbage, nativeGarbageBytes } from './model/buffer/native-garbage.ts';
 
 type CollectGarbage = (options: { type: 'minor' }) => void;
 

@@ -6,7 +6,7 @@ import type { EffectiveValue } from '../config/effective-config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { originText, renderProblems } from '../config/problems.ts';
 import { BackupError } from '../model/errors.ts';
-import type { TopicPatterns } from '../model/topic-selection.ts';
+import type { TopicPatterns } from '../model/topic/topic-selection.ts';
 import { type AgentLogger, createLogger, type LogLevel } from '../telemetry/logger.ts';
 
 /** Loads the configuration and says what it has to say. @throws CONFIG_INVALID with every problem. */

@@ -1,7 +1,7 @@
 // Wires a backup: source, store, catalog and threads into the supervisor, with its control port and metrics where they are wanted.
 
 import type { BackupSettings } from '../backup/backup-settings.ts';
-import type { BackupStatus } from '../backup/backup-status.ts';
+import type { BackupStatus } from '../backup/progress/backup-status.ts';
 import { type BackupObserver, BackupSupervisor } from '../backup/backup-supervisor.ts';
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedBackup } from '../cli/services.ts';

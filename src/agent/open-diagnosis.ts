@@ -12,7 +12,7 @@ import { KafkaRestoreSink } from '../kafka/kafkajs-restore-sink.ts';
 import { KafkaClusterProbe } from '../kafka/probe/kafka-cluster-probe.ts';
 import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
-import type { TopicPatterns } from '../model/topic-selection.ts';
+import type { TopicPatterns } from '../model/topic/topic-selection.ts';
 import { openStore } from '../storage/open-store.ts';
 import { openWorkers } from './adapters.ts';
 import { configured, patternsOf } from './configured.ts';

@@ -2,7 +2,7 @@
 
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, ImportSource, OpenedImport } from '../cli/services.ts';
-import { storageFromUrl } from '../config/storage-url.ts';
+import { storageFromUrl } from '../config/storage/storage-url.ts';
 import { ImportRun } from '../import/import-run.ts';
 import { openStore } from '../storage/open-store.ts';
 import { openWorkers, wallMs } from './adapters.ts';

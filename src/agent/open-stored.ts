@@ -2,7 +2,7 @@
 
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedStore, RunningAgent, StoreAddress } from '../cli/services.ts';
-import { storageFromUrl } from '../config/storage-url.ts';
+import { storageFromUrl } from '../config/storage/storage-url.ts';
 import { BackupError } from '../model/errors.ts';
 import { openStore } from '../storage/open-store.ts';
 import { configured } from './configured.ts';

@@ -2,10 +2,10 @@
 // it, as a request for a restore.
 
 import type { AgentConfig } from '../config/agent-config.ts';
-import { readRestoreBody, type RestoreBody } from '../config/restore-body.ts';
-import type { ReadRestore } from '../control/restore-request.ts';
-import type { RecoveryTarget } from '../model/recovery-target.ts';
-import { overrideTarget } from '../model/restore-shape.ts';
+import { readRestoreBody, type RestoreBody } from '../config/restore/restore-body.ts';
+import type { ReadRestore } from '../control/resources/restore-request.ts';
+import type { RecoveryTarget } from '../model/restore/recovery-target.ts';
+import { overrideTarget } from '../model/restore/restore-shape.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../restore/restore-job.ts';
 import { type RestoreSettings, SETTING_KEYS } from '../restore/restore-settings.ts';
 

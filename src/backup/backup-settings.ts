@@ -2,8 +2,8 @@
 
 import type { SegmentSettings } from '../segment/segment-writer.ts';
 import type { SealLimits } from '../segment/seal-policy.ts';
-import type { TopicPatterns } from '../model/topic-selection.ts';
-import type { RecompressMode } from './expansion-choice.ts';
+import type { TopicPatterns } from '../model/topic/topic-selection.ts';
+import type { RecompressMode } from './frame/expansion-choice.ts';
 
 /** Where a partition begins that the catalog has no position for. */
 export type StartOffset =

@@ -12,23 +12,23 @@ import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, type ErrorCode, errorOf, isRetriable, messageOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { RequestCounts } from '../model/request-counts.ts';
-import type { Gap } from '../model/segment.ts';
-import type { TopicConfigs } from '../model/topic-description.ts';
-import { partitionName } from '../model/topic-partition.ts';
+import type { Gap } from '../model/segment/segment.ts';
+import type { TopicConfigs } from '../model/topic/topic-description.ts';
+import { partitionName } from '../model/topic/topic-partition.ts';
 import type { SealReason } from '../segment/seal-policy.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { BackupProgress } from './backup-progress.ts';
+import { BackupProgress } from './progress/backup-progress.ts';
 import type { BackupSettings } from './backup-settings.ts';
-import type { BackupStatus, StoreTraffic } from './backup-status.ts';
+import type { BackupStatus, StoreTraffic } from './progress/backup-status.ts';
 import { BrokerFetchLoop } from './broker-fetch-loop.ts';
 import { CommitQueue } from './commit-queue.ts';
-import { FrameMemory } from './frame-memory.ts';
+import { FrameMemory } from './frame/frame-memory.ts';
 import { PartitionBackup, type PartitionContext } from './partition-backup.ts';
-import { PartitionRoster } from './partition-roster.ts';
+import { PartitionRoster } from './roster/partition-roster.ts';
 import { PartitionTrouble } from './partition-trouble.ts';
-import { checkPositions, startPositions, type StartPosition } from './start-positions.ts';
-import { deniedTopic, type Discovery, type FoundPartition, TopicDiscovery } from './topic-discovery.ts';
-import { keyOf, TrackedPartition } from './tracked-partition.ts';
+import { checkPositions, startPositions, type StartPosition } from './roster/start-positions.ts';
+import { deniedTopic, type Discovery, type FoundPartition, TopicDiscovery } from './roster/topic-discovery.ts';
+import { keyOf, TrackedPartition } from './roster/tracked-partition.ts';
 
 /** What happens, for metrics. Called on the spot; must not throw. */
 export interface BackupObserver {

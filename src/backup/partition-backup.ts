@@ -11,16 +11,16 @@ import type { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { LogPositions } from '../kafka/partition-log.ts';
 import { errorOf, invariant } from '../model/errors.ts';
-import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
+import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { BatchCursor } from '../record/batch-cursor.ts';
 import { codecOf, type RecordBatchHeader } from '../record/batch-header.ts';
 import type { PackResult } from '../segment/pack-frame.ts';
 import { SegmentWriter, type SegmentSettings } from '../segment/segment-writer.ts';
 import { type SealLimits, type SealReason, sealReason } from '../segment/seal-policy.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { ExpansionChoice, type RecompressMode } from './expansion-choice.ts';
-import type { FrameMemory } from './frame-memory.ts';
-import { OpenFrame } from './open-frame.ts';
+import { ExpansionChoice, type RecompressMode } from './frame/expansion-choice.ts';
+import type { FrameMemory } from './frame/frame-memory.ts';
+import { OpenFrame } from './frame/open-frame.ts';
 
 /** Shared by all partitions of a backup. */
 export interface PartitionContext {

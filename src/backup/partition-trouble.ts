@@ -5,10 +5,10 @@ import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackOff } from '../model/back-off.ts';
 import { BackupError, type ErrorCode, isRetriable, messageOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
-import type { Gap } from '../model/segment.ts';
-import type { TopicConfigs } from '../model/topic-description.ts';
+import type { Gap } from '../model/segment/segment.ts';
+import type { TopicConfigs } from '../model/topic/topic-description.ts';
 import type { FetchOutcome } from './broker-fetch-loop.ts';
-import type { TrackedPartition } from './tracked-partition.ts';
+import type { TrackedPartition } from './roster/tracked-partition.ts';
 
 export interface TroubleOptions {
   readonly log: PartitionLog;

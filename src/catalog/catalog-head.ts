@@ -3,7 +3,7 @@
 // start reads neither. The readers' CatalogState is made of the same parts and keeps the segments beside them.
 
 import { addRequests } from '../model/request-counts.ts';
-import type { PartitionIdentity } from '../model/segment.ts';
+import type { PartitionIdentity } from '../model/segment/segment.ts';
 import { type CatalogAction, type Commit, incarnationOf, partitionOf, type TopicObservation } from './commit.ts';
 
 /** From where a backup goes on. */

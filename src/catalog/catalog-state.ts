@@ -2,7 +2,7 @@
 // from where to go on. Segments and gaps tile the offsets of a timeline; a truncation begins the next timeline at the offset
 // where the source's log was cut, and what the old one holds beyond it is kept but no longer current.
 
-import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
+import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { CatalogFold, Incarnation, PartitionHead } from './catalog-head.ts';
 import type { CatalogAction, TopicObservation, Truncation } from './commit.ts';
 

@@ -4,10 +4,10 @@
 import { BackupError } from '../model/errors.ts';
 import { JsonFields, parseJson, toJson } from '../model/json-fields.ts';
 import { decodeRequests, type RequestCounts, requestsJson } from '../model/request-counts.ts';
-import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
-import { decodePartitionIdentity, decodeSegmentDescription } from '../model/segment-json.ts';
-import type { TopicConfigs } from '../model/topic-description.ts';
-import { isTopicName } from '../model/topic-partition.ts';
+import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
+import { decodePartitionIdentity, decodeSegmentDescription } from '../model/segment/segment-json.ts';
+import type { TopicConfigs } from '../model/topic/topic-description.ts';
+import { isTopicName } from '../model/topic/topic-partition.ts';
 
 export const CATALOG_FORMAT_VERSION = 1;
 const MAX_OFFSET = 2n ** 63n - 1n;

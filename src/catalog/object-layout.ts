@@ -14,8 +14,8 @@
 
 import { CODEC_SUFFIX, type SegmentCodec } from '../model/codec.ts';
 import { BackupError } from '../model/errors.ts';
-import type { PartitionIdentity } from '../model/segment.ts';
-import { isTopicName, type TopicPartition } from '../model/topic-partition.ts';
+import type { PartitionIdentity } from '../model/segment/segment.ts';
+import { isTopicName, type TopicPartition } from '../model/topic/topic-partition.ts';
 import { isObjectKey } from '../storage/object-key.ts';
 
 const DIGITS = 20;

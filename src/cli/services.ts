@@ -1,7 +1,7 @@
 // CONTRACT: what the commands need of the agent. agent.ts provides it; the commands never build anything themselves.
 
 import type { BackupOutcome } from '../backup/backup-supervisor.ts';
-import type { BackupStatus } from '../backup/backup-status.ts';
+import type { BackupStatus } from '../backup/progress/backup-status.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { Check } from '../doctor/check-list.ts';

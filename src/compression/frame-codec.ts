@@ -5,9 +5,9 @@
 import { createRequire } from 'node:module';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { SegmentCodec } from '../model/codec.ts';
-import { copyBytes } from '../model/copy-bytes.ts';
+import { copyBytes } from '../model/buffer/copy-bytes.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
-import { noteNativeBuffer } from '../model/native-garbage.ts';
+import { noteNativeBuffer } from '../model/buffer/native-garbage.ts';
 
 interface ZstdContext {
   setParameter(parameter: number, value: number): void;

@@ -4,10 +4,10 @@
 import type { Assignment, StartOffset } from './formats/collection-formats.ts';
 import type { ListenAddress } from './formats/text-formats.ts';
 import type { ProducerCodec, SegmentCodec } from '../model/codec.ts';
-import type { RecordFilter } from '../model/record-filter.ts';
-import type { Isolation, RecoveryTarget } from '../model/recovery-target.ts';
-import type { MappingRule, PartitionOffsets, Repartitioning, TargetOverride } from '../model/restore-shape.ts';
-import type { StorageConfig } from './storage-config.ts';
+import type { RecordFilter } from '../model/restore/record-filter.ts';
+import type { Isolation, RecoveryTarget } from '../model/restore/recovery-target.ts';
+import type { MappingRule, PartitionOffsets, Repartitioning, TargetOverride } from '../model/restore/restore-shape.ts';
+import type { StorageConfig } from './storage/storage-config.ts';
 
 export type { Assignment, ListenAddress, StartOffset, StorageConfig };
 

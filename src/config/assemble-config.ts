@@ -1,7 +1,7 @@
 // From checked schema values to AgentConfig. The compiler holds the two together: the values are typed by the schema, the
 // result by agent-config.ts. Defaults that depend on other keys are settled here and nowhere else.
 
-import type { MappingRule } from '../model/restore-shape.ts';
+import type { MappingRule } from '../model/restore/restore-shape.ts';
 import type {
   AgentConfig,
   BackupConfig,
@@ -12,9 +12,9 @@ import type {
   TlsConfig,
 } from './agent-config.ts';
 import { PREFIX } from './formats/restore-formats.ts';
-import { resolveTargets } from './restore-target.ts';
+import { resolveTargets } from './restore/restore-target.ts';
 import type { ClusterValues, SchemaValues } from './schema/schema.ts';
-import { storageConfig } from './storage-config.ts';
+import { storageConfig } from './storage/storage-config.ts';
 
 export interface AssemblyInput {
   readonly values: SchemaValues;

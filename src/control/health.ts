@@ -2,7 +2,7 @@
 // does not mend. Ready means assigned and fetched once, and stays so through outages: the readiness of a sidecar counts for the
 // whole pod, and must not take the user's broker out of its service. Trouble is listed, and alerted on by metrics.
 
-import type { BackupStatus } from '../backup/backup-status.ts';
+import type { BackupStatus } from '../backup/progress/backup-status.ts';
 
 export interface HealthCheck {
   readonly name: string;

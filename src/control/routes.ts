@@ -2,7 +2,7 @@
 // schema or a decision on who may call it cannot exist. Handlers know no HTTP server: request in, reply out. A dialect of
 // another API (Kafka Connect's) is a second list of the same type.
 
-import type { BackupStatus } from '../backup/backup-status.ts';
+import type { BackupStatus } from '../backup/progress/backup-status.ts';
 import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import { reportDocument } from '../restore/documents/report-document.ts';
@@ -10,10 +10,10 @@ import type { RestoreJob, RestoreJobs } from '../restore/restore-job.ts';
 import type { MetricsPage } from '../telemetry/metrics.ts';
 import { RESTORE_STATES } from '../telemetry/status-samples.ts';
 import type { RouteAuth } from './access-guard.ts';
-import { BACKUP_LIST_SCHEMA, BACKUP_SCHEMA, backupResource, backupSummary } from './backup-resource.ts';
+import { BACKUP_LIST_SCHEMA, BACKUP_SCHEMA, backupResource, backupSummary } from './resources/backup-resource.ts';
 import { ERROR_SCHEMA, invalidRequestBody } from './error-body.ts';
 import { judgeReadiness, LIVE_SCHEMA, READY_SCHEMA } from './health.ts';
-import { parseRestoreRequest, type ReadRestore, RESTORE_REQUEST_SCHEMA } from './restore-request.ts';
+import { parseRestoreRequest, type ReadRestore, RESTORE_REQUEST_SCHEMA } from './resources/restore-request.ts';
 import {
   REPORT_SCHEMA,
   RESTORE_LIST_SCHEMA,
@@ -21,7 +21,7 @@ import {
   restorePath,
   restoreResource,
   restoreSummary,
-} from './restore-resource.ts';
+} from './resources/restore-resource.ts';
 
 /** What handlers ask; snapshots, taken anew at each call. */
 export interface ControlSources {

@@ -5,9 +5,9 @@ import type { CatalogHead } from '../catalog/catalog-head.ts';
 import type { PartitionLog } from '../kafka/partition-log.ts';
 import type { ClusterProbe } from '../kafka/probe/cluster-probe.ts';
 import type { EffectiveConfig, RestoreSink } from '../kafka/restore-sink.ts';
-import type { TopicDescription } from '../model/topic-description.ts';
-import { partitionName } from '../model/topic-partition.ts';
-import type { TopicPatterns } from '../model/topic-selection.ts';
+import type { TopicDescription } from '../model/topic/topic-description.ts';
+import { partitionName } from '../model/topic/topic-partition.ts';
+import type { TopicPatterns } from '../model/topic/topic-selection.ts';
 import { partitionsOf, selectTopics } from '../survey/selected-topics.ts';
 import { CheckList, fail, type Finding, namesText, ok, warn } from './check-list.ts';
 

@@ -2,9 +2,9 @@
 // partitions are looked at as fill a frame each, spread evenly, so that the sample compresses as a backup of it would.
 
 import type { PartitionLog } from '../kafka/partition-log.ts';
-import { copyBytes } from '../model/copy-bytes.ts';
-import type { TopicDescription } from '../model/topic-description.ts';
-import { partitionName } from '../model/topic-partition.ts';
+import { copyBytes } from '../model/buffer/copy-bytes.ts';
+import type { TopicDescription } from '../model/topic/topic-description.ts';
+import { partitionName } from '../model/topic/topic-partition.ts';
 import { splitBatches } from '../record/batch-header.ts';
 
 export interface SampleLimits {

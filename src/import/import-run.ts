@@ -13,13 +13,13 @@ import type { WorkerPool } from '../compression/worker-pool.ts';
 import { BackupError, errorOf } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
 import type { RequestCounts } from '../model/request-counts.ts';
-import { comparePartitions, type TopicPartition } from '../model/topic-partition.ts';
+import { comparePartitions, type TopicPartition } from '../model/topic/topic-partition.ts';
 import type { SegmentSettings } from '../segment/segment-writer.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { type ImportCounters, newCounters } from './import-counters.ts';
 import type { SegmentFilling } from './open-segment.ts';
 import { type ImportChoices, PartitionImport } from './partition-import.ts';
-import { type PeerManifest, type PeerPartition, type PeerTopic, readPeerManifest } from './peer-manifest.ts';
+import { type PeerManifest, type PeerPartition, type PeerTopic, readPeerManifest } from './peer/peer-manifest.ts';
 import { SharedCommits } from './shared-commits.ts';
 
 const FRAMES_PER_THREAD = 2;

@@ -5,12 +5,12 @@
 import type { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import { invariant } from '../model/errors.ts';
-import type { PartitionIdentity, SegmentSummary } from '../model/segment.ts';
+import type { PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { BatchBuilder } from '../record/batch-builder.ts';
 import { BATCH_FIELD, sealBatchCrc, viewOf } from '../record/batch-header.ts';
 import { type SegmentSettings, SegmentWriter } from '../segment/segment-writer.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import type { PeerRecordCursor } from './peer-record.ts';
+import type { PeerRecordCursor } from './peer/peer-record.ts';
 
 /** Large enough to be restored as they are, small enough for every broker's `message.max.bytes`. */
 const BATCH_BYTES = 512 * 1024;

@@ -7,13 +7,13 @@ import { randomBytes } from 'node:crypto';
 import type { CatalogAction } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError, type ErrorCode } from '../model/errors.ts';
-import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment.ts';
+import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { addCounters, type ImportCounters, newCounters } from './import-counters.ts';
 import { OpenSegment, type SegmentFilling } from './open-segment.ts';
-import type { OffsetRange, PeerPartition, PeerSegmentEntry } from './peer-manifest.ts';
-import { PeerRecordCursor } from './peer-record.ts';
-import { type PeerSegmentHeader, readPeerHeader, readPeerRecords } from './peer-segment.ts';
+import type { OffsetRange, PeerPartition, PeerSegmentEntry } from './peer/peer-manifest.ts';
+import { PeerRecordCursor } from './peer/peer-record.ts';
+import { type PeerSegmentHeader, readPeerHeader, readPeerRecords } from './peer/peer-segment.ts';
 
 export interface ImportChoices {
   /** The headers that the peer adds to every record. */

@@ -3,7 +3,7 @@
 
 import { BackupError } from '../model/errors.ts';
 import { viewOf } from '../record/batch-header.ts';
-import { PEER_RECORD } from './peer-record.ts';
+import { PEER_RECORD } from './peer/peer-record.ts';
 
 /** No record is larger: a Kafka batch has at most 2 GiB, brokers allow far less, and a damaged length must not fill the memory. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;

@@ -4,7 +4,7 @@
 import type { CatalogState, IncarnationHistory, PartitionHistory } from '../catalog/catalog-state.ts';
 import type { TopicObservation, Truncation } from '../catalog/commit.ts';
 import { type RequestCounts, totalRequests } from '../model/request-counts.ts';
-import type { Gap } from '../model/segment.ts';
+import type { Gap } from '../model/segment/segment.ts';
 import { joinWindows, partitionWindow, type RestorableWindow } from './restorable-window.ts';
 import { newestIncarnation, type StoredBackup } from './stored-backup.ts';
 

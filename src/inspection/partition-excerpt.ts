@@ -4,7 +4,7 @@
 import type { CurrentSegment, PartitionHistory } from '../catalog/catalog-state.ts';
 import { FrameExpander } from '../compression/frame-codec.ts';
 import { BackupError } from '../model/errors.ts';
-import type { Gap, PartitionIdentity, TimestampBounds } from '../model/segment.ts';
+import type { Gap, PartitionIdentity, TimestampBounds } from '../model/segment/segment.ts';
 import { type RecordBatchHeader, splitBatches, verifyBatchCrc } from '../record/batch-header.ts';
 import { readFooter, readFrame } from '../segment/segment-reader.ts';
 import type { ObjectStore } from '../storage/object-store.ts';

@@ -3,7 +3,7 @@
 // sequence. Old records that are sent again after that are there twice (tried on 4.1).
 
 import { BackupError } from '../model/errors.ts';
-import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
+import { partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
 import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
 import { producerOf } from '../record/producer-fields.ts';
 import type { KafkaCluster } from './connection/cluster.ts';

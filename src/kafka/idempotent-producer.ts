@@ -4,7 +4,7 @@
 
 import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
-import { partitionName, type TopicPartition } from '../model/topic-partition.ts';
+import { partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
 import { sequenceOf, stampBatch } from '../record/producer-fields.ts';
 import { arrivedBatches } from './arrived-batches.ts';
 import type { KafkaCluster, Lane } from './connection/cluster.ts';

@@ -16,8 +16,8 @@ import type {
 } from './partition-log.ts';
 import { fetchCall, type FetchResponse, type FetchResponsePartition } from './protocol/fetch.ts';
 import { KAFKA_ERROR, kafkaError, kafkaErrorClass, kafkaErrorName } from './protocol/kafka-errors.ts';
-import type { TopicConfigs } from '../model/topic-description.ts';
-import type { TopicPartition } from '../model/topic-partition.ts';
+import type { TopicConfigs } from '../model/topic/topic-description.ts';
+import type { TopicPartition } from '../model/topic/topic-partition.ts';
 
 const LANE = 'fetch';
 const NO_SESSION = 0;

@@ -1,6 +1,6 @@
 // The target side over a KafkaCluster.
 
-import type { TopicPartition } from '../model/topic-partition.ts';
+import type { TopicPartition } from '../model/topic/topic-partition.ts';
 import { batchAt } from './arrived-batches.ts';
 import type { KafkaCluster, Lane } from './connection/cluster.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';

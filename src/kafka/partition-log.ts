@@ -1,8 +1,8 @@
 // CONTRACT of the source side: what a backup asks of a Kafka cluster. Expected outcomes of a fetch are values, so that every
 // caller must treat each; what throws is trouble with the whole request.
 
-import type { TopicConfigs, TopicDescription } from '../model/topic-description.ts';
-import type { TopicPartition } from '../model/topic-partition.ts';
+import type { TopicConfigs, TopicDescription } from '../model/topic/topic-description.ts';
+import type { TopicPartition } from '../model/topic/topic-partition.ts';
 
 export interface TopicListing {
   readonly topics: readonly TopicDescription[];

@@ -1,7 +1,7 @@
 // CONTRACT of the target side: what a restore asks of a Kafka cluster.
 
-import type { TopicConfigs } from '../model/topic-description.ts';
-import type { TopicPartition } from '../model/topic-partition.ts';
+import type { TopicConfigs } from '../model/topic/topic-description.ts';
+import type { TopicPartition } from '../model/topic/topic-partition.ts';
 import type { ProducerIdentity } from '../record/producer-fields.ts';
 import type { TopicListing } from './partition-log.ts';
 

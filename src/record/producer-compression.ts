@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { ProducerCodec } from '../model/codec.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
-import { noteNativeBuffer } from '../model/native-garbage.ts';
+import { noteNativeBuffer } from '../model/buffer/native-garbage.ts';
 
 const require = createRequire(import.meta.url);
 

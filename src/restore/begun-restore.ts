@@ -14,9 +14,9 @@ import { RestoreJournal } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
 import { TopicFillings } from './journal/topic-fillings.ts';
 import type { RestorePlan } from './restore-plan.ts';
-import type { Patience } from './run/patience.ts';
-import { PatientStore } from './run/patient-store.ts';
-import { PatientTarget } from './run/patient-target.ts';
+import type { Patience } from './run/patience/patience.ts';
+import { PatientStore } from './run/patience/patient-store.ts';
+import { PatientTarget } from './run/patience/patient-target.ts';
 import { RestoreRun, type RunLimits } from './run/restore-run.ts';
 
 /** How long a running restore waits for a store or a target that is away. */

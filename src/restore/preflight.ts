@@ -1,6 +1,6 @@
 // The checks before anything is written (DESIGN 6). Each finding is ok, warn or block; one block and nothing is written.
 
-import type { TopicDescription } from '../model/topic-description.ts';
+import type { TopicDescription } from '../model/topic/topic-description.ts';
 import { CheckList, type PreflightInput } from './checks/check-list.ts';
 import { checkObjects } from './checks/object-checks.ts';
 import { checkCoverage, checkRetention, checkSizes } from './checks/record-checks.ts';

@@ -2,10 +2,10 @@
 // requests have equal text.
 
 import { PRODUCER_CODECS } from '../model/codec.ts';
-import type { RecordFilter } from '../model/record-filter.ts';
-import type { RecoveryTarget } from '../model/recovery-target.ts';
+import type { RecordFilter } from '../model/restore/record-filter.ts';
+import type { RecoveryTarget } from '../model/restore/recovery-target.ts';
 import { JsonFields, toJson } from '../model/json-fields.ts';
-import type { MappingRule, PartitionOffsets, Repartitioning } from '../model/restore-shape.ts';
+import type { MappingRule, PartitionOffsets, Repartitioning } from '../model/restore/restore-shape.ts';
 import type { RestoreRequest } from './restore-job.ts';
 import type { RestoreSettings } from './restore-settings.ts';
 

@@ -5,7 +5,7 @@ import { readCatalog } from '../catalog/catalog-reader.ts';
 import { readIdentity } from '../catalog/backup-identity.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError } from '../model/errors.ts';
-import { TopicSelection } from '../model/topic-selection.ts';
+import { TopicSelection } from '../model/topic/topic-selection.ts';
 import { BegunRestore, type RunContext } from './begun-restore.ts';
 import { findEarlier } from './journal/find-earlier.ts';
 import { makeIntent } from './journal/make-intent.ts';

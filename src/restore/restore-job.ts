@@ -1,9 +1,9 @@
 // A restore as a job: what was asked, its states and its progress, as the control port and the command line show them.
 // Terminal states never change again. COMPLETED means every planned record was acknowledged and counted.
 
-import type { RecordFilter } from '../model/record-filter.ts';
-import type { DropCounts, DropReason, RecoveryTarget } from '../model/recovery-target.ts';
-import type { MappingRule, PartitionOffsets, Repartitioning } from '../model/restore-shape.ts';
+import type { RecordFilter } from '../model/restore/record-filter.ts';
+import type { DropCounts, DropReason, RecoveryTarget } from '../model/restore/recovery-target.ts';
+import type { MappingRule, PartitionOffsets, Repartitioning } from '../model/restore/restore-shape.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
 import type { RestoreSettings } from './restore-settings.ts';
 

@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto';
 import type { CurrentSegment } from '../catalog/catalog-state.ts';
 import type { TopicObservation } from '../catalog/commit.ts';
 import { toJson } from '../model/json-fields.ts';
-import type { RecordFilter } from '../model/record-filter.ts';
-import type { Isolation, PartitionTarget, RecoveryTarget } from '../model/recovery-target.ts';
-import type { Gap, PartitionIdentity } from '../model/segment.ts';
-import type { TopicConfigs } from '../model/topic-description.ts';
+import type { RecordFilter } from '../model/restore/record-filter.ts';
+import type { Isolation, PartitionTarget, RecoveryTarget } from '../model/restore/recovery-target.ts';
+import type { Gap, PartitionIdentity } from '../model/segment/segment.ts';
+import type { TopicConfigs } from '../model/topic/topic-description.ts';
 
 export interface RestorePlan {
   /** Hash of all that decides what is restored, the target's state apart: see {@link planIdOf}. */

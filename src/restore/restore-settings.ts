@@ -1,7 +1,7 @@
 // What a restore is told to do besides what to restore. Made from the configuration by agent.ts; a request may say otherwise.
 
 import type { ProducerCodec } from '../model/codec.ts';
-import type { Isolation } from '../model/recovery-target.ts';
+import type { Isolation } from '../model/restore/recovery-target.ts';
 
 /** In `topic_configs`, in place of a name: all topics that are created. */
 export const ALL_TOPICS = '*';

@@ -4,7 +4,7 @@
 
 import type { TopicObservation } from '../catalog/commit.ts';
 import type { EffectiveConfig, TopicSpec } from '../kafka/restore-sink.ts';
-import type { TopicConfigs } from '../model/topic-description.ts';
+import type { TopicConfigs } from '../model/topic/topic-description.ts';
 import type { TopicRestorePlan } from './restore-plan.ts';
 import { ALL_TOPICS, type RestoreSettings, type TopicConfigOverrides } from './restore-settings.ts';
 

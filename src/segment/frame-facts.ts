@@ -2,7 +2,7 @@
 // verified, to be held against the footer.
 
 import type { ProducerCodec } from '../model/codec.ts';
-import type { CodecRun, TransactionMarker, TransactionStart } from '../model/segment.ts';
+import type { CodecRun, TransactionMarker, TransactionStart } from '../model/segment/segment.ts';
 import {
   BATCH_HEADER_BYTES,
   codecOf,

@@ -13,8 +13,8 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { PRODUCER_CODECS } from '../model/codec.ts';
 import { BackupError } from '../model/errors.ts';
 import { type JsonFields, parseJson, toJson } from '../model/json-fields.ts';
-import type { FrameEntry, SegmentFooter, TransactionFacts } from '../model/segment.ts';
-import { ANY_TIMESTAMP_MS, decodeSegmentDescription } from '../model/segment-json.ts';
+import type { FrameEntry, SegmentFooter, TransactionFacts } from '../model/segment/segment.ts';
+import { ANY_TIMESTAMP_MS, decodeSegmentDescription } from '../model/segment/segment-json.ts';
 
 export const SEGMENT_FORMAT_VERSION = 1;
 const SKIPPABLE_MAGIC = 0x184d2a5e;

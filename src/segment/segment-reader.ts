@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { BackupError } from '../model/errors.ts';
-import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment.ts';
+import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment/segment.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { decodeFooter, footerSha256 } from './segment-format.ts';
 

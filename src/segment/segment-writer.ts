@@ -15,7 +15,7 @@ import type {
   TimestampType,
   TransactionMarker,
   TransactionStart,
-} from '../model/segment.ts';
+} from '../model/segment/segment.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { FrameFacts } from './frame-facts.ts';
 import { type Expansion, PACK_FRAME, type PackResult } from './pack-frame.ts';

@@ -6,7 +6,7 @@ import { FrameExpander } from '../compression/frame-codec.ts';
 import { defineTask } from '../compression/worker-pool.ts';
 import type { SegmentCodec } from '../model/codec.ts';
 import { BackupError } from '../model/errors.ts';
-import type { FrameEntry } from '../model/segment.ts';
+import type { FrameEntry } from '../model/segment/segment.ts';
 import { splitBatches, verifyBatchCrc } from '../record/batch-header.ts';
 import { type FrameFacts, gatherFacts } from './frame-facts.ts';
 import { recordFault } from './record-fault.ts';

@@ -1,9 +1,9 @@
 // The topics that a configuration means, as the cluster has them now. Both doctor and estimate begin with it.
 
 import type { PartitionLog } from '../kafka/partition-log.ts';
-import type { TopicDescription } from '../model/topic-description.ts';
-import type { TopicPartition } from '../model/topic-partition.ts';
-import { TopicSelection, type TopicPatterns } from '../model/topic-selection.ts';
+import type { TopicDescription } from '../model/topic/topic-description.ts';
+import type { TopicPartition } from '../model/topic/topic-partition.ts';
+import { TopicSelection, type TopicPatterns } from '../model/topic/topic-selection.ts';
 
 export interface SelectedTopics {
   readonly topics: readonly TopicDescription[];

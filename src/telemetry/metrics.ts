@@ -3,9 +3,9 @@
 // another is under way is harmless. The only importer of prom-client.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
-import type { BackupStatus } from '../backup/backup-status.ts';
+import type { BackupStatus } from '../backup/progress/backup-status.ts';
 import type { ErrorCode } from '../model/errors.ts';
-import type { Gap } from '../model/segment.ts';
+import type { Gap } from '../model/segment/segment.ts';
 import { restoreProgressRatio } from '../restore/documents/job-document.ts';
 import type { RestoreJob } from '../restore/restore-job.ts';
 import { type LabelsOf, METRICS, type MetricDefinition, type MetricKey } from './metric-table.ts';

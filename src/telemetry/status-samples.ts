@@ -1,7 +1,7 @@
 // What the gauges say at the moment of a scrape, computed from the snapshots that the flows offer. Pure. The number of label
 // sets is bounded here: many partitions become one value per topic, and topics beyond the limit become one topic.
 
-import type { BackupStatus, PartitionState } from '../backup/backup-status.ts';
+import type { BackupStatus, PartitionState } from '../backup/progress/backup-status.ts';
 import type { RestoreState } from '../restore/restore-job.ts';
 
 /** Topics that get a label of their own. The name that stands for the rest is no name that a topic is given. */

@@ -8,7 +8,7 @@ import type {
   SegmentSummary,
   TransactionMarker,
   TransactionStart,
-} from '../model/segment.ts';
+} from '../model/segment/segment.ts';
 import type { FrameFacts } from '../segment/frame-facts.ts';
 
 /** What the catalog and the footer do not agree on, and what of the footer contradicts itself. */

@@ -3,7 +3,7 @@
 
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError } from '../model/errors.ts';
-import type { SegmentSummary } from '../model/segment.ts';
+import type { SegmentSummary } from '../model/segment/segment.ts';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
 import type { ProblemList } from './problem-list.ts';
 

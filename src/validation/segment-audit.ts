@@ -5,7 +5,7 @@ import { maxStoredSize } from '../compression/frame-codec.ts';
 import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import { BackupError } from '../model/errors.ts';
-import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment.ts';
+import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment/segment.ts';
 import type { FrameFacts } from '../segment/frame-facts.ts';
 import { readFooter } from '../segment/segment-reader.ts';
 import { VERIFY_FRAME } from '../segment/verify-frame.ts';

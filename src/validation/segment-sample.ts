@@ -2,7 +2,7 @@
 // same segments as long as the backup does not change.
 
 import { createHash } from 'node:crypto';
-import type { SegmentSummary } from '../model/segment.ts';
+import type { SegmentSummary } from '../model/segment/segment.ts';
 
 export interface SampleChoice {
   /** Above 0, at most 1. */

@@ -4,7 +4,7 @@
 
 import type { PartitionHistory } from '../catalog/catalog-state.ts';
 import type { CatalogAction } from '../catalog/commit.ts';
-import type { Gap, SegmentSummary } from '../model/segment.ts';
+import type { Gap, SegmentSummary } from '../model/segment/segment.ts';
 
 export interface TilingFault {
   readonly message: string;

@@ -6,7 +6,7 @@
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import { BackupError } from '../model/errors.ts';
-import type { SegmentSummary } from '../model/segment.ts';
+import type { SegmentSummary } from '../model/segment/segment.ts';
 import { requireIdentity } from '../inspection/stored-backup.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { CatalogAudit } from './catalog-audit.ts';

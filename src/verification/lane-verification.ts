@@ -2,7 +2,7 @@
 // against what its target partition has there now. Nothing is written.
 
 import { BackupError, type ErrorCode } from '../model/errors.ts';
-import { partitionName } from '../model/topic-partition.ts';
+import { partitionName } from '../model/topic/topic-partition.ts';
 import type { PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore/restore-plan.ts';
 import { shapeFor } from '../restore/run/lane-restore.ts';
 import { type FrameContext, SourceFrames } from '../restore/run/source-frames.ts';

@@ -3,7 +3,7 @@
 // target itself has taken away since (retention, compaction) is told from what is different.
 
 import { createHash } from 'node:crypto';
-import type { TopicPartition } from '../model/topic-partition.ts';
+import type { TopicPartition } from '../model/topic/topic-partition.ts';
 import { splitBatches } from '../record/batch-header.ts';
 import type { OffsetRun } from '../restore/judge/judge-task.ts';
 import { BatchRecords, differenceOf } from './batch-records.ts';

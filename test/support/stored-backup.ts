@@ -12,7 +12,7 @@ import type { WorkerPool } from '../../src/compression/worker-pool.ts';
 import type { SegmentCodec } from '../../src/model/codec.ts';
 import { BackupError, type ErrorCode } from '../../src/model/errors.ts';
 import { NO_REQUESTS, type RequestCounts } from '../../src/model/request-counts.ts';
-import type { SegmentFooter, SegmentSummary } from '../../src/model/segment.ts';
+import type { SegmentFooter, SegmentSummary } from '../../src/model/segment/segment.ts';
 import { splitBatches } from '../../src/record/batch-header.ts';
 import type { Expansion } from '../../src/segment/pack-frame.ts';
 import { encodeFooter, footerSha256 } from '../../src/segment/segment-format.ts';

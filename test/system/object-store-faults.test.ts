@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SegmentSummary } from '../../src/model/segment.ts';
+import type { SegmentSummary } from '../../src/model/segment/segment.ts';
 import { readFooter } from '../../src/segment/segment-reader.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { assertExit, committedOffset } from '../support/agent-workspace.ts';

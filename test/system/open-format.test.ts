@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import type { SegmentSummary } from '../../src/model/segment.ts';
+import type { SegmentSummary } from '../../src/model/segment/segment.ts';
 import { assertExit, onlyIncarnation } from '../support/agent-workspace.ts';
 import { assertTopicTiling } from '../support/assert-tiling.ts';
 import type { Codec, KafkaProbe } from '../support/kafka-probe.ts';

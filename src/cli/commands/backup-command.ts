@@ -6,7 +6,7 @@ import { toJson } from '../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
 import { reportProgress } from '../output/progress-reporter.ts';
-import { renderBackupSummary } from '../output/render-summary.ts';
+import { renderBackupSummary } from '../output/reports/render-summary.ts';
 
 export function addBackupCommand(program: Command, context: CommandContext): void {
   program

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { exitCodeOf } from '../../doctor/check-list.ts';
 import { toJson } from '../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
-import { doctorJson, renderChecks } from '../output/render-doctor.ts';
+import { doctorJson, renderChecks } from '../output/reports/render-doctor.ts';
 
 export function addDoctorCommand(program: Command, context: CommandContext): void {
   program

@@ -7,7 +7,7 @@ import { type CommandContext, configSource, type GlobalFlags } from '../command-
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
 import { parseBandwidth, parseDuration, parseSize } from '../input/parse-quantities.ts';
 import { reportProgress } from '../output/progress-reporter.ts';
-import { estimateJson, renderEstimate } from '../output/render-estimate.ts';
+import { estimateJson, renderEstimate } from '../output/reports/render-estimate.ts';
 
 interface EstimateFlags extends GlobalFlags {
   readonly config: string;

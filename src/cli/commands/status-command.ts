@@ -18,7 +18,7 @@ import {
 } from '../command-context.ts';
 import { backupJson } from '../output/outline-json.ts';
 import { parseCount } from '../input/parse-numbers.ts';
-import { renderOutline } from '../output/render-outline.ts';
+import { renderOutline } from '../output/reports/render-outline.ts';
 import { printable } from '../output/terminal.ts';
 
 interface StatusFlags extends StoreFlags {

@@ -1,7 +1,7 @@
 // Numbers and names of partitions as people write them on a command line.
 
 import { BackupError } from '../../model/errors.ts';
-import { isTopicName, type TopicPartition } from '../../model/topic-partition.ts';
+import { isTopicName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 
 const MAX_OFFSET = 2n ** 63n - 1n;
 const MAX_PARTITION = 2 ** 31 - 1;

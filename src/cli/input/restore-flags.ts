@@ -4,9 +4,9 @@
 import type { Command } from 'commander';
 import { BackupError } from '../../model/errors.ts';
 import { isTimeZone, utcText } from '../../model/instant.ts';
-import type { Cut, RecoveryTarget } from '../../model/recovery-target.ts';
-import { overrideTarget, type PartitionOffsets, type TargetOverride } from '../../model/restore-shape.ts';
-import { isTopicName, partitionName } from '../../model/topic-partition.ts';
+import type { Cut, RecoveryTarget } from '../../model/restore/recovery-target.ts';
+import { overrideTarget, type PartitionOffsets, type TargetOverride } from '../../model/restore/restore-shape.ts';
+import { isTopicName, partitionName } from '../../model/topic/topic-partition.ts';
 import type { RestoreRequest } from '../../restore/restore-job.ts';
 import { instantOf } from './parse-instant.ts';
 import { parseCount, parseOffset, parseTopicPartition } from './parse-numbers.ts';

@@ -4,7 +4,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { StoredRecord } from '../../inspection/stored-record.ts';
 import { toJson } from '../../model/json-fields.ts';
-import type { TopicPartition } from '../../model/topic-partition.ts';
+import type { TopicPartition } from '../../model/topic/topic-partition.ts';
 import { printable } from './terminal.ts';
 
 type BytesJson = string | { readonly base64: string } | null;

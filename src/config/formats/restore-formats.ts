@@ -1,8 +1,8 @@
 // The maps of a restore: which topic gets which name, which partitions, offsets, recovery target and configuration. Keys that are
 // topic names are checked as such, and what stands below each is read as strictly as any other key of the file.
 
-import type { Cut } from '../../model/recovery-target.ts';
-import type { Repartitioning } from '../../model/restore-shape.ts';
+import type { Cut } from '../../model/restore/recovery-target.ts';
+import type { Repartitioning } from '../../model/restore/restore-shape.ts';
 import type { WrittenInstant } from '../../model/instant.ts';
 import { called, isNull, type MapEntry, type SourceNode } from '../input/source-node.ts';
 import { quoted } from '../problems.ts';

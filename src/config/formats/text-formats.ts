@@ -1,7 +1,7 @@
 // Words and switches: free text, choices, booleans, identifiers, addresses, topic patterns, instants.
 
 import { INSTANT_FORMS, isTimeZone, readInstant, type WrittenInstant } from '../../model/instant.ts';
-import { isTopicName } from '../../model/topic-partition.ts';
+import { isTopicName } from '../../model/topic/topic-partition.ts';
 import { quoted } from '../problems.ts';
 import { type Format, type FormatFacts, nameOf, scalarOf, VARIABLE_SCHEMA } from './format.ts';
 

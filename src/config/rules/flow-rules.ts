@@ -1,6 +1,6 @@
 // Conditions between the keys of a backup and of the listeners.
 
-import { isTopicName } from '../../model/topic-partition.ts';
+import { isTopicName } from '../../model/topic/topic-partition.ts';
 import { DURATION_SECS } from '../formats/number-formats.ts';
 import { whyUnreadable } from '../input/read-file.ts';
 import { quoted } from '../problems.ts';

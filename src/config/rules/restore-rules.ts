@@ -1,9 +1,9 @@
 // Conditions between the keys of a restore.
 
-import { isInternalTopic } from '../../model/topic-partition.ts';
-import { overrideTarget } from '../../model/restore-shape.ts';
+import { isInternalTopic } from '../../model/topic/topic-partition.ts';
+import { overrideTarget } from '../../model/restore/restore-shape.ts';
 import { quoted } from '../problems.ts';
-import { resolveTargets } from '../restore-target.ts';
+import { resolveTargets } from '../restore/restore-target.ts';
 import type { Rule, RuleSubject } from './rule.ts';
 
 export const RESTORE_RULES: readonly Rule[] = [

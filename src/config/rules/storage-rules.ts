@@ -2,7 +2,7 @@
 
 import { whyUnreadable } from '../input/read-file.ts';
 import { leavesOf, SCHEMA } from '../schema/schema.ts';
-import { ACCELERATE_HOST } from '../storage-config.ts';
+import { ACCELERATE_HOST } from '../storage/storage-config.ts';
 import type { Rule, RuleSubject } from './rule.ts';
 
 export const STORAGE_RULES: readonly Rule[] = [

@@ -3,8 +3,8 @@
 
 import { BackupError } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
-import type { TopicConfigs, TopicDescription } from '../../model/topic-description.ts';
-import { comparePartitions, partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import type { TopicConfigs, TopicDescription } from '../../model/topic/topic-description.ts';
+import { comparePartitions, partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { OffsetAt, TopicListing } from '../partition-log.ts';
 import type { EffectiveConfig } from '../restore-sink.ts';
 import { BrokerConnection, type BrokerAddress, type ConnectionSettings, type HeldResponse } from './kafkajs-wire.ts';

@@ -1,7 +1,7 @@
 // CONTRACT of looking at a cluster before anything is done with it: each step of a connection by itself, so that what is wrong can
 // be told from what is right, and what a cluster can say of time. Nothing here changes the cluster.
 
-import type { TopicPartition } from '../../model/topic-partition.ts';
+import type { TopicPartition } from '../../model/topic/topic-partition.ts';
 
 export interface BrokerEndpoint {
   readonly host: string;

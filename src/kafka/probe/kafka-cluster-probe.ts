@@ -5,7 +5,7 @@ import { connect, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { BackupError, messageOf } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
-import { comparePartitions, partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import { comparePartitions, partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { KafkaCluster } from '../connection/cluster.ts';
 import { connectionError } from '../connection/connection-errors.ts';
 import { BrokerConnection, type ConnectionSettings } from '../connection/kafkajs-wire.ts';

@@ -1,7 +1,7 @@
 // What the checks of a preflight are handed, and where they put what they find.
 
 import type { EffectiveConfig, RestoreSink } from '../../kafka/restore-sink.ts';
-import type { SegmentSummary } from '../../model/segment.ts';
+import type { SegmentSummary } from '../../model/segment/segment.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { PreflightCheck } from '../restore-job.ts';
 import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';

@@ -3,8 +3,8 @@
 
 import type { TopicOperation } from '../../kafka/restore-sink.ts';
 import { BackupError } from '../../model/errors.ts';
-import type { TopicDescription } from '../../model/topic-description.ts';
-import { isInternalTopic, isTopicName, partitionName } from '../../model/topic-partition.ts';
+import type { TopicDescription } from '../../model/topic/topic-description.ts';
+import { isInternalTopic, isTopicName, partitionName } from '../../model/topic/topic-partition.ts';
 import type { TargetState, TopicRestorePlan } from '../restore-plan.ts';
 import { ALL_TOPICS } from '../restore-settings.ts';
 import { creationSpec, lastingSpec } from '../target-topic.ts';

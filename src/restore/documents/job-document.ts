@@ -2,7 +2,7 @@
 // It is put together field by field, so nothing of the inside gets out by itself; cli/README.md describes every field. Progress is by
 // bytes, which are known beforehand; the record total is an upper bound until dropped records were found.
 
-import type { RecoveryTarget } from '../../model/recovery-target.ts';
+import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import { documentInstant } from './report-document.ts';
 import { requestDocument } from './request-document.ts';
 import type {

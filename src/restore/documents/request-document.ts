@@ -1,7 +1,7 @@
 // What was asked for, as JSON shows it: with the keys of the configuration's section `restore`, resolved, and the target's name.
 
-import type { RecoveryTarget } from '../../model/recovery-target.ts';
-import type { MappingRule, PartitionOffsets } from '../../model/restore-shape.ts';
+import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
+import type { MappingRule, PartitionOffsets } from '../../model/restore/restore-shape.ts';
 import { documentInstant } from './report-document.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 import { type RestoreSettings, SETTING_KEYS } from '../restore-settings.ts';

@@ -2,7 +2,7 @@
 // again. Restores whose topics are gone, or have been made anew, are left alone: the request begins afresh then.
 
 import type { RestoreSink } from '../../kafka/restore-sink.ts';
-import { partitionName } from '../../model/topic-partition.ts';
+import { partitionName } from '../../model/topic/topic-partition.ts';
 import type { RestoreProducers } from './restore-intent.ts';
 import type { KnownRestore } from './restore-journal.ts';
 import type { RestoreReport } from './restore-report.ts';

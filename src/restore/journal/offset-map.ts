@@ -3,7 +3,7 @@
 
 import type { ObjectLayout } from '../../catalog/object-layout.ts';
 import { BackupError } from '../../model/errors.ts';
-import type { TopicPartition } from '../../model/topic-partition.ts';
+import type { TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { OffsetRun } from './offset-runs.ts';
 import { RestoreJournal } from './restore-journal.ts';

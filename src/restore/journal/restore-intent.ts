@@ -6,7 +6,7 @@ import type { TopicSpec } from '../../kafka/restore-sink.ts';
 import { PRODUCER_CODECS, type ProducerCodec } from '../../model/codec.ts';
 import { BackupError } from '../../model/errors.ts';
 import { JsonFields, toJson } from '../../model/json-fields.ts';
-import type { Isolation } from '../../model/recovery-target.ts';
+import type { Isolation } from '../../model/restore/recovery-target.ts';
 import type { ProducerIdentity } from '../../record/producer-fields.ts';
 import { decodeRequest, requestText } from '../request-json.ts';
 import type { RestoreRequest } from '../restore-job.ts';

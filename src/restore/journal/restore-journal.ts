@@ -7,7 +7,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { ObjectLayout, RestoreObject } from '../../catalog/object-layout.ts';
 import { BackupError, messageOf } from '../../model/errors.ts';
 import { type JsonFields, parseJson, toJson } from '../../model/json-fields.ts';
-import type { TopicPartition } from '../../model/topic-partition.ts';
+import type { TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { decodeRuns, encodeRuns, type OffsetRun, placed, type SourceRun } from './offset-runs.ts';
 import {

@@ -2,8 +2,8 @@
 // Kept in the store, so that anybody can check a restored topic against the backup long after.
 
 import type { JsonFields } from '../../model/json-fields.ts';
-import { type DropCounts, type DropReason, NO_DROPS } from '../../model/recovery-target.ts';
-import type { TopicPartition } from '../../model/topic-partition.ts';
+import { type DropCounts, type DropReason, NO_DROPS } from '../../model/restore/recovery-target.ts';
+import type { TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { MissingOffsets } from '../restore-plan.ts';
 import { decodeRuns, encodeRuns, type SourceRun } from './offset-runs.ts';
 

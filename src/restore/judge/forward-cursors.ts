@@ -2,7 +2,7 @@
 // compressed with. Each answer goes on where the last one was found.
 
 import type { ProducerCodec } from '../../model/codec.ts';
-import type { CodecRun } from '../../model/segment.ts';
+import type { CodecRun } from '../../model/segment/segment.ts';
 import type { BatchCursor } from '../../record/batch-cursor.ts';
 import type { MarkerVerdict } from './judge-task.ts';
 

@@ -6,7 +6,7 @@
 import { FrameExpander } from '../../compression/frame-codec.ts';
 import type { ProducerCodec } from '../../model/codec.ts';
 import { BackupError } from '../../model/errors.ts';
-import { type DropReason, NO_DROPS } from '../../model/recovery-target.ts';
+import { type DropReason, NO_DROPS } from '../../model/restore/recovery-target.ts';
 import {
   ATTRIBUTE,
   BATCH_HEADER_BYTES,

@@ -3,9 +3,9 @@
 
 import { defineTask } from '../../compression/worker-pool.ts';
 import type { ProducerCodec, SegmentCodec } from '../../model/codec.ts';
-import type { RecordFilter } from '../../model/record-filter.ts';
-import type { DropCounts, DropReason } from '../../model/recovery-target.ts';
-import type { CodecRun } from '../../model/segment.ts';
+import type { RecordFilter } from '../../model/restore/record-filter.ts';
+import type { DropCounts, DropReason } from '../../model/restore/recovery-target.ts';
+import type { CodecRun } from '../../model/segment/segment.ts';
 
 /** What a transaction's end means for its records. */
 export type Verdict = 'keep' | Extract<DropReason, 'aborted-transaction' | 'decided-after-target'>;

@@ -1,7 +1,7 @@
 // Where the batches of one judged frame are written, and the batches that are being merged: one for each target, since every
 // target gets its records in the order of the log. A batch ends with its frame, so that the same frame gives the same batches.
 
-import { copyBytes } from '../../model/copy-bytes.ts';
+import { copyBytes } from '../../model/buffer/copy-bytes.ts';
 import type { ProducerCodec } from '../../model/codec.ts';
 import { BatchBuilder } from '../../record/batch-builder.ts';
 import {

@@ -3,7 +3,7 @@
 // them: the offset and timestamp as 64-bit, the partition as 32-bit little-endian integers.
 
 import { BackupError, messageOf } from '../../model/errors.ts';
-import type { RecordFilter } from '../../model/record-filter.ts';
+import type { RecordFilter } from '../../model/restore/record-filter.ts';
 import { partitionOfKey } from '../../record/murmur2.ts';
 import type { RecordCursor } from '../../record/record-cursor.ts';
 import { varintSize, writeVarint } from '../../record/varint.ts';

@@ -3,7 +3,7 @@
 
 import { BackupError } from '../../model/errors.ts';
 import { utcText } from '../../model/instant.ts';
-import type { RecoveryTarget } from '../../model/recovery-target.ts';
+import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 import type { TopicRestorePlan } from '../restore-plan.ts';
 

@@ -3,7 +3,7 @@
 // evenly. A segment is read by frames: its footer, and the frames that the window touches.
 
 import type { CurrentSegment } from '../../catalog/catalog-state.ts';
-import type { PartitionTarget } from '../../model/recovery-target.ts';
+import type { PartitionTarget } from '../../model/restore/recovery-target.ts';
 import type { PartitionRestorePlan } from '../restore-plan.ts';
 
 export interface RestoreEstimate {

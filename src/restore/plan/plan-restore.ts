@@ -5,8 +5,8 @@
 import type { CatalogState, IncarnationHistory } from '../../catalog/catalog-state.ts';
 import type { TopicObservation } from '../../catalog/commit.ts';
 import { BackupError } from '../../model/errors.ts';
-import type { Isolation, RecoveryTarget } from '../../model/recovery-target.ts';
-import { TopicSelection } from '../../model/topic-selection.ts';
+import type { Isolation, RecoveryTarget } from '../../model/restore/recovery-target.ts';
+import { TopicSelection } from '../../model/topic/topic-selection.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 import type { RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
 import type { TopicConfigOverrides } from '../restore-settings.ts';

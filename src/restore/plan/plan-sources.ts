@@ -4,8 +4,8 @@
 import { type CurrentSegment, type IncarnationHistory, PartitionHistory } from '../../catalog/catalog-state.ts';
 import type { TopicObservation } from '../../catalog/commit.ts';
 import { BackupError } from '../../model/errors.ts';
-import type { PartitionTarget, RecoveryTarget } from '../../model/recovery-target.ts';
-import type { PartitionOffsets } from '../../model/restore-shape.ts';
+import type { PartitionTarget, RecoveryTarget } from '../../model/restore/recovery-target.ts';
+import type { PartitionOffsets } from '../../model/restore/restore-shape.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 import { canHoldWanted, type MissingOffsets, type PartitionRestorePlan } from '../restore-plan.ts';
 

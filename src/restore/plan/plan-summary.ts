@@ -1,6 +1,6 @@
 // A plan and what its preflight found, as people and machines are shown them.
 
-import { type DropReason, NO_DROPS } from '../../model/recovery-target.ts';
+import { type DropReason, NO_DROPS } from '../../model/restore/recovery-target.ts';
 import { estimate } from './plan-estimate.ts';
 import type { PreflightResult } from '../preflight.ts';
 import type { PlannedAmount, PlannedDrops, PlannedPartition, PlannedTopic, PlanSummary } from '../restore-job.ts';

@@ -1,7 +1,7 @@
 // Under which name a topic is restored: by exact name, else by the first rule that fits, else its own. A regular expression
 // must match the whole name, as in Kafka Connect's RegexRouter.
 
-import type { MappingRule } from '../../model/restore-shape.ts';
+import type { MappingRule } from '../../model/restore/restore-shape.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 
 type Rename = (topic: string) => string | undefined;

@@ -2,14 +2,14 @@
 // What is sent to a target is decided by the plan alone, never by timing. Counts what was acknowledged, never what was only sent.
 
 import { BackupError, errorOf, invariant } from '../../model/errors.ts';
-import { addDrops, type DropCounts, type DropReason, NO_DROPS } from '../../model/recovery-target.ts';
-import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import { addDrops, type DropCounts, type DropReason, NO_DROPS } from '../../model/restore/recovery-target.ts';
+import { partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { RestoreJournal } from '../journal/restore-journal.ts';
 import type { SourceReport } from '../journal/restore-report.ts';
 import type { JudgeResult, OffsetRun, RecordShape } from '../judge/judge-task.ts';
 import type { PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore-plan.ts';
 import { LaneTarget, type TargetPosition } from './lane-target.ts';
-import type { PatientTarget } from './patient-target.ts';
+import type { PatientTarget } from './patience/patient-target.ts';
 import { type FrameContext, SourceFrames } from './source-frames.ts';
 import type { TokenBucket } from './token-bucket.ts';
 

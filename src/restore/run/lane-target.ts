@@ -3,13 +3,13 @@
 
 import type { PartitionProducer } from '../../kafka/restore-sink.ts';
 import { BackupError } from '../../model/errors.ts';
-import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import { partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 import { type ProducerIdentity, sequenceOf, stampBatch } from '../../record/producer-fields.ts';
 import { MOST_RUNS_IN_REPORT, OffsetRuns, type SourceRun } from '../journal/offset-runs.ts';
 import type { RestoreJournal } from '../journal/restore-journal.ts';
 import type { TargetReport } from '../journal/restore-report.ts';
 import { foreignTail, isSameBatch } from './log-tail.ts';
-import type { PatientTarget } from './patient-target.ts';
+import type { PatientTarget } from './patience/patient-target.ts';
 
 /** Where a target partition begins and ends as an attempt begins. */
 export interface TargetPosition {

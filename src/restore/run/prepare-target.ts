@@ -2,12 +2,12 @@
 // for filling, and written down who writes and from where. Killed anywhere in it, a restore does all of it again; nothing of it is harmful twice.
 
 import { BackupError } from '../../model/errors.ts';
-import type { TopicDescription } from '../../model/topic-description.ts';
-import { partitionName, type TopicPartition } from '../../model/topic-partition.ts';
+import type { TopicDescription } from '../../model/topic/topic-description.ts';
+import { partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { IntendedTopic, RestoreIntent, RestoreProducers, StartingTopic } from '../journal/restore-intent.ts';
 import type { RestoreJournal } from '../journal/restore-journal.ts';
 import type { TopicFillings } from '../journal/topic-fillings.ts';
-import type { PatientTarget } from './patient-target.ts';
+import type { PatientTarget } from './patience/patient-target.ts';
 
 export interface PreparationJournal {
   readonly journal: RestoreJournal;

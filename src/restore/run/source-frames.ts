@@ -6,16 +6,16 @@ import type { CurrentSegment } from '../../catalog/catalog-state.ts';
 import { maxStoredSize } from '../../compression/frame-codec.ts';
 import type { SharedBufferPool } from '../../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../../compression/worker-pool.ts';
-import type { RecoveryTarget } from '../../model/recovery-target.ts';
-import type { FrameEntry, SegmentFooter, SegmentSummary } from '../../model/segment.ts';
+import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
+import type { FrameEntry, SegmentFooter, SegmentSummary } from '../../model/segment/segment.ts';
 import { readFooter, readFrame } from '../../segment/segment-reader.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { BatchSettings } from '../journal/restore-intent.ts';
 import { FIND_CUT } from '../judge/cut-task.ts';
 import { JUDGE_FRAME, type JudgeResult, type RecordShape } from '../judge/judge-task.ts';
-import { cutPlan } from '../log-cut.ts';
+import { cutPlan } from '../judge/log-cut.ts';
 import { canHoldWanted, type PartitionRestorePlan } from '../restore-plan.ts';
-import { type TransactionDecisions, TransactionIndex } from '../transaction-index.ts';
+import { type TransactionDecisions, TransactionIndex } from '../plan/transaction-index.ts';
 
 /** Frames of one source that are read and judged ahead of the one being sent. */
 const FRAMES_AHEAD = 3;

@@ -2,10 +2,10 @@
 // deleted, no topic was made anew under the same name.
 
 import { BackupError } from '../../model/errors.ts';
-import { partitionName } from '../../model/topic-partition.ts';
+import { partitionName } from '../../model/topic/topic-partition.ts';
 import type { RestoreProducers } from '../journal/restore-intent.ts';
 import type { LaneTarget } from './lane-target.ts';
-import type { PatientTarget } from './patient-target.ts';
+import type { PatientTarget } from './patience/patient-target.ts';
 
 /** @throws TARGET_CHANGED when a topic is gone or another one has its name. */
 export async function verifyIdentities({ topics }: RestoreProducers, target: PatientTarget): Promise<void> {

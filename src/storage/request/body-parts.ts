@@ -2,7 +2,7 @@
 // the body may use its memory again; the copies come from buffers that are used again once a part is up, so that memory depends
 // neither on the size of objects nor on when garbage is collected. What a buffer was not filled with costs no real memory.
 
-import { copyBytes } from '../../model/copy-bytes.ts';
+import { copyBytes } from '../../model/buffer/copy-bytes.ts';
 
 /** Full-size buffers of parts. Whoever takes one gives it back, or drops it: then it is garbage like any other. */
 export class PartMemory {

@@ -13,7 +13,7 @@ import type {
   TopicListing,
 } from '../../../src/kafka/partition-log.ts';
 import { pause } from '../../../src/model/back-off.ts';
-import { partitionName, type TopicPartition } from '../../../src/model/topic-partition.ts';
+import { partitionName, type TopicPartition } from '../../../src/model/topic/topic-partition.ts';
 import { splitBatches } from '../../../src/record/batch-header.ts';
 
 export const TOPIC = 'orders';

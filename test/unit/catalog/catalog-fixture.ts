@@ -8,7 +8,7 @@ import type { CatalogAction } from '../../../src/catalog/commit.ts';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { RequestCounts } from '../../../src/model/request-counts.ts';
-import type { PartitionIdentity } from '../../../src/model/segment.ts';
+import type { PartitionIdentity } from '../../../src/model/segment/segment.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
 

@@ -6,7 +6,7 @@ import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { CatalogWriter } from '../../../src/catalog/catalog-writer.ts';
 import { type CatalogAction, decodeCommit, encodeCommit } from '../../../src/catalog/commit.ts';
 import { BackupError } from '../../../src/model/errors.ts';
-import type { SegmentSummary } from '../../../src/model/segment.ts';
+import type { SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import type { ByteRange, ObjectStore } from '../../../src/storage/object-store.ts';
 import {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
-import type { SegmentSummary } from '../../../src/model/segment.ts';
+import type { SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { encodeBatch, encodeMarker, text } from '../../support/record-batches.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';

@@ -7,7 +7,7 @@ import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { RestoreJournal } from '../../../src/restore/journal/restore-journal.ts';
 import type { RestoreReport, SourceReport, TargetReport } from '../../../src/restore/journal/restore-report.ts';
 import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
-import { NO_DROPS } from '../../../src/model/recovery-target.ts';
+import { NO_DROPS } from '../../../src/model/restore/recovery-target.ts';
 import { jsonOf, runCommand } from './command-line.ts';
 
 function source(topic: string, partition: number): SourceReport {

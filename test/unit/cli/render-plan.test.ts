@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/output/render-plan.ts';
-import { NO_DROPS } from '../../../src/model/recovery-target.ts';
+import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/output/reports/render-plan.ts';
+import { NO_DROPS } from '../../../src/model/restore/recovery-target.ts';
 import type { PlannedPartition, PlannedTopic, PlanSummary } from '../../../src/restore/restore-job.ts';
 
 const T0 = Date.parse('2026-11-20T03:00:00Z');

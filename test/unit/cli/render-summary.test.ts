@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderRestoreSummary } from '../../../src/cli/output/render-summary.ts';
+import { renderRestoreSummary } from '../../../src/cli/output/reports/render-summary.ts';
 import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
 import { NOW_MS, restoreReport, runningJob } from '../control/control-fixture.ts';
 

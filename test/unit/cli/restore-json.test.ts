@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { summaryJson } from '../../../src/cli/commands/restore-command.ts';
+import { summaryJson } from '../../../src/cli/commands/restores/restore-command.ts';
 import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
 import { NOW_MS, restoreReport, runningJob } from '../control/control-fixture.ts';
 

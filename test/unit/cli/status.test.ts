@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { BackupStatus, PartitionStatus } from '../../../src/backup/backup-status.ts';
+import type { BackupStatus, PartitionStatus } from '../../../src/backup/progress/backup-status.ts';
 import { type ControlServer, startControlServer } from '../../../src/control/control-server.ts';
 import { T0 } from '../../support/stored-backup.ts';
 import { type AnyJson, jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';

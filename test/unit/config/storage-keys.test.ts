@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { storageFromUrl } from '../../../src/config/storage-url.ts';
+import { storageFromUrl } from '../../../src/config/storage/storage-url.ts';
 import { checkOne, configFile, configOf, ENOUGH, loaded, problemsOf } from './config-files.ts';
 
 /** Six lines; what a test adds begins in line 7. */

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readRestore } from '../../../src/agent/restore-requests.ts';
-import type { BackupStatus } from '../../../src/backup/backup-status.ts';
+import type { BackupStatus } from '../../../src/backup/progress/backup-status.ts';
 import {
   type ControlServer,
   type ControlServerOptions,
@@ -15,7 +15,7 @@ import {
 import { openTokenFile } from '../../../src/control/token-file.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { Logger } from '../../../src/model/logger.ts';
-import { NO_DROPS, type RecoveryTarget } from '../../../src/model/recovery-target.ts';
+import { NO_DROPS, type RecoveryTarget } from '../../../src/model/restore/recovery-target.ts';
 import type { RestoreReport } from '../../../src/restore/journal/restore-report.ts';
 import {
   type PlanSummary,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { CONTROL_ROUTES } from '../../../src/control/routes.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../../../src/restore/restore-job.ts';
-import { restoreSummary } from '../../../src/control/restore-resource.ts';
+import { restoreSummary } from '../../../src/control/resources/restore-resource.ts';
 import {
   ask,
   backupStatus,

@@ -5,7 +5,7 @@ import { claimIdentity } from '../../../src/catalog/backup-identity.ts';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { CatalogWriter } from '../../../src/catalog/catalog-writer.ts';
 import { readCheckpoint, readWholeIndex } from '../../../src/catalog/checkpoint/checkpoint.ts';
-import type { PartitionIdentity } from '../../../src/model/segment.ts';
+import type { PartitionIdentity } from '../../../src/model/segment/segment.ts';
 import { type PruneReport, PruneRun } from '../../../src/prune/prune-run.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import type { ObjectInfo } from '../../../src/storage/object-store.ts';

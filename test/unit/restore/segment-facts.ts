@@ -1,6 +1,6 @@
 // Segments that exist only in what the catalog and their footers say of them.
 
-import type { SegmentFooter, SegmentSummary, TransactionFacts } from '../../../src/model/segment.ts';
+import type { SegmentFooter, SegmentSummary, TransactionFacts } from '../../../src/model/segment/segment.ts';
 
 const HASH = '0'.repeat(64);
 

@@ -4,7 +4,7 @@ import { SharedBufferPool } from '../../../src/compression/shared-buffer-pool.ts
 import { PiscinaPool } from '../../../src/compression/piscina-pool.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { BackupError, type ErrorCode } from '../../../src/model/errors.ts';
-import type { PartitionIdentity, SegmentSummary } from '../../../src/model/segment.ts';
+import type { PartitionIdentity, SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { splitBatches } from '../../../src/record/batch-header.ts';
 import type { Expansion } from '../../../src/segment/pack-frame.ts';
 import {

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { PRODUCER_CODECS } from '../../../src/model/codec.ts';
 import { toJson } from '../../../src/model/json-fields.ts';
-import type { FrameEntry, SegmentFooter } from '../../../src/model/segment.ts';
+import type { FrameEntry, SegmentFooter } from '../../../src/model/segment/segment.ts';
 import { readFooter } from '../../../src/segment/segment-reader.ts';
 import { decodeFooter, encodeFooter, footerSha256, footerSizeIn } from '../../../src/segment/segment-format.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { BackupStatus, PartitionStatus } from '../../../src/backup/backup-status.ts';
+import type { BackupStatus, PartitionStatus } from '../../../src/backup/progress/backup-status.ts';
 import { restoreProgressRatio } from '../../../src/restore/documents/job-document.ts';
 import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
 import { METRICS, type MetricDefinition } from '../../../src/telemetry/metric-table.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
-import type { SegmentSummary } from '../../../src/model/segment.ts';
+import type { SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { sampleOf } from '../../../src/validation/segment-sample.ts';
 import { ValidationRun, type ValidationReport } from '../../../src/validation/validation-run.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { BackupError } from '../../../src/model/errors.ts';
-import type { SegmentFooter, SegmentSummary } from '../../../src/model/segment.ts';
+import type { SegmentFooter, SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { ValidationRun, type ValidationReport } from '../../../src/validation/validation-run.ts';
 import { encodeMarker } from '../../support/record-batches.ts';

@@ -1,6 +1,6 @@
 // A restore as its journal knows it, for the tests of the journal.
 import type { ObjectLayout } from '../../../../src/catalog/object-layout.ts';
-import { NO_DROPS } from '../../../../src/model/recovery-target.ts';
+import { NO_DROPS } from '../../../../src/model/restore/recovery-target.ts';
 import type { RestoreIntent } from '../../../../src/restore/journal/restore-intent.ts';
 import { RestoreJournal } from '../../../../src/restore/journal/restore-journal.ts';
 import type { RestoreReport } from '../../../../src/restore/journal/restore-report.ts';

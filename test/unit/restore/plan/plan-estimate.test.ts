@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SegmentSummary } from '../../../../src/model/segment.ts';
+import type { SegmentSummary } from '../../../../src/model/segment/segment.ts';
 import { estimate } from '../../../../src/restore/plan/plan-estimate.ts';
 import type { RestoreRequest } from '../../../../src/restore/restore-job.ts';
 import { sourcesOf } from '../../../../src/restore/restore-plan.ts';

@@ -2,7 +2,7 @@
 
 import { CatalogState } from '../../../../src/catalog/catalog-state.ts';
 import type { CatalogAction, TopicObservation } from '../../../../src/catalog/commit.ts';
-import type { PartitionIdentity, SegmentSummary } from '../../../../src/model/segment.ts';
+import type { PartitionIdentity, SegmentSummary } from '../../../../src/model/segment/segment.ts';
 import { type PlanOptions, planRestore } from '../../../../src/restore/plan/plan-restore.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../../../../src/restore/restore-job.ts';
 import type { RestorePlan } from '../../../../src/restore/restore-plan.ts';

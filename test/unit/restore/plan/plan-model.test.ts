@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Cut } from '../../../../src/model/recovery-target.ts';
+import type { Cut } from '../../../../src/model/restore/recovery-target.ts';
 import { sourcesOf } from '../../../../src/restore/restore-plan.ts';
 import { partition, plan, seen, stateOf, stored, T0 } from './plan-fixture.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { NO_DROPS } from '../../../../src/model/recovery-target.ts';
+import { NO_DROPS } from '../../../../src/model/restore/recovery-target.ts';
 import type { PreflightResult } from '../../../../src/restore/preflight.ts';
 import { summarizePlan } from '../../../../src/restore/plan/plan-summary.ts';
 import type { PlannedTopic, RestoreRequest } from '../../../../src/restore/restore-job.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
 import type { PartitionProducer, ProducerPosition } from '../../../../src/kafka/restore-sink.ts';
-import type { TopicPartition } from '../../../../src/model/topic-partition.ts';
+import type { TopicPartition } from '../../../../src/model/topic/topic-partition.ts';
 import { RESTORE_ALL } from '../../../../src/restore/restore-job.ts';
 import { RestoreService } from '../../../../src/restore/restore-service.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';

@@ -13,7 +13,7 @@ import type {
 } from '../../../../src/kafka/restore-sink.ts';
 import type { TopicListing } from '../../../../src/kafka/partition-log.ts';
 import { BackupError } from '../../../../src/model/errors.ts';
-import { partitionName, type TopicPartition } from '../../../../src/model/topic-partition.ts';
+import { partitionName, type TopicPartition } from '../../../../src/model/topic/topic-partition.ts';
 import { type ProducerIdentity, sequenceOf, stampBatch } from '../../../../src/record/producer-fields.ts';
 import type { Fault } from './fault.ts';
 

@@ -1,0 +1,74 @@
+// The frame that a partition is filling: whole batches, copied back to back into one shared buffer that grows with them. Batches
+// that lie back to back in their source are copied together: there may be one for every record.
+
+import { copyBytes } from '../../model/buffer/copy-bytes.ts';
+import { invariant } from '../../model/errors.ts';
+import type { RecordBatchHeader } from '../../record/batch-header.ts';
+import type { FrameMemory } from './frame-memory.ts';
+
+export class OpenFrame {
+  readonly baseOffset: bigint;
+  lastOffset: bigint;
+  recordCount = 0;
+  batchCount = 0;
+  filledBytes = 0;
+  #buffer: SharedArrayBuffer;
+  #bytes: Uint8Array;
+  /** Holds the run of batches that is taken in and not copied yet. */
+  #source: Uint8Array | undefined;
+  #runStart = 0;
+  #runEnd = 0;
+
+  /** `buffer` holds the first batch. */
+  constructor(buffer: SharedArrayBuffer, baseOffset: bigint) {
+    this.baseOffset = baseOffset;
+    this.lastOffset = baseOffset;
+    this.#buffer = buffer;
+    this.#bytes = new Uint8Array(buffer);
+  }
+
+  get buffer(): SharedArrayBuffer {
+    return this.#buffer;
+  }
+
+  hasRoomFor(sizeBytes: number): boolean {
+    return this.filledBytes + sizeBytes <= this.#bytes.byteLength;
+  }
+
+  /** Moves into a larger buffer of `memory`; false when there is none to be had. */
+  growFor(sizeBytes: number, memory: FrameMemory): boolean {
+    const larger = memory.take(this.filledBytes + sizeBytes);
+    if (larger === undefined) return false;
+    this.flush();
+    const bytes = new Uint8Array(larger);
+    copyBytes(this.#bytes, { start: 0, end: this.filledBytes }, bytes, 0);
+    memory.give(this.#buffer);
+    this.#buffer = larger;
+    this.#bytes = bytes;
+    return true;
+  }
+
+  /** Takes in one batch of `source`, whose bytes must stay until {@link flush}. */
+  append(source: Uint8Array, header: RecordBatchHeader): void {
+    invariant(this.hasRoomFor(header.sizeBytes), 'a batch was appended to a frame without room');
+    const { position, sizeBytes } = header;
+    if (source !== this.#source || position !== this.#runEnd) {
+      this.flush();
+      this.#source = source;
+      this.#runStart = position;
+    }
+    this.#runEnd = position + sizeBytes;
+    this.filledBytes += sizeBytes;
+    this.lastOffset = header.lastOffset;
+    this.recordCount += header.recordCount;
+    this.batchCount += 1;
+  }
+
+  /** Copies what was taken in: the source is not needed any more. */
+  flush(): void {
+    if (this.#source === undefined) return;
+    const position = this.filledBytes - (this.#runEnd - this.#runStart);
+    copyBytes(this.#source, { start: this.#runStart, end: this.#runEnd }, this.#bytes, position);
+    this.#source = undefined;
+  }
+}

@@ -1,0 +1,81 @@
+// From where each newly found partition begins: the catalog's position where there is one, else what the configuration says.
+// Before anything is fetched, the broker is asked whether its log still agrees with what the catalog holds.
+
+import type { CatalogHead, ResumePosition } from '../../catalog/catalog-head.ts';
+import type { FetchedPartition, PartitionLog } from '../../kafka/partition-log.ts';
+import { partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
+import type { StartOffset } from '../backup-settings.ts';
+import type { FoundPartition } from './topic-discovery.ts';
+
+export interface StartPosition {
+  readonly partition: FoundPartition;
+  readonly resume: ResumePosition;
+  readonly isResumed: boolean;
+  /** High watermark just now, and the last stable offset a moment before; undefined while the partition has no leader. */
+  readonly log: { readonly highWatermark: bigint; readonly lastStableOffset: bigint } | undefined;
+}
+
+/** Partitions without a leader and without a position are left out: they are found again later. */
+export async function startPositions(
+  log: PartitionLog,
+  state: CatalogHead,
+  found: readonly FoundPartition[],
+  start: StartOffset,
+): Promise<StartPosition[]> {
+  // In this order: whatever is stable by the first answer was decided below the watermark of the second.
+  const stable = await log.listOffsets(found, 'stable');
+  const latest = await log.listOffsets(found, 'latest');
+  const resumes = new Map(found.map((partition) => [partition, resumeOf(state, partition)]));
+  const fresh = found.filter((partition) => resumes.get(partition) === undefined);
+  const earliest = await log.listOffsets(fresh, 'earliest');
+  return found.flatMap((partition): StartPosition[] => {
+    const name = partitionName(partition);
+    const highWatermark = latest.get(name);
+    const positions =
+      highWatermark === undefined ? undefined : { highWatermark, lastStableOffset: stable.get(name) ?? 0n };
+    const resume = resumes.get(partition);
+    if (resume !== undefined) return [{ partition, resume, isResumed: true, log: positions }];
+    const nextOffset = firstOffset(start, partition, earliest, latest);
+    if (nextOffset === undefined) return [];
+    return [{ partition, resume: { nextOffset, leaderEpoch: -1, timeline: 0 }, isResumed: false, log: positions }];
+  });
+}
+
+function resumeOf(state: CatalogHead, { topic, topicId, partition }: FoundPartition): ResumePosition | undefined {
+  return state.incarnation(topic, topicId).partitions.get(partition)?.resume;
+}
+
+function firstOffset(
+  start: StartOffset,
+  partition: TopicPartition,
+  earliest: ReadonlyMap<string, bigint>,
+  latest: ReadonlyMap<string, bigint>,
+): bigint | undefined {
+  const name = partitionName(partition);
+  const first = earliest.get(name);
+  if (start.kind === 'latest') return latest.get(name);
+  const wanted = start.kind === 'specific' ? start.offsets.get(partition.topic)?.get(partition.partition) : undefined;
+  return wanted === undefined || first === undefined || wanted < first ? first : wanted;
+}
+
+/** What the leaders say of resumed positions when asked once: truncated logs and offsets that are gone show here. */
+export async function checkPositions(
+  log: PartitionLog,
+  positions: readonly StartPosition[],
+): Promise<FetchedPartition[]> {
+  const outcomes: FetchedPartition[] = [];
+  const resumed = positions.filter(({ isResumed, partition }) => isResumed && partition.leader >= 0);
+  for (const [leader, led] of Map.groupBy(resumed, ({ partition }) => partition.leader)) {
+    const asked = led.map(({ partition, resume }) => ({
+      topic: partition.topic,
+      topicId: partition.topicId,
+      partition: partition.partition,
+      nextOffset: resume.nextOffset,
+      lastEpoch: resume.leaderEpoch,
+    }));
+    const result = await log.fetchOnce(leader, asked, { maxWaitMs: 0, minBytes: 0, maxBytes: 1, maxPartitionBytes: 1 });
+    outcomes.push(...result.partitions.filter((outcome) => outcome.kind !== 'records'));
+    result.release();
+  }
+  return outcomes;
+}

@@ -1,0 +1,91 @@
+// `kafka-backup import`: a backup of OSO kafka-backup becomes one of ours. Started again it goes on, or adds what the peer has backed up
+// since.
+
+import { Command, Option } from 'commander';
+import type { ImportReport } from '../../../import/import-run.ts';
+import type { ImportChoices } from '../../../import/partition-import.ts';
+import { toJson } from '../../../model/json-fields.ts';
+import { type CommandContext, configSource, type GlobalFlags } from '../../command-context.ts';
+import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
+import { reportProgress } from '../../output/progress-reporter.ts';
+import { importJson, renderImport } from '../../output/reports/render-import.ts';
+import type { OpenedImport } from '../../services.ts';
+
+const INTEGRITY_EXIT_CODE = 13;
+const INCOMPLETE_EXIT_CODE = 3;
+
+interface ImportFlags extends GlobalFlags {
+  readonly config: string;
+  readonly from: string;
+  readonly backupId?: string;
+  readonly addedHeaders: 'drop' | 'keep';
+  readonly markers: 'drop' | 'keep';
+  readonly damaged: ImportChoices['damaged'];
+}
+
+export function addImportCommand(program: Command, context: CommandContext): void {
+  const choice = (flags: string, text: string, choices: readonly [string, string]): Option =>
+    new Option(flags, text).choices(choices).default(choices[0]);
+  program
+    .command('import')
+    .description('turn a backup of OSO kafka-backup into one of ours; started again it goes on')
+    .requiredOption('-c, --config <file>', 'configuration (YAML): store and backup_id of the new backup')
+    .requiredOption('--from <store>', "the other program's store: a directory; nothing is written there")
+    .option('-b, --backup-id <id>', 'which backup of that store, when it holds several')
+    .addOption(choice('--added-headers <what>', 'headers that it added to every record', ['drop', 'keep']))
+    .addOption(choice('--markers <what>', 'records that look like ends of transactions', ['keep', 'drop']))
+    .addOption(
+      choice('--damaged <what>', 'a file that cannot be read ends its partition, or is a gap', ['stop', 'gap']),
+    )
+    .addHelpText(
+      'after',
+      '\nx-original-offset, x-original-timestamp and x-source-cluster are dropped by default, since the producers did not send them; they\n' +
+        'are told from headers of the same name that were sent by their place and their value. Ends of transactions, which the other\n' +
+        'program stores as data, are kept by default, since nothing proves that they are none. Offsets that no file holds become gaps.\n' +
+        'Exits with 13 when a file is damaged, with 3 when --damaged gap left it out.',
+    )
+    .action(async (_options, command: Command) => {
+      context.exit(await importBackup(context, command.optsWithGlobals<ImportFlags>()));
+    });
+}
+
+async function importBackup({ services, terminal }: CommandContext, flags: ImportFlags): Promise<number> {
+  const choices: ImportChoices = {
+    keepsAddedHeaders: flags.addedHeaders === 'keep',
+    dropsMarkers: flags.markers === 'drop',
+    damaged: flags.damaged,
+  };
+  const { from, backupId } = flags;
+  const opened = await services.openImport(configSource(flags), { from, backupId, choices });
+  const startedAt = performance.now();
+  const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+  const endProgress = reportProgress({
+    terminal,
+    isJson: flags.json,
+    line: () => progressLine(opened, elapsedSeconds()),
+    fields: () => {
+      const { counters, ...progress } = opened.progress();
+      return { seconds_elapsed: Math.round(elapsedSeconds()), ...progress, ...counters };
+    },
+  });
+  try {
+    const report = await opened.run(terminal.signals.stop);
+    endProgress();
+    const seconds = elapsedSeconds();
+    terminal.result(flags.json ? toJson(importJson(report, seconds)) : renderImport(report, choices, seconds));
+    return exitCodeOf(report);
+  } finally {
+    endProgress();
+    await opened.close();
+  }
+}
+
+function exitCodeOf({ damaged }: ImportReport): number {
+  if (damaged.length === 0) return 0;
+  return damaged.every(({ isGap }) => isGap) ? INCOMPLETE_EXIT_CODE : INTEGRITY_EXIT_CODE;
+}
+
+function progressLine(opened: OpenedImport, seconds: number): string {
+  const { counters, bytesRead, bytesTotal, partitionsDone, partitionsTotal } = opened.progress();
+  return `[${formatDuration(seconds)}] ${formatCount(counters.records)} records committed, ${formatBytes(bytesRead)} / ${formatBytes(bytesTotal)} read, ${partitionsDone}/${partitionsTotal} partitions`;
+}

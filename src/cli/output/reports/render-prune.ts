@@ -1,0 +1,76 @@
+// What `prune` found, for people and as JSON.
+
+import type { PruneReport } from '../../../prune/prune-run.ts';
+import { formatBytes, formatCount, formatInstant } from '../format-quantities.ts';
+import { instantJson } from '../outline-json.ts';
+import { renderTable } from '../render-table.ts';
+import { printable } from '../terminal.ts';
+
+type Leftover = PruneReport['listed'][number];
+type LeftoverTally = PruneReport['orphans'];
+
+const KINDS: Readonly<Record<Leftover['kind'], string>> = {
+  orphan: 'object',
+  upload: 'unfinished upload',
+  checkpoint: 'old checkpoint',
+};
+
+export function renderPrune(report: PruneReport): string {
+  const { backupId, catalogVersion, isConfirmed, orphans, uploads, checkpoints, young, listed } = report;
+  const total = orphans.count + uploads.count + checkpoints.count;
+  const rows = listed.map(({ kind, name, sizeBytes, touchedAtMs }) => [
+    KINDS[kind],
+    formatInstant(touchedAtMs),
+    sizeBytes === null ? '-' : formatBytes(sizeBytes),
+    printable(name),
+  ]);
+  return [
+    ...(rows.length === 0 ? [] : [renderTable(['WHAT', 'SINCE', 'SIZE', 'NAME'], rows)]),
+    ...(total > rows.length ? [`... and ${formatCount(total - rows.length)} more`] : []),
+    `Backup ${backupId}, catalog version ${catalogVersion}`,
+    `  Objects that no commit names: ${tallyText(orphans)}`,
+    `  Unfinished uploads: ${tallyText(uploads)}`,
+    `  Checkpoints that others have replaced: ${tallyText(checkpoints)}`,
+    ...(young.count === 0 ? [] : [`  Left alone, since it is younger than ${hours(report)}: ${tallyText(young)}`]),
+    `Result: ${verdict(total, isConfirmed)}`,
+  ].join('\n');
+}
+
+export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>> {
+  return {
+    message_type: 'summary',
+    command: 'prune',
+    backup_id: report.backupId,
+    catalog_version: report.catalogVersion,
+    confirmed: report.isConfirmed,
+    older_than_seconds: report.olderThanMs / 1000,
+    store_time: instantJson(report.startedAtMs),
+    orphan_count: report.orphans.count,
+    orphan_bytes: report.orphans.sizeBytes,
+    upload_count: report.uploads.count,
+    upload_bytes: report.uploads.sizeBytes,
+    checkpoint_count: report.checkpoints.count,
+    checkpoint_bytes: report.checkpoints.sizeBytes,
+    younger_count: report.young.count,
+    younger_bytes: report.young.sizeBytes,
+    leftovers: report.listed.map(({ kind, name, sizeBytes, touchedAtMs }) => ({
+      kind,
+      name,
+      size_bytes: sizeBytes,
+      since: instantJson(touchedAtMs),
+    })),
+  };
+}
+
+function verdict(total: number, isConfirmed: boolean): string {
+  if (total === 0) return 'nothing to remove';
+  return isConfirmed ? `removed ${formatCount(total)}` : `${formatCount(total)} to remove; --confirm removes them`;
+}
+
+function hours({ olderThanMs }: PruneReport): string {
+  return `${Number((olderThanMs / 3_600_000).toFixed(2))} h`;
+}
+
+function tallyText({ count, sizeBytes }: LeftoverTally): string {
+  return count === 0 ? 'none' : `${formatCount(count)}, ${formatBytes(sizeBytes)}`;
+}

@@ -1,0 +1,143 @@
+// What a store of OSO kafka-backup holds: `{backup}/manifest.json` names topics, partitions and segment files. Only what an import
+// needs is read of it, and nothing is believed that a segment file says itself (its offsets, its count, its codec): a second run of
+// the peer may have overwritten a file and kept the old entry.
+
+import { BackupError } from '../../model/errors.ts';
+import { type JsonFields, parseJson } from '../../model/json-fields.ts';
+import type { TopicConfigs } from '../../model/topic/topic-description.ts';
+import { isTopicName } from '../../model/topic/topic-partition.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+
+const MANIFEST = 'manifest.json';
+/** Greater than every character that a key holds: behind it begins the next folder. */
+const BEHIND_ALL_KEYS = '~';
+
+export interface PeerManifest {
+  readonly backupId: string;
+  readonly createdAtMs: number;
+  readonly topics: readonly PeerTopic[];
+}
+
+export interface PeerTopic {
+  readonly topic: string;
+  readonly partitionCount: number;
+  /** Null where the peer was too old to note it (before 0.20). */
+  readonly replicationFactor: number | null;
+  readonly configs: TopicConfigs | null;
+  readonly partitions: readonly PeerPartition[];
+}
+
+export interface PeerPartition {
+  readonly partition: number;
+  /** In the order of their first offsets. */
+  readonly segments: readonly PeerSegmentEntry[];
+  /** Offsets that the peer knows it has not: missed at the source, or pruned. */
+  readonly declaredGaps: readonly OffsetRange[];
+}
+
+export interface PeerSegmentEntry {
+  readonly key: string;
+  readonly firstOffset: bigint;
+  readonly lastOffset: bigint;
+  readonly storedSizeBytes: number;
+  /** 0 where the peer was too old to note it (before 0.21). */
+  readonly uploadedAtMs: number;
+}
+
+/** Both ends inclusive. */
+export interface OffsetRange {
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+}
+
+/** Ids of the peer's backups in the store, ascending. Reads one key of each folder, not all that the folders hold. */
+export async function listPeerBackups(store: ObjectStore): Promise<string[]> {
+  const ids: string[] = [];
+  for (let key = await firstKey(store, ''); key !== undefined; ) {
+    const slash = key.indexOf('/');
+    const id = slash < 0 ? undefined : key.slice(0, slash);
+    if (id !== undefined && (await store.head(`${id}/${MANIFEST}`)) !== undefined) ids.push(id);
+    key = await firstKey(store, id === undefined ? key : `${id}/${BEHIND_ALL_KEYS}`);
+  }
+  return ids;
+}
+
+async function firstKey(store: ObjectStore, startAfter: string): Promise<string | undefined> {
+  for await (const { key } of store.list('', startAfter)) return key;
+  return undefined;
+}
+
+/**
+ * The manifest of `backupId`, or of the only backup there is.
+ * @throws BACKUP_NOT_FOUND, USAGE_INVALID when the store holds several and none is named, OBJECT_CORRUPT.
+ */
+export async function readPeerManifest(store: ObjectStore, backupId: string | undefined): Promise<PeerManifest> {
+  const id = backupId ?? (await onlyBackup(store));
+  const key = `${id}/${MANIFEST}`;
+  const bytes = await store.get(key);
+  if (bytes === undefined) throw new BackupError('BACKUP_NOT_FOUND', `there is no ${key} in ${store.description}`);
+  const fields = parseJson(bytes, key, 'OBJECT_CORRUPT');
+  return {
+    backupId: fields.string('backup_id'),
+    createdAtMs: fields.integer('created_at'),
+    topics: fields.list('topics').map((topic) => readTopic(topic, key)),
+  };
+}
+
+async function onlyBackup(store: ObjectStore): Promise<string> {
+  const [id, ...others] = await listPeerBackups(store);
+  if (id === undefined) {
+    throw new BackupError(
+      'BACKUP_NOT_FOUND',
+      `${store.description} holds no backup of kafka-backup (no ID/${MANIFEST})`,
+    );
+  }
+  if (others.length > 0) {
+    const names = [id, ...others].join(', ');
+    throw new BackupError(
+      'USAGE_INVALID',
+      `${store.description} holds several backups: name one with --backup-id (${names})`,
+    );
+  }
+  return id;
+}
+
+function readTopic(fields: JsonFields, key: string): PeerTopic {
+  const topic = fields.string('name');
+  if (!isTopicName(topic)) {
+    throw new BackupError('OBJECT_CORRUPT', `${key} names ${JSON.stringify(topic)}, which is no name of a topic`);
+  }
+  const partitions = fields.list('partitions').map(readPartition);
+  const highest = Math.max(-1, ...partitions.map(({ partition }) => partition));
+  const counted = fields.has('original_partition_count') ? fields.integer('original_partition_count') : 0;
+  return {
+    topic,
+    partitionCount: Math.max(counted, highest + 1),
+    replicationFactor: fields.has('source_replication_factor') ? fields.integer('source_replication_factor') : null,
+    configs: fields.has('configurations') ? fields.strings('configurations') : null,
+    partitions,
+  };
+}
+
+function readPartition(fields: JsonFields): PeerPartition {
+  const optional = (name: string): JsonFields[] => (fields.has(name) ? fields.list(name) : []);
+  const segments = fields.list('segments').map((segment) => ({
+    key: segment.string('key'),
+    firstOffset: BigInt(segment.integer('start_offset')),
+    lastOffset: BigInt(segment.integer('end_offset')),
+    storedSizeBytes: segment.has('compressed_size') ? segment.integer('compressed_size') : 0,
+    uploadedAtMs: segment.has('uploaded_at') ? segment.integer('uploaded_at') : 0,
+  }));
+  // The end of a gap is exclusive, that of what was pruned inclusive.
+  const missed = optional('gaps').map((gap) => rangeOf(gap, BigInt(gap.integer('end_offset')) - 1n));
+  const pruned = optional('pruned').map((range) => rangeOf(range, BigInt(range.integer('end_offset'))));
+  return {
+    partition: fields.integer('partition_id'),
+    segments: segments.sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1)),
+    declaredGaps: [...missed, ...pruned],
+  };
+}
+
+function rangeOf(fields: JsonFields, lastOffset: bigint): OffsetRange {
+  return { baseOffset: BigInt(fields.integer('start_offset')), lastOffset };
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BackupError } from '../../../../../src/model/errors.ts';
+import type { Patience } from '../../../../../src/restore/run/patience/patience.ts';
+import { PatientStore } from '../../../../../src/restore/run/patience/patient-store.ts';
+import { MemoryObjectStore } from '../../../../../src/storage/memory-object-store.ts';
+
+const LOGGER = { debug() {}, info() {}, warn() {}, error() {} };
+const BYTES = Buffer.from('bytes');
+
+/** Time passes only while somebody waits; `atMs` happens when its time has come. */
+function patienceOf(patienceMs: number, atMs: readonly (readonly [ms: number, event: () => void])[] = []) {
+  let nowMs = 0;
+  const due = [...atMs];
+  const stop = new AbortController();
+  const patience: Patience = {
+    patienceMs,
+    signal: stop.signal,
+    logger: LOGGER,
+    monotonicMs: () => nowMs,
+    wait: async (ms) => {
+      nowMs += ms;
+      while (due[0] !== undefined && due[0][0] <= nowMs) due.shift()?.[1]();
+    },
+  };
+  return { patience, stop, elapsedMs: () => nowMs };
+}
+
+/** A store that can go away as a mount does: what was in it is not found. */
+class Mount extends MemoryObjectStore {
+  isAway = false;
+
+  override async get(...args: Parameters<MemoryObjectStore['get']>): Promise<Uint8Array | undefined> {
+    return this.isAway ? undefined : super.get(...args);
+  }
+
+  override async head(...args: Parameters<MemoryObjectStore['head']>) {
+    return this.isAway ? undefined : super.head(...args);
+  }
+}
+
+async function mountWith(...keys: readonly string[]): Promise<Mount> {
+  const mount = new Mount();
+  for (const key of keys) await mount.putIfAbsent(key, [BYTES]);
+  return mount;
+}
+
+test('waits for a store that is away for a minute', async () => {
+  const mount = await mountWith('b/backup.json', 'b/data/x');
+  mount.isAway = true;
+  const { patience, elapsedMs } = patienceOf(600_000, [[60_000, () => (mount.isAway = false)]]);
+  const store = new PatientStore(mount, 'b/backup.json', patience);
+  assert.deepEqual(Buffer.from((await store.get('b/data/x'))!), BYTES);
+  assert.ok(elapsedMs() >= 60_000);
+});
+
+test('an object that is missing from a store that is there is missing at once', async () => {
+  const { patience, elapsedMs } = patienceOf(600_000);
+  const store = new PatientStore(await mountWith('b/backup.json'), 'b/backup.json', patience);
+  assert.equal(await store.get('b/data/x'), undefined);
+  assert.equal(await store.head('b/data/x'), undefined);
+  assert.equal(elapsedMs(), 0);
+});
+
+test('puts nothing into a directory where the store has been', async () => {
+  const mount = await mountWith('b/backup.json');
+  mount.isAway = true;
+  const { patience } = patienceOf(600_000, [[5000, () => (mount.isAway = false)]]);
+  const store = new PatientStore(mount, 'b/backup.json', patience);
+  const puts: string[] = [];
+  mount.putIfAbsent = async (key) => {
+    assert.equal(mount.isAway, false);
+    puts.push(key);
+    return 'created';
+  };
+  assert.equal(await store.putIfAbsent('b/restores/r/report.json', [BYTES]), 'created');
+  assert.deepEqual(puts, ['b/restores/r/report.json']);
+});
+
+test('loses its patience with a store that does not come back', async () => {
+  const mount = await mountWith('b/backup.json');
+  mount.isAway = true;
+  const { patience, elapsedMs } = patienceOf(30_000);
+  await assert.rejects(new PatientStore(mount, 'b/backup.json', patience).get('b/data/x'), {
+    code: 'STORE_UNAVAILABLE',
+  });
+  assert.ok(elapsedMs() >= 30_000 && elapsedMs() < 60_000, String(elapsedMs()));
+});
+
+test('does not wait out what will not change', async () => {
+  const mount = await mountWith('b/backup.json');
+  mount.get = async () => {
+    throw new BackupError('STORE_REFUSED', 'no access');
+  };
+  const { patience, elapsedMs } = patienceOf(30_000);
+  await assert.rejects(new PatientStore(mount, 'b/backup.json', patience).get('b/data/x'), { code: 'STORE_REFUSED' });
+  assert.equal(elapsedMs(), 0);
+});
+
+test('stops waiting when the restore is stopped', async () => {
+  const mount = await mountWith('b/backup.json');
+  mount.isAway = true;
+  const { patience, stop } = patienceOf(600_000, [[1000, () => stop.abort()]]);
+  await assert.rejects(new PatientStore(mount, 'b/backup.json', patience).get('b/data/x'), { code: 'INTERRUPTED' });
+});
