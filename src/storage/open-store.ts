@@ -10,7 +10,7 @@ import type { RequestPolicy, RequestPolicyOptions } from './request/request-poli
 import type { S3Settings } from './s3/s3-client.ts';
 
 export type StoreSettings =
-  | { readonly kind: 'filesystem'; readonly path: string }
+  | { readonly kind: 'filesystem'; readonly path: string; readonly directIo: boolean }
   | { readonly kind: 'memory' }
   | ({ readonly kind: 's3' } & S3Settings)
   | ({ readonly kind: 'azure' } & AzureSettings)
@@ -29,7 +29,10 @@ export interface OpenedStore {
 export async function openStore(settings: StoreSettings, reports: RequestReports = {}): Promise<OpenedStore> {
   switch (settings.kind) {
     case 'filesystem':
-      return { store: new FilesystemObjectStore(resolve(settings.path)), policy: null };
+      return {
+        store: new FilesystemObjectStore(resolve(settings.path), { directIo: settings.directIo }),
+        policy: null,
+      };
     case 'memory':
       return { store: new MemoryObjectStore(), policy: null };
     case 's3': {

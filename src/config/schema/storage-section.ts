@@ -16,6 +16,11 @@ export function storageSection() {
       required: true,
     }),
     path: path({ doc: 'Directory that holds the backups.', default: null, backends: ['filesystem'] }),
+    direct_io: flag({
+      doc: 'Write objects around the page cache, which stays with the consumers of a broker on the same host. Where the filesystem cannot, they go through it. `false` for a file server that is slow at it.',
+      default: true,
+      backends: ['filesystem'],
+    }),
     bucket: text({ doc: 'Bucket.', default: null, backends: ['s3', 'gcs'] }),
     prefix: text({ doc: 'Put in front of every object key.', default: null, backends: CLOUD }),
     endpoint: httpUrl({

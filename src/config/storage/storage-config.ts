@@ -3,7 +3,7 @@
 import type { SchemaValues } from '../schema/schema.ts';
 
 export type StorageConfig =
-  | { readonly kind: 'filesystem'; readonly path: string }
+  | { readonly kind: 'filesystem'; readonly path: string; readonly directIo: boolean }
   | { readonly kind: 'memory' }
   | S3Storage
   | AzureStorage
@@ -85,7 +85,7 @@ export const ACCELERATE_HOST = /^s3-accelerate(\.dualstack)?\.amazonaws\.com$/;
 export function storageConfig(storage: StorageValues): StorageConfig {
   switch (storage.backend) {
     case 'filesystem':
-      return { kind: 'filesystem', path: given(storage.path, 'path') };
+      return { kind: 'filesystem', path: given(storage.path, 'path'), directIo: storage.direct_io };
     case 'memory':
       return { kind: 'memory' };
     case 's3':

@@ -22,10 +22,10 @@ const FORMS = 'Use a directory, file:/DIR, s3://BUCKET/PREFIX, gs://BUCKET/PREFI
  */
 export function storageFromUrl(store: string, env: Environment = process.env): StorageConfig {
   const scheme = /^([a-z][a-z0-9+.-]*):/.exec(store)?.[1];
-  if (scheme === undefined) return { kind: 'filesystem', path: store };
+  if (scheme === undefined) return { kind: 'filesystem', path: store, directIo: true };
   const url = URL.parse(store);
   if (url === null) throw new BackupError('USAGE_INVALID', `--path ${scheme}: is not a URL. ${FORMS}`);
-  if (scheme === 'file') return { kind: 'filesystem', path: fileURLToPath(url) };
+  if (scheme === 'file') return { kind: 'filesystem', path: fileURLToPath(url), directIo: true };
   if (scheme === 'memory') return { kind: 'memory' };
   const place = placeOf(scheme, url);
   if (place === undefined) throw new BackupError('USAGE_INVALID', `--path ${scheme}: is not a store. ${FORMS}`);

@@ -5,13 +5,11 @@
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { BackupError, type ErrorCode, errorOf, messageOf } from '../../model/errors.ts';
+import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
 import { assertKeyPrefix, assertObjectKey } from '../object-key.ts';
 import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import { DirectWriting, DurableFile } from './durable-file.ts';
 import { findTemporaryFiles, isTemporaryName, newTemporaryName, stampedTimeMs } from './temporary-files.ts';
-
-/** Dirty bytes of one file before a sync is started. */
-const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   EACCES: 'STORE_REFUSED',
@@ -33,11 +31,13 @@ const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
 export class FilesystemObjectStore implements ObjectStore {
   readonly description: string;
   readonly #root: string;
+  readonly #writing: DirectWriting;
   readonly #knownDirectories = new Set<string>();
   #making: Promise<void> = Promise.resolve();
 
-  constructor(root: string) {
+  constructor(root: string, { directIo = true }: { readonly directIo?: boolean } = {}) {
     this.#root = root;
+    this.#writing = new DirectWriting(directIo);
     this.description = root;
   }
 
@@ -49,12 +49,13 @@ export class FilesystemObjectStore implements ObjectStore {
     const directory = dirname(path);
     const temporary = join(directory, newTemporaryName());
     await guard(`prepare ${directory}`, () => this.#ensureDirectory(directory));
-    const handle = await guard(`create a file in ${directory}`, () => open(temporary, 'wx', 0o640));
+    const file = await guard(`create a file in ${directory}`, () => DurableFile.create(temporary, this.#writing));
     try {
       try {
-        await writeDurably(handle, path, chunks);
+        for await (const chunk of chunks) await guard(`write ${path}`, () => file.append(chunk));
+        await guard(`sync ${path}`, () => file.finish());
       } finally {
-        await handle.close();
+        await file.close();
       }
       return await guard(`link ${path}`, () => this.#linkIfAbsent(temporary, path, directory));
     } finally {
@@ -195,49 +196,6 @@ function boundsOf(range: ByteRange | undefined, size: number): [from: number, to
   if ('suffixBytes' in range) return [Math.max(0, size - range.suffixBytes), size];
   const from = Math.min(range.position, size);
   return [from, Math.min(from + range.sizeBytes, size)];
-}
-
-/**
- * Writes all chunks and syncs them. What was written is synced along the way, beside the writing, so that little is left to wait
- * for at the end. What `chunks` throws is passed on as it is.
- */
-async function writeDurably(
-  handle: FileHandle,
-  path: string,
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<void> {
-  const sync = (): Promise<void> => guard(`sync ${path}`, () => handle.datasync());
-  let unsyncedBytes = 0;
-  let syncing: Promise<void> | undefined;
-  let failure: Error | undefined;
-  try {
-    for await (const chunk of chunks) {
-      await guard(`write ${path}`, () => writeAll(handle, chunk));
-      unsyncedBytes += chunk.byteLength;
-      if (failure !== undefined) break;
-      if (syncing !== undefined || unsyncedBytes < SYNC_EVERY_BYTES) continue;
-      unsyncedBytes = 0;
-      syncing = sync().then(
-        () => {
-          syncing = undefined;
-        },
-        (error: unknown) => {
-          failure = errorOf(error);
-        },
-      );
-    }
-  } finally {
-    await syncing;
-  }
-  // A failed sync is never tried again on the same file: its pages may be gone, and the next one would say that all is well.
-  if (failure !== undefined) throw failure;
-  await sync();
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.byteLength; ) {
-    written += (await handle.write(bytes, written, bytes.byteLength - written)).bytesWritten;
-  }
 }
 
 async function readAll(handle: FileHandle, target: Uint8Array, position: number): Promise<number> {

@@ -15,6 +15,14 @@ function storage(lines: string, base = S3) {
   return configOf(base + lines).storage;
 }
 
+describe('the keys of a directory', () => {
+  it('may ask for writes through the page cache, which a cloud store has none of', () => {
+    const given = storage('  direct_io: false\n', ENOUGH);
+    assert.ok(given.kind === 'filesystem' && !given.directIo);
+    checkOne(`${S3}  direct_io: false\n`, '8:14', 'storage.direct_io', 'backend s3');
+  });
+});
+
 describe('the keys of S3', () => {
   it('need no more than a bucket', () => {
     assert.deepEqual(storage(''), {
@@ -172,9 +180,9 @@ describe('a store named by --path', () => {
   const from = (url: string, env = {}) => storageFromUrl(url, env);
 
   it('is a directory, written plainly or as file:', () => {
-    assert.deepEqual(from('/data/my backups'), { kind: 'filesystem', path: '/data/my backups' });
-    assert.deepEqual(from('file:///data/my%20backups'), { kind: 'filesystem', path: '/data/my backups' });
-    assert.deepEqual(from('./C:/x'), { kind: 'filesystem', path: './C:/x' });
+    assert.deepEqual(from('/data/my backups'), { kind: 'filesystem', path: '/data/my backups', directIo: true });
+    assert.deepEqual(from('file:///data/my%20backups'), { kind: 'filesystem', path: '/data/my backups', directIo: true });
+    assert.deepEqual(from('./C:/x'), { kind: 'filesystem', path: './C:/x', directIo: true });
   });
 
   it('is a bucket with a prefix and further keys', () => {
