@@ -6,6 +6,7 @@ import { readIdentity } from '../catalog/backup-identity.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError } from '../model/errors.ts';
 import { TopicSelection } from '../model/topic/topic-selection.ts';
+import { readFooter } from '../segment/segment-reader.ts';
 import { BegunRestore, type RunContext } from './begun-restore.ts';
 import { findEarlier } from './journal/find-earlier.ts';
 import { makeIntent } from './journal/make-intent.ts';
@@ -13,9 +14,10 @@ import type { RestoreIntent } from './journal/restore-intent.ts';
 import { newestRestores } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
 import { TopicFillings } from './journal/topic-fillings.ts';
+import { forecastDrops } from './plan/forecast/forecast-drops.ts';
+import { summarizePlan } from './plan/forecast/plan-summary.ts';
 import { planRestore } from './plan/plan-restore.ts';
 import { assertSamePlan, putPlan, type StoredPlan } from './plan/plan-store.ts';
-import { summarizePlan } from './plan/plan-summary.ts';
 import { isBlocked, preflight, type PreflightResult } from './preflight.ts';
 import type { PlanSummary, PreflightCheck, RestoreRequest } from './restore-job.ts';
 import { planIdOf, type RestorePlan } from './restore-plan.ts';
@@ -98,7 +100,7 @@ export class RestoreAttempt {
     if (isDone && !request.dryRun) return this.#isDoneAlready(earlier.report);
     const found = await this.#preflight(plan, settings, sink, isDone);
     const checked = isDone ? withCheck(found, earlier.report.planId, completeCheck(earlier.report)) : found;
-    this.plan = summarizePlan(plan, checked);
+    this.plan = await this.#summarize(plan, checked);
     if (agreed !== null) assertSamePlan(agreed, plan, checked);
     if (request.dryRun) return putPlan(store, layout, request, { plan, checked });
     this.#assertUnblocked(checked);
@@ -158,7 +160,7 @@ export class RestoreAttempt {
     const { isolation, replicationFactor, topicConfigs } = intent.settings;
     const recorded = { ...settings, isolation, replicationFactor, topicConfigs };
     const checked = withCheck(await this.#preflight(plan, recorded, sink, true), planId, unfinishedCheck(intent));
-    this.plan = summarizePlan(plan, checked);
+    this.plan = await this.#summarize(plan, checked);
     if (dryRun) return putPlan(store, layout, intent.request, { plan, checked });
     this.#assertUnblocked(checked);
     await this.#complete(begun, plan, sink);
@@ -194,6 +196,12 @@ export class RestoreAttempt {
       isOwn,
       fillerOf: (topicId) => fillings.fillerOf(topicId),
     });
+  }
+
+  async #summarize(plan: RestorePlan, checked: PreflightResult): Promise<PlanSummary> {
+    const { store } = this.#context;
+    const drops = await forecastDrops(plan, (segment) => readFooter(store, segment), this.#options.signal);
+    return summarizePlan(plan, checked, drops);
   }
 
   async #assertBackup(): Promise<void> {

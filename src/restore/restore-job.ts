@@ -132,14 +132,19 @@ export interface PlannedPartition extends PlannedAmount {
   readonly gaps: readonly { readonly baseOffset: bigint; readonly lastOffset: bigint; readonly reason: string }[];
 }
 
-export type PlannedDrops = Readonly<Record<DropReason, number | null>>;
+/** Records that are left out: so many, no more than so many, about so many; or nothing that is known before they are read. */
+export type PlannedCount =
+  | { readonly kind: 'exact' | 'at-most' | 'estimated'; readonly records: number }
+  | { readonly kind: 'unknown' };
+
+export type PlannedDrops = Readonly<Record<DropReason, PlannedCount>>;
 
 export interface PlannedAmount {
   readonly segments: number;
   readonly records: number;
-  /** Of the records in the selected segments; null where only reading them tells. Estimated where `records` is. */
+  /** Of the records in the selected segments. */
   readonly dropped: PlannedDrops;
-  /** False when `records` is an estimate: a window cuts segments, or transactions or a filter drop what only reading tells. */
+  /** False when `records` is an estimate: something cuts segments, or only reading tells what is dropped. */
   readonly isExact: boolean;
   /** Size of the selected objects. */
   readonly storedBytes: number;

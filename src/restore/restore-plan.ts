@@ -8,7 +8,7 @@ import type { TopicObservation } from '../catalog/commit.ts';
 import { toJson } from '../model/json-fields.ts';
 import type { RecordFilter } from '../model/restore/record-filter.ts';
 import type { Isolation, PartitionTarget, RecoveryTarget } from '../model/restore/recovery-target.ts';
-import type { Gap, PartitionIdentity } from '../model/segment/segment.ts';
+import type { FrameEntry, Gap, PartitionIdentity, SegmentFooter } from '../model/segment/segment.ts';
 import type { TopicConfigs } from '../model/topic/topic-description.ts';
 
 export interface RestorePlan {
@@ -99,6 +99,18 @@ export function planIdOf(plan: RestorePlan, target: TargetState): string {
 /** Every source partition of a topic, whatever the lanes. */
 export function sourcesOf(topic: TopicRestorePlan): readonly PartitionRestorePlan[] {
   return topic.lanes.flatMap(({ sources }) => sources);
+}
+
+/** Those frames of a selected segment that can hold wanted records; the others are never read. */
+export function framesToRead(
+  { frames }: SegmentFooter,
+  { fromOffset, toOffset }: CurrentSegment,
+  target: RecoveryTarget,
+): FrameEntry[] {
+  return frames.filter((frame) => {
+    const isInRange = frame.lastOffset >= fromOffset && frame.baseOffset < toOffset;
+    return isInRange && canHoldWanted(frame, target);
+  });
 }
 
 /** False only where the timestamps prove that no record is wanted. */

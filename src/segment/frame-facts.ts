@@ -25,7 +25,7 @@ export interface FrameFacts {
   readonly hasLogAppendTime: boolean;
   readonly maxBatchSizeBytes: number;
   readonly leaderEpochs: readonly { readonly epoch: number; readonly baseOffset: bigint }[];
-  /** First transactional batch of a producer in this frame, and again after each of its markers. */
+  /** First transactional batch of a producer in this frame, and again after each of its markers, with the records up to there. */
   readonly transactionStarts: readonly TransactionStart[];
   readonly transactionMarkers: readonly TransactionMarker[];
   readonly producerCodecs: readonly CodecRun[];
@@ -40,7 +40,7 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
   const transactionStarts: TransactionStart[] = [];
   const transactionMarkers: TransactionMarker[] = [];
   const producerCodecs: { baseOffset: bigint; codec: ProducerCodec }[] = [];
-  const open = new Set<bigint>();
+  const open = new Map<bigint, TransactionStart & { recordCount: number }>();
   let leaderEpoch: number | undefined;
   let producerCodec: ProducerCodec | undefined;
   let hasCreateTime = false;
@@ -70,10 +70,17 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
       const marker = markerOf(stored, header);
       if (marker !== undefined) transactionMarkers.push(marker);
       open.delete(header.producerId);
-    } else if (!open.has(header.producerId)) {
-      open.add(header.producerId);
-      transactionStarts.push({ producerId: header.producerId, firstOffset: header.baseOffset });
+      continue;
     }
+    const { producerId, recordCount } = header;
+    const run = open.get(producerId);
+    if (run !== undefined) {
+      run.recordCount += recordCount;
+      continue;
+    }
+    const start = { producerId, firstOffset: header.baseOffset, recordCount };
+    open.set(producerId, start);
+    transactionStarts.push(start);
   }
   return {
     minTimestampMs: minTimestampMs === Number.POSITIVE_INFINITY ? null : minTimestampMs,

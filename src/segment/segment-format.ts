@@ -103,9 +103,11 @@ function expandJson(stored: Buffer, key: string): Uint8Array {
 
 function decodeTransactions(fields: JsonFields): TransactionFacts {
   return {
-    starts: fields
-      .list('starts')
-      .map((start) => ({ producerId: start.bigint('producerId'), firstOffset: start.bigint('firstOffset') })),
+    starts: fields.list('starts').map((start) => ({
+      producerId: start.bigint('producerId'),
+      firstOffset: start.bigint('firstOffset'),
+      recordCount: start.nullableInteger('recordCount', 0),
+    })),
     markers: fields.list('markers').map((marker) => ({
       producerId: marker.bigint('producerId'),
       offset: marker.bigint('offset'),

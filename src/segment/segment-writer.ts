@@ -183,7 +183,6 @@ class SegmentBody {
   readonly #starts: TransactionStart[] = [];
   readonly #markers: TransactionMarker[] = [];
   readonly #producerCodecs: CodecRun[] = [];
-  readonly #openTransactions = new Set<bigint>();
   #position = 0;
   #hasCreateTime = false;
   #hasLogAppendTime = false;
@@ -269,22 +268,8 @@ class SegmentBody {
       if (this.#leaderEpochs.at(-1)?.epoch !== entry.epoch) this.#leaderEpochs.push(entry);
     for (const run of facts.producerCodecs)
       if (this.#producerCodecs.at(-1)?.codec !== run.codec) this.#producerCodecs.push(run);
-    let nextMarker = 0;
-    const settleBefore = (offset: bigint | undefined): void => {
-      for (; nextMarker < facts.transactionMarkers.length; nextMarker += 1) {
-        const marker = facts.transactionMarkers[nextMarker];
-        if (marker === undefined || (offset !== undefined && marker.offset > offset)) return;
-        this.#markers.push(marker);
-        this.#openTransactions.delete(marker.producerId);
-      }
-    };
-    for (const start of facts.transactionStarts) {
-      settleBefore(start.firstOffset);
-      if (this.#openTransactions.has(start.producerId)) continue;
-      this.#openTransactions.add(start.producerId);
-      this.#starts.push(start);
-    }
-    settleBefore(undefined);
+    for (const start of facts.transactionStarts) this.#starts.push(start);
+    for (const marker of facts.transactionMarkers) this.#markers.push(marker);
   }
 
   #timestampType(): TimestampType {

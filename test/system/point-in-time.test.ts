@@ -10,6 +10,7 @@ import type { DigestOptions, KafkaProbe } from '../support/kafka-probe.ts';
 import { T0 } from '../support/journeys/fidelity-topics.ts';
 import {
   fillDecided,
+  fillDropped,
   fillStraddled,
   fillTimed,
   SMALL_PARTS,
@@ -17,6 +18,7 @@ import {
   TIMED_RESTORES,
   TIMED_TOPICS,
 } from '../support/journeys/timed-topics.ts';
+import { assertDropsAsPlanned, plannedDrops } from '../support/planned-drops.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const { instant: TO_INSTANT, window: IN_WINDOW, cut: CUT } = TIMED_RESTORES;
@@ -122,6 +124,36 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
 
     const later = await restore('decided', { backupId: 'decided', args: ['--to', String(Date.now())] });
     assert.equal(await assertSameRecords({ probe, topic: 'decided' }, { probe, topic: later.target }), 30);
+  });
+
+  it('is planned with the numbers of records that transactions drop, by reason, and drops those', async () => {
+    const instant = await fillDropped(probe);
+    assertExit(await system.workspace.backup({ backupId: 'dropped', topics: ['dropped'], backup: SMALL_PARTS }), 0);
+
+    const shown = await restore('dropped', { backupId: 'dropped', args: ['--to', String(instant), '--dry-run'] });
+    const { 'control-batch': markers, 'outside-window': _outside, ...planned } = plannedDrops(shown.run.summary);
+    assert.deepEqual(planned, {
+      'aborted-transaction': ['exact', 6],
+      'decided-after-target': ['exact', 3],
+      'undecided-transaction': ['exact', 2],
+      filtered: ['exact', 0],
+    });
+    assert.equal(markers![0], 'exact');
+    const then = await restore('dropped', { backupId: 'dropped', args: ['--to', String(instant)] });
+    assert.equal(restoredRecords(then.run.summary), 9);
+    assertDropsAsPlanned(then.run.summary, 'to the instant');
+
+    const latest = await restore('dropped', { backupId: 'dropped' });
+    const { 'aborted-transaction': aborted, 'control-batch': all } = plannedDrops(latest.run.summary);
+    assert.deepEqual(
+      [aborted, all],
+      [
+        ['exact', 6],
+        ['exact', 3],
+      ],
+    );
+    assert.equal(restoredRecords(latest.run.summary), 12);
+    assertDropsAsPlanned(latest.run.summary, 'to the latest state');
   });
 
   it('drops a transaction whose marker lies behind the cut of the log, though the marker is older than the instant', async () => {

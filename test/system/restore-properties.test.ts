@@ -1,6 +1,7 @@
 // A restore against a model of a dozen lines, on random histories that a real broker wrote down: interleaved transactions that end
 // on either side of the target, or never, timestamps out of order, holes, logs whose beginning is gone. Each partition is a case of
-// its own. Kafka's own consumer reads what was restored; where nothing is cut away it also says what the source holds.
+// its own. Kafka's own consumer reads what was restored; where nothing is cut away it also says what the source holds. And every plan
+// is held against the report: what it says that transactions drop, is dropped.
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import {
   restoredRecords,
 } from '../support/history/restore-model.ts';
 import type { KafkaProbe, ListedRecord } from '../support/kafka-probe.ts';
+import { assertDropsAsPlanned } from '../support/planned-drops.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const SEED = 20_261_123;
@@ -53,6 +55,8 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
   let restores = 0;
   let compared = 0;
   const logs = new Set<string>();
+  /** Counts above 0 that plans had of what they drop, by how certain. */
+  const planned: Record<string, number> = {};
   const written: Record<string, Written> = {};
 
   before(async () => {
@@ -148,6 +152,8 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     const topics = { [topic]: `${topic}-${restores}` };
     const run = await system.workspace.restore({ backupId: 'histories', topics, restore: settings });
     assertExit(run, 0);
+    const counts = assertDropsAsPlanned(run.summary, JSON.stringify(settings));
+    for (const [certainty, count] of Object.entries(counts)) planned[certainty] = (planned[certainty] ?? 0) + count;
     return { summary: run.summary, found: await probe.listTopic(`${topic}-${restores}`) };
   }
 
@@ -259,9 +265,10 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
 
   it('are as many as they should be', (context: TestContext) => {
     assert.ok(logs.size >= 500, `${logs.size} different logs`);
+    assert.ok((planned['exact'] ?? 0) > 500 && (planned['at-most'] ?? 0) > 50, JSON.stringify(planned));
     const records = Object.values(written).flatMap(({ log }) => [...log.values()].flat());
     context.diagnostic(
-      `seed ${SEED}: ${logs.size} logs of ${records.length} records, ${compared} restored partitions compared`,
+      `seed ${SEED}: ${logs.size} logs of ${records.length} records, ${compared} restored partitions compared, planned counts ${JSON.stringify(planned)}`,
     );
   });
 });

@@ -39,13 +39,18 @@ export interface TransactionMarker {
   readonly outcome: 'commit' | 'abort';
 }
 
-/** The first offset, within a segment, of a transactional run of one producer that starts there. */
+/**
+ * A run of one producer's transactional batches within one frame: it starts with the frame, or behind a marker, and reaches to the
+ * producer's next marker or the frame's end. So one end of a transaction decides all of it.
+ */
 export interface TransactionStart {
   readonly producerId: bigint;
   readonly firstOffset: bigint;
+  /** Of the run, as the batches' headers count them; null where the segment was written before they were kept. */
+  readonly recordCount: number | null;
 }
 
-/** Enough to decide transactions across segments: every start and every marker, in offset order. */
+/** Enough to decide transactions across segments, and to count what that drops: every start and every marker, in offset order. */
 export interface TransactionFacts {
   readonly starts: readonly TransactionStart[];
   readonly markers: readonly TransactionMarker[];

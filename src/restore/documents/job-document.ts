@@ -8,6 +8,8 @@ import { requestDocument } from './request-document.ts';
 import type {
   PartitionProgress,
   PlannedAmount,
+  PlannedCount,
+  PlannedDrops,
   PlannedPartition,
   PlannedTopic,
   PlanSummary,
@@ -130,12 +132,17 @@ function amountDocument(amount: PlannedAmount): Document {
     segments: amount.segments,
     records: amount.records,
     records_are_exact: amount.isExact,
-    dropped: amount.dropped,
+    dropped: byReason(amount.dropped, (count) => (count.kind === 'unknown' ? null : count.records)),
+    dropped_certainty: byReason(amount.dropped, ({ kind }) => kind),
     stored_bytes: amount.storedBytes,
     bytes_to_read: amount.bytesToRead,
     from: documentInstant(amount.fromMs),
     to: documentInstant(amount.toMs),
   };
+}
+
+function byReason(dropped: PlannedDrops, of: (count: PlannedCount) => unknown): Document {
+  return Object.fromEntries(Object.entries(dropped).map(([reason, count]) => [reason, of(count)]));
 }
 
 function partitionDocument(partition: PartitionProgress): Document {

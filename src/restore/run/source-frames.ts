@@ -14,7 +14,7 @@ import type { BatchSettings } from '../journal/restore-intent.ts';
 import { FIND_CUT } from '../judge/cut-task.ts';
 import { JUDGE_FRAME, type JudgeResult, type RecordShape } from '../judge/judge-task.ts';
 import { cutPlan } from '../judge/log-cut.ts';
-import { canHoldWanted, type PartitionRestorePlan } from '../restore-plan.ts';
+import { framesToRead, type PartitionRestorePlan } from '../restore-plan.ts';
 import { type TransactionDecisions, TransactionIndex } from '../plan/transaction-index.ts';
 
 /** Frames of one source that are read and judged ahead of the one being sent. */
@@ -73,9 +73,7 @@ export class SourceFrames {
         const whole = { ...segment, lastOffset: segment.nextOffset - 1n };
         if (yield* this.#countOff(current, whole)) continue;
         const footer = await transactions.enter(segment);
-        for (const frame of footer.frames) {
-          const isInRange = frame.lastOffset >= current.fromOffset && frame.baseOffset < current.toOffset;
-          if (!isInRange || !canHoldWanted(frame, plan.recoveryTarget)) continue;
+        for (const frame of framesToRead(footer, current, plan.recoveryTarget)) {
           if (yield* this.#countOff(current, frame)) continue;
           this.#judgeAhead(current, footer, { frame, decisions: transactions.decisionsFor(frame) });
           const next = this.#ahead.length > FRAMES_AHEAD ? this.#ahead.shift() : undefined;

@@ -108,6 +108,27 @@ export async function fillStraddled(probe: KafkaProbe): Promise<number> {
   return Date.now();
 }
 
+/**
+ * `dropped`: of transactions, 4 records that are committed before the returned instant, 6 that are aborted before it, 3 that are
+ * committed after it, and 2 that never end; and 5 plain ones.
+ */
+export async function fillDropped(probe: KafkaProbe): Promise<number> {
+  await probe.createTopic('dropped');
+  await probe.produceRecords('dropped', 0, ofNow('kept', 4), { transactionalId: 'kept' });
+  await probe.produceRecords('dropped', 0, ofNow('plain', 5));
+  const names = { aborted: 6, tardy: 3, hanging: 2 };
+  for (const [name, count] of Object.entries(names)) {
+    await probe.txBegin(name);
+    await probe.txSend(name, 'dropped', 0, ofNow(name, count));
+  }
+  await probe.txAbort('aborted');
+  await sleep(20);
+  const instant = Date.now();
+  await sleep(20);
+  await probe.txCommit('tardy');
+  return instant;
+}
+
 function ofNow(name: string, count: number): RecordToSend[] {
   return Array.from({ length: count }, (_, index) => ({ key: name, value: `${index}`, timestampMs: Date.now() }));
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/output/reports/render-plan.ts';
-import { NO_DROPS } from '../../../src/model/restore/recovery-target.ts';
+import { exactly, NOTHING_DROPPED, UNKNOWN } from '../../../src/restore/plan/forecast/planned-counts.ts';
 import type { PlannedPartition, PlannedTopic, PlanSummary } from '../../../src/restore/restore-job.ts';
 
 const T0 = Date.parse('2026-11-20T03:00:00Z');
@@ -17,7 +17,7 @@ function partition(number: number, change: Partial<PlannedPartition> = {}): Plan
     segments: 2,
     records: 1000,
     isExact: true,
-    dropped: NO_DROPS,
+    dropped: NOTHING_DROPPED,
     storedBytes: 1 << 20,
     bytesToRead: 1 << 19,
     fromMs: T0,
@@ -78,10 +78,21 @@ describe('a plan in text', () => {
   });
 
   test('tells what is dropped, with numbers where they are known', () => {
-    const dropped = { ...NO_DROPS, 'outside-window': 1200, 'control-batch': null, filtered: null };
-    const text = rendered(summary([topic([partition(0, { dropped, isExact: false }), partition(1)])]));
-    assert.match(text, /\norders\/0 .* ~1,200 outside, by transaction, by filter/);
+    const dropped = {
+      ...NOTHING_DROPPED,
+      'outside-window': { kind: 'estimated', records: 1200 },
+      'aborted-transaction': { kind: 'at-most', records: 7 },
+      'control-batch': exactly(3),
+      filtered: UNKNOWN,
+    } as const;
+    const text = rendered(summary([topic([partition(0, { dropped }), partition(1)], { dropped })]));
+    assert.match(
+      text,
+      /\norders\/0 .* ~1,200 outside-window, <=7 aborted-transaction, 3 control-batch, \? filtered *\n/,
+    );
     assert.match(text, /\norders\/1 .* 0 *\n/);
+    assert.match(text, /\nDropped {2}<= at most so many; \? known once the records are read\n/);
+    assert.doesNotMatch(rendered(summary([topic([partition(0)])])), /at most/);
   });
 
   test('marks what is estimated', () => {

@@ -14,7 +14,9 @@ const OPEN_MAPS = [
   'partitions[].dropped',
   'report.sources[].dropped',
   'plan.topics[].dropped',
+  'plan.topics[].dropped_certainty',
   'plan.topics[].partition_plans[].dropped',
+  'plan.topics[].partition_plans[].dropped_certainty',
 ];
 
 function fullJob(): RestoreJob {

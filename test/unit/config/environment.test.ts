@@ -25,7 +25,11 @@ describe('variables in the file', () => {
 
   it('fall back to the default when empty, and stay text behind $${', () => {
     const text = ENOUGH.replace('/data', () => '"/${DIR:-x}/$${DIR}"');
-    assert.deepEqual(configOf(text, { env: { DIR: '' } }).storage, { kind: 'filesystem', path: '/x/${DIR}', directIo: true });
+    assert.deepEqual(configOf(text, { env: { DIR: '' } }).storage, {
+      kind: 'filesystem',
+      path: '/x/${DIR}',
+      directIo: true,
+    });
   });
 
   it('are not expanded again, and never change the structure', () => {

@@ -181,7 +181,11 @@ describe('a store named by --path', () => {
 
   it('is a directory, written plainly or as file:', () => {
     assert.deepEqual(from('/data/my backups'), { kind: 'filesystem', path: '/data/my backups', directIo: true });
-    assert.deepEqual(from('file:///data/my%20backups'), { kind: 'filesystem', path: '/data/my backups', directIo: true });
+    assert.deepEqual(from('file:///data/my%20backups'), {
+      kind: 'filesystem',
+      path: '/data/my backups',
+      directIo: true,
+    });
     assert.deepEqual(from('./C:/x'), { kind: 'filesystem', path: './C:/x', directIo: true });
   });
 

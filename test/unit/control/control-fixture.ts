@@ -17,6 +17,7 @@ import { BackupError } from '../../../src/model/errors.ts';
 import type { Logger } from '../../../src/model/logger.ts';
 import { NO_DROPS, type RecoveryTarget } from '../../../src/model/restore/recovery-target.ts';
 import type { RestoreReport } from '../../../src/restore/journal/restore-report.ts';
+import { NOTHING_DROPPED, UNKNOWN } from '../../../src/restore/plan/forecast/planned-counts.ts';
 import {
   type PlanSummary,
   RESTORE_ALL,
@@ -119,7 +120,7 @@ function planSummary(recoveryTarget: RecoveryTarget): PlanSummary {
             segments: 3,
             records: 40,
             isExact: true,
-            dropped: { ...NO_DROPS, 'aborted-transaction': null },
+            dropped: { ...NOTHING_DROPPED, 'aborted-transaction': { kind: 'at-most', records: 4 }, filtered: UNKNOWN },
             storedBytes: 3000,
             bytesToRead: 3000,
             fromMs: NOW_MS - 60_000,
@@ -130,7 +131,7 @@ function planSummary(recoveryTarget: RecoveryTarget): PlanSummary {
         segments: 3,
         records: 40,
         isExact: true,
-        dropped: NO_DROPS,
+        dropped: NOTHING_DROPPED,
         storedBytes: 3000,
         bytesToRead: 3000,
         fromMs: NOW_MS - 60_000,

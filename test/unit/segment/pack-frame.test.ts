@@ -190,7 +190,7 @@ describe('the facts of a frame', () => {
     }
   });
 
-  test('name each start and each end of a transaction, by producer', () => {
+  test('name each start and each end of a transaction, by producer, with the records in between', () => {
     const transactional = (baseOffset: bigint, producerId: bigint): Buffer =>
       jsonBatch(baseOffset, 2, { producerId, transactional: true });
     const marker = (baseOffset: bigint, producerId: bigint, outcome: 'commit' | 'abort'): Buffer =>
@@ -208,9 +208,9 @@ describe('the facts of a frame', () => {
       'never',
     ).result;
     assert.deepEqual(facts.transactionStarts, [
-      { producerId: 7n, firstOffset: 1n },
-      { producerId: 8n, firstOffset: 5n },
-      { producerId: 7n, firstOffset: 8n },
+      { producerId: 7n, firstOffset: 1n, recordCount: 4 },
+      { producerId: 8n, firstOffset: 5n, recordCount: 2 },
+      { producerId: 7n, firstOffset: 8n, recordCount: 2 },
     ]);
     assert.deepEqual(facts.transactionMarkers, [
       { producerId: 8n, offset: 0n, timestampMs: T0, outcome: 'abort' },

@@ -72,7 +72,9 @@ const anyFooter: fc.Arbitrary<SegmentFooter> = fc
       maxLength: 4,
     }),
     transactions: fc.record({
-      starts: fc.array(fc.record({ producerId: anyOffset, firstOffset: anyOffset }), { maxLength: 4 }),
+      starts: fc.array(fc.record({ producerId: anyOffset, firstOffset: anyOffset, recordCount: fc.option(fc.nat()) }), {
+        maxLength: 4,
+      }),
       markers: fc.array(
         fc.record({
           producerId: anyOffset,

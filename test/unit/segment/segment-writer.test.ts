@@ -155,9 +155,10 @@ describe('a segment', () => {
     const footer = await readFooter(store, summary);
     assert.deepEqual(footer.transactions, {
       starts: [
-        { producerId: 7n, firstOffset: 100n },
-        { producerId: 8n, firstOffset: 102n },
-        { producerId: 7n, firstOffset: 107n },
+        { producerId: 7n, firstOffset: 100n, recordCount: 2 },
+        { producerId: 8n, firstOffset: 102n, recordCount: 2 },
+        { producerId: 7n, firstOffset: 104n, recordCount: 2 },
+        { producerId: 7n, firstOffset: 107n, recordCount: 2 },
       ],
       markers: [{ producerId: 7n, offset: 106n, timestampMs: T0, outcome: 'commit' }],
     });

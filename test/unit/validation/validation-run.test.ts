@@ -377,7 +377,7 @@ describe('a lie that damages no byte', () => {
     assertOneProblem(await deep(other), 'OBJECT_CORRUPT', /a batch at 1 follows offset 1/);
   });
 
-  const transactions = { starts: [{ producerId: 7n, firstOffset: 0n }], markers: [] };
+  const transactions = { starts: [{ producerId: 7n, firstOffset: 0n, recordCount: 5 }], markers: [] };
   const lies: readonly [what: string, change: (footer: SegmentFooter) => Partial<SegmentFooter>, message: RegExp][] = [
     ['record counts', (footer) => everywhere(footer, { recordCount: 4 }), /record count is 5, the footer says 4/],
     ['timestamps', (footer) => everywhere(footer, { maxTimestampMs: T0 + 77 }), /highest timestamp/],

@@ -1,8 +1,10 @@
-// The restore plan and its preflight as validate-restore prints them. An estimate is marked with `~`; what is not, is exact.
+// The restore plan and its preflight as validate-restore prints them. An estimate is marked with `~`, an upper bound with `<=`, and `?`
+// stands for what only reading tells; what has no mark, is exact.
 
 import type {
   PlanSummary,
   PlannedAmount,
+  PlannedCount,
   PlannedDrops,
   PlannedPartition,
   PlannedTopic,
@@ -40,6 +42,12 @@ export interface PlanEstimate {
 /** Beyond these a plan shows topics only. */
 const MOST_PARTITIONS = 40;
 const GAPS_SHOWN = 3;
+const MARKS: Readonly<Record<Exclude<PlannedCount['kind'], 'unknown'>, string>> = {
+  exact: '',
+  'at-most': '<=',
+  estimated: '~',
+};
+const BOUNDS_LEGEND = 'Dropped  <= at most so many; ? known once the records are read';
 
 /** How much the whole plan moves, and how long that takes at least. */
 export function estimateRestore({ topics }: PlanSummary, limits: RestoreLimits): PlanEstimate {
@@ -72,6 +80,7 @@ export function renderPlan(plan: PlanSummary, { backupId, target, limits, isDeta
       plan.topics.map((topic) => topicRow(topic, plan)),
     ),
     showsPartitions ? partitionTable(plan.topics) : `${partitions} partitions; -v shows them, --json lists them`,
+    ...(plan.topics.some(({ dropped }) => hasBound(dropped)) ? [BOUNDS_LEGEND] : []),
     totalLine(estimateRestore(plan, limits)),
     `Checks  ok ${count('ok')}   warn ${count('warn')}   block ${count('block')}`,
     ...plan.checks.map(({ level, name, message }) => `  ${level.padEnd(5)} ${name}: ${printable(message)}`),
@@ -117,19 +126,21 @@ function amountCells({ records, isExact, bytesToRead, fromMs, toMs, dropped }: P
     formatBytes(bytesToRead),
     formatInstant(fromMs),
     formatInstant(toMs),
-    droppedText(dropped, isExact),
+    droppedText(dropped),
   ];
 }
 
-/** What only reading tells is named without a number. */
-function droppedText(dropped: PlannedDrops, isExact: boolean): string {
-  const { 'outside-window': outside, 'control-batch': markers, filtered } = dropped;
-  const texts = [
-    ...(outside === 0 ? [] : [`${isExact ? '' : '~'}${formatCount(outside ?? 0)} outside`]),
-    ...(markers === 0 ? [] : ['by transaction']),
-    ...(filtered === 0 ? [] : ['by filter']),
-  ];
+/** By the reasons' names, as in the report. */
+function droppedText(dropped: PlannedDrops): string {
+  const texts = Object.entries(dropped).flatMap(([reason, count]) => {
+    if (count.kind === 'unknown') return [`? ${reason}`];
+    return count.records === 0 ? [] : [`${MARKS[count.kind]}${formatCount(count.records)} ${reason}`];
+  });
   return texts.length === 0 ? '0' : texts.join(', ');
+}
+
+function hasBound(dropped: PlannedDrops): boolean {
+  return Object.values(dropped).some(({ kind }) => kind === 'at-most' || kind === 'unknown');
 }
 
 function totalLine({ records, isExact, bytesToRead, seconds }: PlanEstimate): string {

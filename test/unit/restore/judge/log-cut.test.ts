@@ -1,6 +1,7 @@
 // Restores to an instant against a model that knows every record of the log: transactions that straddle the place where the log is
 // cut, markers whose clock is behind or ahead of their neighbours', timestamps in any order, batches with holes, cut into segments
-// and frames anywhere. From the plan to the judged batches everything is the agent's own.
+// and frames anywhere. From the plan to the judged batches everything is the agent's own. And what a plan says that it drops for
+// transactions is held against what is dropped.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -9,17 +10,29 @@ import { readCatalog } from '../../../../src/catalog/catalog-reader.ts';
 import { SharedBufferPool } from '../../../../src/compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
 import { PRODUCER_CODECS } from '../../../../src/model/codec.ts';
-import type { Cut, Isolation } from '../../../../src/model/restore/recovery-target.ts';
+import {
+  addDrops,
+  type Cut,
+  type DropCounts,
+  type Isolation,
+  NO_DROPS,
+} from '../../../../src/model/restore/recovery-target.ts';
 import { planRestore } from '../../../../src/restore/plan/plan-restore.ts';
+import { estimate } from '../../../../src/restore/plan/forecast/plan-estimate.ts';
+import {
+  countTransactionDrops,
+  type TransactionDrops,
+} from '../../../../src/restore/plan/forecast/transaction-drops.ts';
 import { RESTORE_ALL } from '../../../../src/restore/restore-job.ts';
 import { type PartitionRestorePlan, sourcesOf } from '../../../../src/restore/restore-plan.ts';
 import { SourceFrames } from '../../../../src/restore/run/source-frames.ts';
+import { readFooter } from '../../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
 import { encodeBatch, encodeMarker, readBatch, text } from '../../../support/record-batches.ts';
 import { startWorkers, T0, TestBackup } from '../../../support/stored-backup.ts';
 
 const SEED = 20_261_130;
-const CASES = 600;
+const CASES = 800;
 const POOL_BUFFER_BYTES = 64 * 1024;
 
 interface LogRecord {
@@ -111,13 +124,18 @@ const anyStep = fc.record({
   endsSegment: fc.boolean(),
   isExpanded: fc.boolean(),
 });
+/** Null in three of four cases. */
+function rarely(arbitrary: fc.Arbitrary<number>): fc.Arbitrary<number | null> {
+  return fc.oneof({ arbitrary: fc.constant(null), weight: 3 }, { arbitrary, weight: 1 });
+}
+
 const anyDisorder = fc.constantFrom(0, 2, 20);
 const anyTarget = fc
   .record({
-    from: fc.option(fc.integer({ min: 0, max: 20 }), { freq: 1 }),
+    from: rarely(fc.integer({ min: 0, max: 20 })),
     to: fc.option(fc.integer({ min: 0, max: 25 }), { freq: 5 }),
-    fromShare: fc.option(fc.nat(99), { freq: 1 }),
-    toShare: fc.option(fc.nat(99), { freq: 1 }),
+    fromShare: rarely(fc.nat(99)),
+    toShare: rarely(fc.nat(99)),
     cut: fc.constantFrom<Cut>('log', 'log', 'timestamp'),
     isolation: fc.constantFrom<Isolation>('read_committed', 'read_committed', 'read_uncommitted'),
   })
@@ -196,7 +214,7 @@ describe('a restore to an instant', () => {
     return planRestore(await readCatalog(backup.store, backup.layout), 'b', request, settings);
   }
 
-  async function restored(backup: TestBackup, plan: PartitionRestorePlan, isolation: Isolation): Promise<string[]> {
+  async function restored(backup: TestBackup, plan: PartitionRestorePlan, isolation: Isolation): Promise<Restored> {
     const settings = {
       isolation,
       replicationFactor: -1,
@@ -210,19 +228,22 @@ describe('a restore to an instant', () => {
     const context = { store: backup.store, workers, stored, outputs, settings };
     const frames = new SourceFrames({ plan, shape: null, context, isBehind: () => false });
     const values: string[] = [];
+    let dropped = NO_DROPS;
     for await (const frame of frames.read()) {
       if (frame.kind === 'counted') assert.fail('nothing is at the target');
       for (const { position, sizeBytes } of frame.result.batches) {
         const records = readBatch(Buffer.from(frame.bytes, position, sizeBytes));
         values.push(...records.map(({ value, timestampMs }) => `${value} ${timestampMs - T0}`));
       }
+      dropped = addDrops(dropped, frame.result.dropped);
       frame.release();
     }
-    return values;
+    return { values, dropped };
   }
 
   test(`holds the log that was there then (${CASES} logs, seed ${SEED})`, async () => {
     let decisive = 0;
+    const kinds = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyStep, { minLength: 1, maxLength: 20 }),
@@ -235,16 +256,45 @@ describe('a restore to an instant', () => {
           const wanted = { ...target, fromOffset, toOffset };
           const backup = await backUp(log, steps);
           const plan = await planOf(backup, wanted);
-          const found = await restored(backup, sourcesOf(plan.topics[0]!)[0]!, wanted.isolation);
-          assert.deepEqual(found, model(log, wanted));
-          if (target.cut === 'log' && !isSame(found, model(log, { ...wanted, cut: 'timestamp' }))) decisive += 1;
+          const source = sourcesOf(plan.topics[0]!)[0]!;
+          const found = await restored(backup, source, wanted.isolation);
+          assert.deepEqual(found.values, model(log, wanted));
+          const said = await countTransactionDrops(source, wanted.isolation, (one) => readFooter(backup.store, one));
+          for (const kind of assertSaid(said, found)) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+          const isByTime = target.cut === 'timestamp' || target.toMs === null;
+          if (isByTime && fromOffset === null && toOffset === null) assertExact(said);
+          const { records, isExact } = estimate(source, true, said);
+          if (isExact) assert.equal(records, found.values.length);
+          if (target.cut === 'log' && !isSame(found.values, model(log, { ...wanted, cut: 'timestamp' }))) decisive += 1;
         },
       ),
       { seed: SEED, numRuns: CASES },
     );
-    assert.ok(decisive > CASES / 20, `the way of cutting decided in ${decisive} cases`);
+    assert.ok(decisive > CASES / 30, `the way of cutting decided in ${decisive} cases`);
+    assert.deepEqual([...kinds.keys()].sort(), ['at-most', 'exact']);
+    for (const [kind, count] of kinds) assert.ok(count > CASES / 20, `${count} counts above 0 are ${kind}`);
   });
 });
+
+interface Restored {
+  readonly values: readonly string[];
+  readonly dropped: DropCounts;
+}
+
+function assertExact(said: TransactionDrops): void {
+  for (const { kind } of Object.values(said)) assert.equal(kind, 'exact', 'no window blurs what transactions drop');
+}
+
+/** Returns the kinds of the counts above 0. */
+function assertSaid(said: TransactionDrops, { dropped }: Restored): string[] {
+  return (Object.keys(said) as (keyof TransactionDrops)[]).flatMap((reason) => {
+    const count = said[reason];
+    if (count.kind === 'exact') assert.equal(dropped[reason], count.records, reason);
+    else if (count.kind === 'at-most') assert.ok(dropped[reason] <= count.records, reason);
+    else assert.fail(`${reason} is ${count.kind}`);
+    return count.records > 0 ? [count.kind] : [];
+  });
+}
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {
   return one.join() === other.join();

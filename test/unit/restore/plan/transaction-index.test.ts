@@ -121,7 +121,7 @@ function factsOf(part: readonly Entry[]) {
     if (entry.kind === 'marker') open.delete(entry.producerId);
     if (entry.kind !== 'data' || open.has(entry.producerId)) continue;
     open.add(entry.producerId);
-    starts.push({ producerId: entry.producerId, firstOffset: entry.offset });
+    starts.push({ producerId: entry.producerId, firstOffset: entry.offset, recordCount: null });
   }
   return { starts, markers: part.filter((entry) => entry.kind === 'marker') };
 }

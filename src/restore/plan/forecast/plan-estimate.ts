@@ -1,15 +1,20 @@
-// How much of a partition's segments a restore will read and keep, from the catalog's summaries. What lies wholly inside the target
-// is counted; what a window or an offset cuts is estimated by the share of its time, or of its offsets, as if records were spread
-// evenly. A segment is read by frames: its footer, and the frames that the window touches.
+// How much of a partition's segments a restore will read and keep, from the catalog's summaries and what is known to be dropped for
+// transactions. What lies wholly inside the target is counted; what a window or an offset cuts is estimated by the share of its time,
+// or of its offsets, as if records were spread evenly. A segment is read by frames: its footer, and the frames that the window touches.
 
-import type { CurrentSegment } from '../../catalog/catalog-state.ts';
-import type { PartitionTarget } from '../../model/restore/recovery-target.ts';
-import type { PartitionRestorePlan } from '../restore-plan.ts';
+import type { CurrentSegment } from '../../../catalog/catalog-state.ts';
+import type { PartitionTarget } from '../../../model/restore/recovery-target.ts';
+import type { PlannedCount } from '../../restore-job.ts';
+import type { PartitionRestorePlan } from '../../restore-plan.ts';
+import { sumOf } from './planned-counts.ts';
+import type { TransactionDrops } from './transaction-drops.ts';
 
 export interface RestoreEstimate {
   readonly records: number;
   /** True when `records` is no estimate. */
   readonly isExact: boolean;
+  /** Of the selected segments, records that the target leaves out. */
+  readonly outside: PlannedCount;
   readonly bytesToRead: number;
   /** Lowest and highest record timestamp that can be among them; null when nothing is selected. */
   readonly fromMs: number | null;
@@ -17,28 +22,40 @@ export interface RestoreEstimate {
 }
 
 /** `keepsAll`: false where records are left out for what they hold. */
-export function estimate({ segments, recoveryTarget }: PartitionRestorePlan, keepsAll: boolean): RestoreEstimate {
-  let [records, bytesToRead, isExact] = [0, 0, keepsAll];
+export function estimate(
+  { segments, recoveryTarget }: PartitionRestorePlan,
+  keepsAll: boolean,
+  drops: TransactionDrops,
+): RestoreEstimate {
+  let [selected, inside, bytesToRead, isWhole] = [0, 0, 0, true];
   let [fromMs, toMs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let endOffset = 0n;
   for (const current of segments) {
     const { segment } = current;
     const share = shareOf(current, recoveryTarget);
     const offsetCount = Number(segment.nextOffset - segment.baseOffset);
-    records += Math.round(Math.min(segment.recordCount, offsetCount) * share);
+    selected += segment.recordCount;
+    inside += Math.min(segment.recordCount, offsetCount) * share;
     bytesToRead += bytesOf(current, share);
-    // Markers are counted as records, and aborted ones are not told apart.
-    if (share < 1 || segment.isTransactional) isExact = false;
     // Where a log begins inside a batch, the batch brings records from before along, and they count too.
-    if (segment.baseOffset !== endOffset) isExact = false;
+    if (share < 1 || segment.baseOffset !== endOffset) isWhole = false;
     endOffset = segment.nextOffset;
     fromMs = Math.min(fromMs, segment.minTimestampMs ?? segment.maxTimestampMs);
     toMs = Math.max(toMs, segment.maxTimestampMs);
   }
-  if (segments.length === 0) return { records, isExact: true, bytesToRead, fromMs: null, toMs: null };
+  const undone = sumOf(Object.values(drops));
+  const dropped = undone.kind === 'unknown' ? 0 : undone.records;
+  // Of records that are dropped for their transaction, the same share is taken to be inside.
+  const records = Math.max(0, Math.round(inside - (selected === 0 ? 0 : dropped * (inside / selected))));
+  const outside = {
+    kind: isWhole ? 'exact' : 'estimated',
+    records: Math.max(0, selected - dropped - records),
+  } as const;
+  if (segments.length === 0) return { records, isExact: true, outside, bytesToRead, fromMs: null, toMs: null };
   return {
     records,
-    isExact,
+    isExact: keepsAll && isWhole && undone.kind === 'exact',
+    outside,
     bytesToRead,
     fromMs: Math.max(fromMs, recoveryTarget.fromMs ?? fromMs),
     toMs: Math.min(toMs, recoveryTarget.toMs ?? toMs),

@@ -1,23 +1,32 @@
 // A plan and what its preflight found, as people and machines are shown them.
 
-import { type DropReason, NO_DROPS } from '../../model/restore/recovery-target.ts';
+import type { PreflightResult } from '../../preflight.ts';
+import type { PlannedAmount, PlannedPartition, PlannedTopic, PlanSummary } from '../../restore-job.ts';
+import type { PartitionRestorePlan, RestorePlan, TopicRestorePlan } from '../../restore-plan.ts';
 import { estimate } from './plan-estimate.ts';
-import type { PreflightResult } from '../preflight.ts';
-import type { PlannedAmount, PlannedDrops, PlannedPartition, PlannedTopic, PlanSummary } from '../restore-job.ts';
-import type { PartitionRestorePlan, RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
+import { addPlannedDrops, exactly, NOTHING_DROPPED, UNKNOWN } from './planned-counts.ts';
+import type { TransactionDrops } from './transaction-drops.ts';
+
+/** What of each source is dropped for its transactions. */
+export type DropsOf = (source: PartitionRestorePlan) => TransactionDrops;
 
 /** What the plan and its checks say, as it is printed and kept with the job. */
-export function summarizePlan(plan: RestorePlan, checked: PreflightResult): PlanSummary {
+export function summarizePlan(plan: RestorePlan, checked: PreflightResult, dropsOf: DropsOf): PlanSummary {
   const { catalogVersion, recoveryTarget } = plan;
-  const topics = plan.topics.map((topic) => summarizeTopic(topic, plan, checked));
+  const topics = plan.topics.map((topic) => summarizeTopic(topic, plan, checked, dropsOf));
   return { planId: checked.planId, catalogVersion, recoveryTarget, topics, checks: checked.checks };
 }
 
-function summarizeTopic(topic: TopicRestorePlan, plan: RestorePlan, { existing }: PreflightResult): PlannedTopic {
+function summarizeTopic(
+  topic: TopicRestorePlan,
+  plan: RestorePlan,
+  { existing }: PreflightResult,
+  dropsOf: DropsOf,
+): PlannedTopic {
   const { targetTopic, lanes } = topic;
   const found = existing.get(targetTopic);
   const partitionPlans = lanes.flatMap(({ sources, targets }) =>
-    sources.map((source) => summarizeSource(source, targets, plan)),
+    sources.map((source) => summarizeSource(source, targets, plan, dropsOf(source))),
   );
   return {
     topic: topic.topic,
@@ -36,9 +45,10 @@ function summarizeSource(
   source: PartitionRestorePlan,
   targetPartitions: readonly number[],
   plan: RestorePlan,
+  drops: TransactionDrops,
 ): PlannedPartition {
   const { segments, missing } = source;
-  const estimated = estimate(source, plan.filter === null);
+  const { outside, ...estimated } = estimate(source, plan.filter === null, drops);
   return {
     partition: source.source.partition,
     targetPartitions,
@@ -46,32 +56,10 @@ function summarizeSource(
     firstOffset: segments[0]?.fromOffset ?? null,
     nextOffset: segments.at(-1)?.toOffset ?? null,
     ...estimated,
-    dropped: plannedDrops(source, plan, estimated.records),
+    dropped: { ...drops, 'outside-window': outside, filtered: plan.filter === null ? exactly(0) : UNKNOWN },
     storedBytes: segments.reduce((bytes, { segment }) => bytes + segment.storedSizeBytes, 0),
     gaps: missing,
   };
-}
-
-/** What of the selected segments is not restored, as far as that is known without reading them. */
-function plannedDrops({ segments }: PartitionRestorePlan, plan: RestorePlan, records: number): PlannedDrops {
-  const selected = segments.reduce((count, { segment }) => count + segment.recordCount, 0);
-  const ofTransactions = segments.some(({ segment }) => segment.isTransactional) ? null : 0;
-  const undone = plan.isolation === 'read_uncommitted' ? 0 : ofTransactions;
-  return {
-    'outside-window': Math.max(0, selected - records),
-    'aborted-transaction': undone,
-    'undecided-transaction': undone,
-    'decided-after-target': undone,
-    'control-batch': ofTransactions,
-    filtered: plan.filter === null ? 0 : null,
-  };
-}
-
-function addPlannedDrops(a: PlannedDrops, b: PlannedDrops): PlannedDrops {
-  const sum = (one: number | null, other: number | null): number | null =>
-    one === null || other === null ? null : one + other;
-  const reasons = Object.keys(NO_DROPS) as DropReason[];
-  return Object.fromEntries(reasons.map((reason) => [reason, sum(a[reason], b[reason])])) as PlannedDrops;
 }
 
 function total(amounts: readonly PlannedAmount[]): PlannedAmount {
@@ -80,7 +68,7 @@ function total(amounts: readonly PlannedAmount[]): PlannedAmount {
   return {
     segments: sum(({ segments }) => segments),
     records: sum(({ records }) => records),
-    dropped: amounts.map(({ dropped }) => dropped).reduce(addPlannedDrops, NO_DROPS),
+    dropped: amounts.map(({ dropped }) => dropped).reduce(addPlannedDrops, NOTHING_DROPPED),
     isExact: amounts.every(({ isExact }) => isExact),
     storedBytes: sum(({ storedBytes }) => storedBytes),
     bytesToRead: sum(({ bytesToRead }) => bytesToRead),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SegmentSummary } from '../../../../src/model/segment/segment.ts';
-import { estimate } from '../../../../src/restore/plan/plan-estimate.ts';
-import type { RestoreRequest } from '../../../../src/restore/restore-job.ts';
-import { sourcesOf } from '../../../../src/restore/restore-plan.ts';
-import { partition, plan, seen, stateOf, stored, T0 } from './plan-fixture.ts';
+import type { SegmentSummary } from '../../../../../src/model/segment/segment.ts';
+import { estimate } from '../../../../../src/restore/plan/forecast/plan-estimate.ts';
+import type { RestoreRequest } from '../../../../../src/restore/restore-job.ts';
+import { exactly } from '../../../../../src/restore/plan/forecast/planned-counts.ts';
+import { NO_TRANSACTIONS, UNKNOWN_DROPS } from '../../../../../src/restore/plan/forecast/transaction-drops.ts';
+import { sourcesOf } from '../../../../../src/restore/restore-plan.ts';
+import { partition, plan, seen, stateOf, stored, T0 } from '../plan-fixture.ts';
 
 const A0 = partition('a', 0);
 /** A hundred seconds, a record a millisecond, in a hundred frames of 1,000 bytes. */
@@ -17,9 +19,14 @@ const LONG: Partial<SegmentSummary> = {
   footerSizeBytes: 500,
 };
 
-function estimated(segment: Partial<SegmentSummary>, request: Partial<RestoreRequest> = {}, keepsAll = true) {
+function estimated(
+  segment: Partial<SegmentSummary>,
+  request: Partial<RestoreRequest> = {},
+  keepsAll = true,
+  drops = NO_TRANSACTIONS,
+) {
   const state = stateOf(seen('a', 1), stored(A0, 0n, 100_000n, segment));
-  return estimate(sourcesOf(plan(state, request).topics[0]!)[0]!, keepsAll);
+  return estimate(sourcesOf(plan(state, request).topics[0]!)[0]!, keepsAll, drops);
 }
 
 const window = (fromMs: number, toMs: number): Partial<RestoreRequest> => ({
@@ -28,23 +35,41 @@ const window = (fromMs: number, toMs: number): Partial<RestoreRequest> => ({
 
 describe('the estimate of a partition', () => {
   test('is exact where nothing is cut', () => {
-    const all = { records: 100_000, isExact: true, bytesToRead: 100_500, fromMs: T0, toMs: T0 + 100_000 };
+    const all = {
+      records: 100_000,
+      isExact: true,
+      outside: exactly(0),
+      bytesToRead: 100_500,
+      fromMs: T0,
+      toMs: T0 + 100_000,
+    };
     assert.deepEqual(estimated(LONG), all);
     assert.deepEqual(estimated(LONG, window(0, 100_000)), all);
     assert.deepEqual(estimated({ ...LONG, minTimestampMs: null }), { ...all, fromMs: T0 + 100_000 });
   });
 
-  test('is not exact with transactions or a filter, whose drops only reading tells', () => {
-    assert.equal(estimated({ ...LONG, isTransactional: true }).isExact, false);
+  test('leaves out what is dropped for transactions, and is as certain as that', () => {
+    const drops = { ...NO_TRANSACTIONS, 'aborted-transaction': exactly(30), 'control-batch': exactly(2) };
+    const exact = estimated(LONG, {}, true, drops);
+    assert.deepEqual([exact.records, exact.isExact, exact.outside], [99_968, true, exactly(0)]);
+    const bound = { ...drops, 'aborted-transaction': { kind: 'at-most', records: 30 } } as const;
+    const limited = estimated(LONG, {}, true, bound);
+    assert.deepEqual([limited.records, limited.isExact, limited.outside], [99_968, false, exactly(0)]);
+    const half = estimated(LONG, window(0, 50_000), true, { ...drops, 'aborted-transaction': exactly(19_998) });
+    assert.deepEqual([half.records, half.outside], [40_000, { kind: 'estimated', records: 40_000 }]);
+  });
+
+  test('is not exact with unknown drops or a filter, which only reading tells', () => {
+    assert.equal(estimated(LONG, {}, true, UNKNOWN_DROPS).isExact, false);
     assert.equal(estimated(LONG, {}, false).isExact, false);
   });
 
   test('is not exact where the log begins inside a batch, or could', () => {
     const state = stateOf(seen('a', 1), stored(A0, 100n, 200n, { recordCount: 126 }), stored(A0, 200n, 300n));
-    const { records, isExact } = estimate(sourcesOf(plan(state).topics[0]!)[0]!, true);
+    const { records, isExact } = estimate(sourcesOf(plan(state).topics[0]!)[0]!, true, NO_TRANSACTIONS);
     assert.deepEqual([records, isExact], [200, false]);
     const whole = stateOf(seen('a', 1), stored(A0, 0n, 200n), stored(A0, 200n, 300n, { recordCount: 70 }));
-    const all = estimate(sourcesOf(plan(whole).topics[0]!)[0]!, true);
+    const all = estimate(sourcesOf(plan(whole).topics[0]!)[0]!, true, NO_TRANSACTIONS);
     assert.deepEqual([all.records, all.isExact], [270, true]);
   });
 
@@ -65,7 +90,7 @@ describe('the estimate of a partition', () => {
   });
 
   test('is nothing, and that exactly, where nothing is selected', () => {
-    const nothing = { records: 0, isExact: true, bytesToRead: 0, fromMs: null, toMs: null };
+    const nothing = { records: 0, isExact: true, outside: exactly(0), bytesToRead: 0, fromMs: null, toMs: null };
     assert.deepEqual(estimated(LONG, window(200_000, 300_000), false), nothing);
   });
 });
