@@ -1,6 +1,7 @@
 // `npm test`: the static checks, then node's own test runner over each stage, in the order of what is cheapest to be told.
-// `npm test -- unit integration` runs only these stages. A test that is skipped or marked as todo fails the run, since what
-// was not run proves nothing. The last line is always `N passed, M failed`, over all stages.
+// `npm test -- unit integration` runs only these stages; `large`, which needs minutes and much disk, runs only when it is named.
+// A test that is skipped or marked as todo fails the run, since what was not run proves nothing. The last line is always
+// `N passed, M failed`, over all stages.
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,8 @@ interface Stage {
   readonly concurrency: number;
   /** Longest time for one file: what hangs is told, not waited for. */
   readonly fileTimeoutMs: number;
+  /** Left out unless it is named. */
+  readonly isOnRequest?: boolean;
 }
 
 const STAGES: readonly Stage[] = [
@@ -31,8 +34,10 @@ const STAGES: readonly Stage[] = [
   },
   { name: 'integration', folders: ['contract', 'integration'], concurrency: 1, fileTimeoutMs: 15 * MINUTE_MS },
   { name: 'system', folders: ['system'], concurrency: 2, fileTimeoutMs: 15 * MINUTE_MS },
+  { name: 'large', folders: ['large'], concurrency: 1, fileTimeoutMs: 60 * MINUTE_MS, isOnRequest: true },
 ];
 const NAMES = ['check', ...STAGES.map(({ name }) => name)];
+const USUAL = ['check', ...STAGES.filter(({ isOnRequest = false }) => !isOnRequest).map(({ name }) => name)];
 
 /** The test files of a stage. @throws when it has lost them */
 function filesOf({ name, folders }: Stage): string[] {
@@ -88,7 +93,7 @@ console.log(`node ${process.versions.node} at ${process.execPath}, ${availablePa
 
 const total = { passed: 0, failed: 0 };
 const times: string[] = [];
-for (const name of NAMES.filter((one) => wanted.length === 0 || wanted.includes(one))) {
+for (const name of NAMES.filter((one) => (wanted.length === 0 ? USUAL : wanted).includes(one))) {
   const startedAt = performance.now();
   console.log(`\n== ${name}`);
   const { passed, failed } = await runNamed(name);

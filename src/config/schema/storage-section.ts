@@ -179,7 +179,7 @@ function requestKeys() {
       backends: CLOUD,
     }),
     request_timeout_ms: durationMs({
-      doc: 'Longest time for one request, its body included.',
+      doc: 'Longest time for one request, its body included. The one that makes a large object appear has three times as long, and a second more for every 32 MiB, since the store may have to join the parts.',
       unit: 'ms',
       default: 60_000,
       min: 100,
@@ -187,7 +187,7 @@ function requestKeys() {
       backends: CLOUD,
     }),
     retry_timeout_ms: durationMs({
-      doc: 'How long one request is tried again before its failure is told. A continuous backup goes on trying after that.',
+      doc: 'How long one request is tried again before its failure is told; longer by as much where the request is given more time. A continuous backup goes on trying after that.',
       unit: 'ms',
       default: 120_000,
       min: 0,

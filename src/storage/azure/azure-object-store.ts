@@ -73,9 +73,8 @@ export class AzureObjectStore implements ObjectStore {
         await upload.add(part);
       }
       const blockIds = await upload.staged();
-      const outcome = await this.#create('PutBlockList', put, (options) =>
-        put.blob.commitBlockList([...blockIds], options),
-      );
+      const commit = (options: CreationOptions): Promise<unknown> => put.blob.commitBlockList([...blockIds], options);
+      const outcome = await this.#create('PutBlockList', put, commit, upload.sizeBytes);
       if (outcome !== 'absent') return outcome;
       const message = `put ${key} in ${this.description}: another put or delete of the same key came in between`;
       throw new BackupError('STORE_UNAVAILABLE', message, { context: { key } });
@@ -161,8 +160,9 @@ export class AzureObjectStore implements ObjectStore {
     operation: string,
     { blob, key, nonce }: Put,
     send: (options: CreationOptions) => Promise<unknown>,
+    joinedBytes?: number,
   ): Promise<'created' | 'exists' | 'absent'> {
-    const isCreated = await this.policy.run(operation, key, async (abortSignal) => {
+    const attempt = async (abortSignal: AbortSignal): Promise<boolean> => {
       try {
         await send({ conditions: { ifNoneMatch: '*' }, metadata: { [NONCE]: nonce }, abortSignal });
         return true;
@@ -170,7 +170,8 @@ export class AzureObjectStore implements ObjectStore {
         if (EXISTS.has(azureErrorOf(error).code)) return false;
         throw error;
       }
-    });
+    };
+    const isCreated = await this.policy.run(operation, key, attempt, { joinedBytes });
     if (isCreated) return 'created';
     // Something has the name: the blob of this very put, whose first answer was lost, or another one.
     const found = await this.policy.run('GetBlobProperties', key, (abortSignal) =>

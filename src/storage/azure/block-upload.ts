@@ -21,6 +21,7 @@ export interface BlockUploadContext {
 export class BlockUpload {
   readonly #context: BlockUploadContext;
   readonly #blockIds: string[] = [];
+  #sizeBytes = 0;
   readonly #staging = new Set<Promise<void>>();
   /** Aborted by the first failure, with it as the reason. */
   readonly #failed = new AbortController();
@@ -34,6 +35,11 @@ export class BlockUpload {
     return this.#blockIds.length === 0;
   }
 
+  /** Of all parts that were added. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
   /** Takes a part over; resolves when it is on its way. @throws what an earlier part failed with */
   async add(part: BodyPart): Promise<void> {
     const { partsInFlight } = this.#context;
@@ -42,6 +48,7 @@ export class BlockUpload {
     const { signal } = this.#failed;
     const turn = await partsInFlight.acquire(signal);
     const id = this.#nextBlockId();
+    this.#sizeBytes += part.bytes.byteLength;
     const staging = this.#stage(id, part)
       .catch((error: unknown) => this.#failed.abort(error))
       .finally(() => {

@@ -137,6 +137,7 @@ export class ResumableUpload {
         if (this.#outcome === undefined) await this.#sendFrom(storedBytes, part, position, signal);
       },
       signal: this.#cancel.signal,
+      joinedBytes: part.isLast ? position + part.bytes.byteLength : undefined,
     });
   }
 

@@ -79,8 +79,22 @@ export interface RequestSettings {
   readonly caPath: string | null;
 }
 
+/** What one request is given besides what all of them have. */
+export interface RequestTerms {
+  /** Gives the request up; then it ends with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Size of the object that this request makes appear. A store may join its parts before it answers, or read all of it, and S3
+   * speaks of minutes (docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html): such a request has three times
+   * the time of others, and a second more for every 32 MiB; the patience with it is longer by as much.
+   */
+  readonly joinedBytes?: number | undefined;
+}
+
 /** Unanswered requests in a row after which the circuit counts as open. */
 const CIRCUIT_OPENS_AFTER = 5;
+const JOINING_TIMEOUTS = 3;
+const JOINED_BYTES_PER_MS = (32 * 1024 * 1024) / 1000;
 
 class TimedOut extends Error {}
 
@@ -89,6 +103,7 @@ interface Request {
   readonly key: string;
   /** Under the limit. */
   readonly turn: number;
+  readonly timeoutMs: number;
 }
 
 type Attempt<T> = (signal: AbortSignal) => Promise<T>;
@@ -101,6 +116,7 @@ export class RequestPolicy {
   readonly #limit: AdaptiveLimit;
   readonly #closing = new AbortController();
   #unanswered = 0;
+  #answeredAtMs = 0;
   #failingSinceMs: number | undefined;
   #lastFailure: ErrorCode | null = null;
   readonly #requests = new Map<string, number>();
@@ -116,19 +132,19 @@ export class RequestPolicy {
    * Makes one request, again and again while that can help. Expected answers (absent, exists) are values of `attempt`; what it
    * throws goes to the adapter's translation, except a BackupError, which is passed on as it is.
    * @param attempt sends the request once; it must end soon after its signal aborts, and touch no memory after that
-   * @param signal gives the request up; then `run` throws the signal's reason
    * @throws what the translation made of the last failure; STORE_UNAVAILABLE when the policy is closed
    */
-  async run<T>(operation: string, key: string, attempt: Attempt<T>, signal?: AbortSignal): Promise<T> {
-    const { patienceMs, random } = this.#options;
+  async run<T>(operation: string, key: string, attempt: Attempt<T>, terms: RequestTerms = {}): Promise<T> {
+    const { random } = this.#options;
+    const { timeoutMs, patienceMs } = this.#timesOf(terms);
     const backOff = new BackOff(random);
     let troubleSinceMs: number | undefined;
-    const ended = this.#endOf(signal);
+    const ended = this.#endOf(terms.signal);
     try {
       for (;;) {
         const turn = await this.#limit.acquire(ended.signal);
         const startedAtMs = this.#monotonicMs();
-        const attempted = await this.#once({ operation, key, turn }, attempt, ended.signal);
+        const attempted = await this.#once({ operation, key, turn, timeoutMs }, attempt, ended.signal);
         if (attempted.kind === 'ok') return attempted.value;
         if (attempted.kind === 'refused') throw attempted.error;
         troubleSinceMs ??= startedAtMs;
@@ -172,14 +188,22 @@ export class RequestPolicy {
     this.#closing.abort(new BackupError('STORE_UNAVAILABLE', 'the store was closed'));
   }
 
-  async #once<T>({ operation, key, turn }: Request, attempt: Attempt<T>, ended: AbortSignal): Promise<Attempted<T>> {
+  #timesOf({ joinedBytes }: RequestTerms): { readonly timeoutMs: number; readonly patienceMs: number } {
+    const { timeoutMs, patienceMs } = this.#options;
+    if (joinedBytes === undefined) return { timeoutMs, patienceMs };
+    const longerMs = (JOINING_TIMEOUTS - 1) * timeoutMs + Math.ceil(joinedBytes / JOINED_BYTES_PER_MS);
+    return { timeoutMs: timeoutMs + longerMs, patienceMs: patienceMs + longerMs };
+  }
+
+  async #once<T>(request: Request, attempt: Attempt<T>, ended: AbortSignal): Promise<Attempted<T>> {
+    const { operation, key, turn, timeoutMs } = request;
     const startedAtMs = this.#monotonicMs();
     const told = (outcome: RequestOutcome): void => {
       this.#requests.set(operation, (this.#requests.get(operation) ?? 0) + 1);
       this.#options.observe?.({ operation, outcome, seconds: (this.#monotonicMs() - startedAtMs) / 1000 });
     };
     try {
-      const value = await this.#timed(attempt, ended);
+      const value = await this.#timed(attempt, timeoutMs, ended);
       this.#answered();
       this.#limit.release(turn, 'more');
       told('ok');
@@ -202,8 +226,7 @@ export class RequestPolicy {
   }
 
   /** Ends when the attempt ends, the time is over or `ended` aborts, whichever is first. */
-  async #timed<T>(attempt: Attempt<T>, ended: AbortSignal): Promise<T> {
-    const { timeoutMs } = this.#options;
+  async #timed<T>(attempt: Attempt<T>, timeoutMs: number, ended: AbortSignal): Promise<T> {
     const cancel = new AbortController();
     const timer = new AbortController();
     const stop = (): void => cancel.abort(ended.reason);
@@ -235,13 +258,15 @@ export class RequestPolicy {
   #answered(): void {
     if (this.#unanswered >= CIRCUIT_OPENS_AFTER) this.#options.logger?.info('the store answers again');
     this.#unanswered = 0;
+    this.#answeredAtMs = this.#monotonicMs();
     this.#failingSinceMs = undefined;
     this.#lastFailure = null;
   }
 
   #failed(error: BackupError, startedAtMs: number): void {
     this.#unanswered += 1;
-    this.#failingSinceMs ??= startedAtMs;
+    // While this one waited, others may have been answered.
+    this.#failingSinceMs ??= Math.max(startedAtMs, this.#answeredAtMs);
     this.#lastFailure = error.code;
     if (this.#unanswered === CIRCUIT_OPENS_AFTER) this.#options.logger?.warn('the store does not answer', { error });
     // Whoever waits behind requests that cannot succeed should hear of it as soon as those do.

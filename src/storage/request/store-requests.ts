@@ -7,6 +7,7 @@ import {
   RequestPolicy,
   type RequestPolicyOptions,
   type RequestSettings,
+  type RequestTerms,
   type TranslateFailure,
 } from './request-policy.ts';
 
@@ -46,20 +47,18 @@ export function createStoreRequests(
 }
 
 /** The request that carries a part. */
-export interface PartRequest<T> {
+export interface PartRequest<T> extends RequestTerms {
   readonly operation: string;
   readonly key: string;
   /** See {@link RequestPolicy.run}; told which attempt it is, from 1. */
   readonly attempt: (signal: AbortSignal, number: number) => Promise<T>;
-  /** Gives it up. */
-  readonly signal?: AbortSignal;
 }
 
 /** Sends a part, again and again while that can help, and gives its memory back. */
 export async function sendPart<T>(policy: RequestPolicy, part: BodyPart, request: PartRequest<T>): Promise<T> {
-  const { operation, key, attempt, signal } = request;
+  const { operation, key, attempt, ...terms } = request;
   let attempts = 0;
-  const answer = await policy.run(operation, key, (end) => attempt(end, (attempts += 1)), signal);
+  const answer = await policy.run(operation, key, (end) => attempt(end, (attempts += 1)), terms);
   // After a request that was cut off, its socket may still read from the memory: then it is garbage.
   if (attempts === 1) part.release();
   return answer;

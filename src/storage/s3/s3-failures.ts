@@ -150,6 +150,8 @@ function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked
   if (status === 404 && operation === 'ListObjectsV2') {
     return ['refused', 'STORE_UNSUITABLE', 'Check storage.bucket and storage.endpoint.'];
   }
+  // The status goes out before the work is done, and what should follow never came.
+  if (status === 200 && operation === 'CompleteMultipartUpload') return ['unavailable', 'STORE_UNAVAILABLE', ''];
   if (status === 503) return ['throttled', 'STORE_UNAVAILABLE', ''];
   if (status === 507) return ['unavailable', 'STORE_FULL', ''];
   if (status === 501)

@@ -8,6 +8,7 @@ import {
   type CompletedPart,
   CreateMultipartUploadCommand,
   type CreateMultipartUploadCommandInput,
+  HeadObjectCommand,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
@@ -46,6 +47,7 @@ export class S3MultipartUpload {
   readonly #cancel = new AbortController();
   readonly #uploads: Promise<void>[] = [];
   readonly #parts: CompletedPart[] = [];
+  #sizeBytes = 0;
   #failure: Error | undefined;
   #isOver = false;
 
@@ -75,6 +77,7 @@ export class S3MultipartUpload {
       this.#options.partsInFlight.release(turn, 'same');
       throw this.#failure;
     }
+    this.#sizeBytes += part.bytes.byteLength;
     const number = this.#uploads.length + 1;
     const upload = this.#send(number, part)
       .catch((error: unknown) => {
@@ -86,7 +89,7 @@ export class S3MultipartUpload {
 
   /** Waits for the parts and makes the object appear. `undecided`: something has the key, perhaps this very object. */
   async complete(crc: number): Promise<'created' | 'undecided'> {
-    const { client, policy, key, sendsChecksums } = this.#options;
+    const { policy, key, sendsChecksums } = this.#options;
     await Promise.all(this.#uploads);
     if (this.#failure !== undefined) throw this.#failure;
     const command = new CompleteMultipartUploadCommand({
@@ -95,17 +98,47 @@ export class S3MultipartUpload {
       IfNoneMatch: '*',
       ...(sendsChecksums ? { ChecksumCRC32: crc32Header(crc), ChecksumType: 'FULL_OBJECT' } : {}),
     });
-    return policy.run('CompleteMultipartUpload', key, async (signal) => {
-      try {
-        await client.send(command, { abortSignal: signal });
-        this.#isOver = true;
-        return 'created';
-      } catch (error) {
-        const { status, code } = s3ErrorOf(error);
-        if (status === 412 || UNDECIDED.has(code)) return 'undecided';
-        throw error;
+    let attempts = 0;
+    const attempt = (signal: AbortSignal): Promise<'created' | 'undecided'> =>
+      this.#completeOnce(command, (attempts += 1) > 1, signal);
+    return policy.run('CompleteMultipartUpload', key, attempt, { joinedBytes: this.#sizeBytes });
+  }
+
+  /**
+   * An earlier attempt may have done it, or may still be at it: then versitygw answers at once that all is well, although there
+   * is nothing yet. S3 answers 200 before it has begun, and the error comes behind (API_CompleteMultipartUpload); the SDK sees
+   * that by the last bytes, and what it does not see has no ETag. So only a first answer with an ETag is believed unseen.
+   */
+  async #completeOnce(
+    command: CompleteMultipartUploadCommand,
+    isRepeated: boolean,
+    signal: AbortSignal,
+  ): Promise<'created' | 'undecided'> {
+    try {
+      if (isRepeated && (await this.#hasAppeared(signal))) return 'undecided';
+      const { ETag } = await this.#options.client.send(command, { abortSignal: signal });
+      if (isRepeated || ETag === undefined) {
+        if (await this.#hasAppeared(signal)) return 'undecided';
+        throw Object.assign(new Error('the store says that the object is complete, and there is none'), {
+          code: 'EPROTO',
+        });
       }
-    });
+      this.#isOver = true;
+      return 'created';
+    } catch (error) {
+      const { status, code } = s3ErrorOf(error);
+      if (status === 412 || UNDECIDED.has(code)) return 'undecided';
+      throw error;
+    }
+  }
+
+  /** False where the store does not say: then the answer to the last request decides. */
+  async #hasAppeared(signal: AbortSignal): Promise<boolean> {
+    const { Bucket, Key } = this.#options.object;
+    return this.#options.client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal: signal }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Gives the parts back, as far as the store answers. Never throws. */

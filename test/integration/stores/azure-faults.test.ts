@@ -117,6 +117,7 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     partBytes: QUICK_REQUESTS.partSizeBytes,
     showsUploads: true,
     isWhole,
+    isEnd: isCommit,
     busy: { kind: 'answer', status: 503, headers: { 'x-ms-error-code': 'ServerBusy', 'retry-after': '1' } },
     denied: { kind: 'answer', status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } },
     place: `container ${CONTAINER} of account ${AZURITE_ACCOUNT.name}`,

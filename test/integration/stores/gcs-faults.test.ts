@@ -18,6 +18,7 @@ const LARGE = Buffer.from(Uint8Array.from({ length: 3 * MIB + 5 }, (_, index) =>
 const isWhole = ({ url }: SeenRequest): boolean => url.includes('uploadType=multipart');
 const isStart = ({ method, url }: SeenRequest): boolean => method === 'POST' && url.includes('uploadType=resumable');
 const isChunk = ({ method }: SeenRequest): boolean => method === 'PUT';
+const isEnd = ({ headers }: SeenRequest): boolean => /\/\d+$/.test(headers['content-range'] ?? '');
 const isGet = ({ url }: SeenRequest): boolean => url.includes('alt=media');
 
 /** Fits the one with this number, counted from 1, of those that `fits` fits. */
@@ -170,6 +171,7 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     partBytes: QUICK_REQUESTS.partSizeBytes,
     showsUploads: false,
     isWhole,
+    isEnd,
     busy: { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
     denied: refusal(403, 'forbidden', 'backup@example does not have this access'),
     place: `bucket ${BUCKET}`,

@@ -146,6 +146,7 @@ describe('the store on S3', () => {
     partBytes: 5 * MIB,
     showsUploads: true,
     isWhole: isPut,
+    isEnd,
     busy: answer(503, 'SlowDown', { 'retry-after': '1' }),
     denied: answer(403, 'AccessDenied'),
     place: `bucket ${BUCKET}`,
@@ -170,6 +171,7 @@ describe('a lost answer', () => {
     const store = open();
     proxy.once(isEnd, { kind: 'lose-answer' });
     assert.equal(await store.putIfAbsent(key(), [content(11 * MIB)]), 'created');
+    assert.equal(proxy.seen.filter(isEnd).length, 1, 'is looked for before it is asked for again');
     await assertHolds(store, key(), content(11 * MIB));
     assert.equal(await store.putIfAbsent(key(), [content(11 * MIB)]), 'exists');
     assert.deepEqual(await unfinished(), []);
@@ -181,6 +183,64 @@ describe('a lost answer', () => {
     assert.equal(await store.putIfAbsent(key(), [content(16 * MIB)]), 'created');
     assert.equal(proxy.seen.filter(isPart).length, 5);
     await assertHolds(store, key(), content(16 * MIB));
+  });
+});
+
+describe('the last request of a large object', () => {
+  /** What S3 sends while it works: spaces. What it ends with comes behind them, under the status 200 (API_CompleteMultipartUpload). */
+  const spaces = `<?xml version="1.0" encoding="UTF-8"?>\n${' '.repeat(100)}`;
+  const error = (code: string): string => `<Error><Code>${code}</Code><Message>said the test</Message></Error>`;
+  const ok = (body: string): Fault => ({
+    kind: 'answer',
+    status: 200,
+    headers: { 'content-type': 'application/xml' },
+    body,
+  });
+
+  it('has failed when the error comes behind the status 200, and is asked for again', async () => {
+    const troubles = {
+      'an error': ok(spaces + error('InternalError')),
+      'an error and a line feed': ok(`${spaces}${error('InternalError')}\n`),
+      'a plea': ok(spaces + error('SlowDown')),
+      'no more than spaces': ok(spaces),
+      nothing: ok(''),
+    };
+    for (const [what, trouble] of Object.entries(troubles)) {
+      const [store, name] = [open(), `${key()}-${what.replaceAll(' ', '-')}`];
+      proxy.seen.length = 0;
+      proxy.once(isEnd, trouble);
+      assert.equal(await store.putIfAbsent(name, [content(6 * MIB)]), 'created', what);
+      assert.equal(proxy.seen.filter(isEnd).length, 2, what);
+      await assertHolds(store, name, content(6 * MIB));
+    }
+  });
+
+  it('was too late when the status 200 is followed by a failed precondition', async () => {
+    const store = open();
+    async function* overtaken(): AsyncGenerator<Uint8Array> {
+      yield content(6 * MIB);
+      assert.equal(await store.putIfAbsent(key(), [content(10)]), 'created');
+      proxy.once(isEnd, ok(spaces + error('PreconditionFailed')));
+    }
+    assert.equal(await store.putIfAbsent(key(), overtaken()), 'exists');
+    await assertHolds(store, key(), content(10));
+    assert.deepEqual(await unfinished(), []);
+  });
+
+  it('is not believed while an earlier one is still at work: the object is there when the put ends', async () => {
+    const store = open({}, { requestTimeoutMs: 500 });
+    let ends = 0;
+    proxy.decide = (request) => {
+      if (!isEnd(request)) return undefined;
+      ends += 1;
+      // versitygw 1.8 answers so to whoever asks again while it joins the parts.
+      const done = '<CompleteMultipartUploadResult><ETag>"soon"</ETag></CompleteMultipartUploadResult>';
+      return ends === 1 ? { kind: 'delay', ms: 3000 } : ok(done);
+    };
+    assert.equal(await store.putIfAbsent(key(), [content(11 * MIB)]), 'created');
+    assert.ok(ends > 1, 'it was asked for again');
+    assert.equal((await store.head(key()))?.sizeBytes, 11 * MIB);
+    await assertHolds(store, key(), content(11 * MIB));
   });
 });
 

@@ -21,6 +21,8 @@ export interface TroubledStore {
   readonly showsUploads: boolean;
   /** The request that puts a small object. */
   readonly isWhole: (request: SeenRequest) => boolean;
+  /** The request that makes a large object appear. */
+  readonly isEnd: (request: SeenRequest) => boolean;
   /** Asks to be left alone for a second. */
   readonly busy: Fault;
   /** Lets in whoever asks, but not to this. */
@@ -104,6 +106,17 @@ function describeLargePuts(troubled: () => TroubledStore): void {
     const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent(key, [body])));
     assert.equal(outcomes.filter((outcome) => outcome === 'created').length, 1, String(outcomes));
     assert.ok(bodies[outcomes.indexOf('created')]!.equals((await store.get(key))!));
+    await store.close();
+  });
+
+  it('waits longer than for others for the request that makes a large object appear', async () => {
+    const { proxy, open, partBytes, isEnd } = troubled();
+    const [store, key] = [open({ requestTimeoutMs: 1000 }), newKey()];
+    proxy.once(isEnd, { kind: 'delay', ms: 1800 });
+    proxy.seen.length = 0;
+    assert.equal(await store.putIfAbsent(key, [Buffer.alloc(2 * partBytes + 1)]), 'created');
+    assert.equal(proxy.seen.filter(isEnd).length, 1);
+    assert.equal((await store.head(key))?.sizeBytes, 2 * partBytes + 1);
     await store.close();
   });
 

@@ -11,6 +11,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Fault =
   /** Answers in the store's stead. */
@@ -30,6 +31,8 @@ export type Fault =
   | { readonly kind: 'damage-request' }
   /** The connection breaks; the store hears nothing of it. */
   | { readonly kind: 'drop' }
+  /** The store gets it only after so long, whether or not somebody still waits for its answer. */
+  | { readonly kind: 'delay'; readonly ms: number }
   /** Nothing is ever answered. */
   | { readonly kind: 'hang' };
 
@@ -106,6 +109,7 @@ export class FaultProxy {
       outgoing.writeHead(fault.status, fault.headers ?? {}).end(fault.body ?? '');
       return;
     }
+    if (fault?.kind === 'delay') await sleep(fault.ms);
     const answer = await this.#forward(incoming, fault?.kind === 'damage-request' ? damaged(body) : body);
     const answerBody = await buffer(answer);
     if (fault?.kind === 'lose-answer') {

@@ -154,6 +154,22 @@ describe('one request', () => {
     assert.equal(time.monotonicMs(), 10_000 + 100);
   });
 
+  test('that makes an object appear has three times the time, and a second more for every 32 MiB; so has the patience', async () => {
+    const terms = { joinedBytes: 5 * 1024 * 1024 * 1024 };
+    const { policy, time } = make({ patienceMs: 0 });
+    const error = reasonOf(await time.until(policy.run('Join', 'a', never, terms)));
+    assert.match(error.message, /^Join a: no answer within 190 s \(1 attempt in 190\.0 s\)$/);
+    const patient = make({ patienceMs: 20_000 });
+    let attempts = 0;
+    const joining = patient.policy.run(
+      'Join',
+      'a',
+      (signal) => ((attempts += 1) === 1 ? never(signal) : Promise.resolve('joined')),
+      terms,
+    );
+    assert.deepEqual(await patient.time.until(joining), { status: 'fulfilled', value: 'joined' });
+  });
+
   test('times out even when it does not heed its signal', async () => {
     const { policy, time } = make({ patienceMs: 0 });
     const error = reasonOf(await time.until(policy.run('Get', 'a', () => new Promise(() => {}))));
@@ -164,8 +180,8 @@ describe('one request', () => {
     for (const attempt of [never, forever(new Failure('unavailable'))]) {
       const { policy, time } = make({ maxConcurrency: 1 });
       const given = new AbortController();
-      const running = policy.run('Get', 'a', attempt, given.signal);
-      const waiting = policy.run('Get', 'b', never, given.signal);
+      const running = policy.run('Get', 'a', attempt, { signal: given.signal });
+      const waiting = policy.run('Get', 'b', never, { signal: given.signal });
       const both = Promise.allSettled([running, waiting]);
       await setImmediate();
       given.abort(new Error('given up'));
@@ -246,6 +262,23 @@ describe('many requests', () => {
     assert.equal(policy.traffic().circuit, 'open');
     await time.until(policy.run('Get', 'a', forever(new Failure('refused'))));
     assert.equal(policy.traffic().circuit, 'closed');
+  });
+
+  test('one that waited long in vain does not send others away that were answered meanwhile', async () => {
+    const { policy, time } = make({ maxConcurrency: 2, patienceMs: 9000 });
+    const slow = policy.run('Join', 'a', never, { joinedBytes: 0 });
+    const settled = Promise.allSettled([slow]);
+    for (let turn = 0; turn < 29; turn += 1) {
+      await time.until(policy.run('Get', 'b', (signal) => time.wait(1000, signal).then(() => 'answer')));
+    }
+    let answer: (value: string) => void = () => {};
+    const answered = new Promise<string>((resolve) => {
+      answer = resolve;
+    });
+    const others = [policy.run('Get', 'c', () => answered), policy.run('Get', 'd', () => answered)];
+    await time.until(settled.then(() => answer('answer')));
+    assert.match(reasonOf((await settled)[0]).message, /no answer within 30 s/);
+    assert.deepEqual(await Promise.all(others), ['answer', 'answer']);
   });
 
   test('once the store has been away for the patience, a further request is tried once, and those that wait are sent away', async () => {
