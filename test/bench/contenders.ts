@@ -66,6 +66,8 @@ export interface RestoreOptions {
   readonly name?: string;
   /** What to restore of the topic; all of it unless given. */
   readonly window?: TimeWindow;
+  /** Of the backup that is restored. */
+  readonly segmentMaxBytes?: number;
 }
 
 /** Both ends inclusive. */
@@ -81,13 +83,13 @@ export function restoreContender(
   bench: Workbench,
   program: Program,
   topic: FilledTopic,
-  { name = program.name, window }: RestoreOptions = {},
+  { name = program.name, window, segmentMaxBytes }: RestoreOptions = {},
 ): Contender {
   return {
     name,
     run: async (directory) => {
-      const store = await bench.kept(`${program.name}-backup-of-${topic.name}`, (kept) =>
-        backUp(bench, program, { topic: topic.name, directory: kept }),
+      const store = await bench.kept(`${program.name}-backup-of-${topic.name}-${segmentMaxBytes ?? 'usual'}`, (kept) =>
+        backUp(bench, program, { topic: topic.name, directory: kept, segmentMaxBytes }),
       );
       const target = bench.newTopicName('restored');
       const restore = {
@@ -113,9 +115,13 @@ export function restoreContender(
 async function backUp(
   bench: Workbench,
   program: Program,
-  { topic, directory }: { readonly topic: TopicName; readonly directory: string },
+  {
+    topic,
+    directory,
+    segmentMaxBytes,
+  }: { readonly topic: TopicName; readonly directory: string; readonly segmentMaxBytes: number | undefined },
 ): Promise<string> {
-  const options: BackupOptions = { compression: 'zstd' };
+  const options: BackupOptions = { compression: 'zstd', ...(segmentMaxBytes === undefined ? {} : { segmentMaxBytes }) };
   const place = FILESYSTEM.place(directory);
   await measureProgram(await backupInvocation(bench, program, { topic, place, directory, options }));
   await settle();

@@ -61,7 +61,8 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     scheduleCheckPendingRequests: () => void;
   }
   export interface ConnectionPool {
-    readonly pool: readonly Connection[];
+    /** The second is for fetches, where kafkajs itself chooses. */
+    readonly pool: readonly [Connection, Connection];
     getConnection(index?: number): Promise<Connection>;
   }
   const ConnectionPoolClass: new (options: Readonly<Record<string, unknown>>) => ConnectionPool;

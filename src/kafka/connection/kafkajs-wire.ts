@@ -46,6 +46,8 @@ export class BrokerConnection {
   readonly address: BrokerAddress;
   readonly #broker: Broker;
   readonly #pool: InstanceType<typeof ConnectionPool>;
+  /** The only one of the pool that is used. */
+  readonly #connection: Connection;
   readonly #landing = new LandingBuffers();
   readonly #requestTimeoutMs: number;
   #connecting: Promise<void> | undefined;
@@ -54,6 +56,11 @@ export class BrokerConnection {
     this.address = address;
     this.#requestTimeoutMs = settings.requestTimeoutMs;
     const kafkajsLogger = adaptLogger(logger);
+    const assembler = new ResponseAssembler(this.#landing, (response) => {
+      const correlationId = new DataView(response.buffer, response.byteOffset).getInt32(0);
+      const answer = { size: response.byteLength, correlationId, payload: response.subarray(4) };
+      this.#connection.requestQueue.fulfillRequest(answer);
+    });
     this.#pool = new ConnectionPool({
       host: address.host,
       port: address.port,
@@ -64,13 +71,12 @@ export class BrokerConnection {
       requestTimeout: settings.requestTimeoutMs,
       enforceRequestTimeout: true,
       maxInFlightRequests: null,
-      socketFactory: socketFactory(settings),
+      socketFactory: socketFactory(settings, assembler),
       logger: kafkajsLogger,
     });
-    for (const connection of this.#pool.pool) {
-      assembleResponses(connection, this.#landing);
-      checkQueueOnlyWhenFilled(connection);
-    }
+    this.#connection = this.#pool.pool[0];
+    assembleResponses(this.#connection, assembler);
+    checkQueueOnlyWhenFilled(this.#connection);
     this.#broker = new Broker({ connectionPool: this.#pool, logger: kafkajsLogger, nodeId: null });
   }
 
@@ -107,10 +113,9 @@ export class BrokerConnection {
   }
 
   async close(): Promise<void> {
-    const connection = this.#pool.pool[0];
-    connection?.rejectRequests(new BackupError('INTERRUPTED', 'the connection was closed'));
+    this.#connection.rejectRequests(new BackupError('INTERRUPTED', 'the connection was closed'));
     await this.#broker.disconnect();
-    connection?.socket?.destroy();
+    this.#connection.socket?.destroy();
   }
 
   /** Once for all calls that need it: kafkajs says "connected" before it has asked what the broker offers. */
@@ -172,21 +177,12 @@ function exchange(connection: Connection, api: ApiCall<unknown>, timeoutMs: numb
 }
 
 /** Replaces kafkajs' assembly on this connection. Its own is kept for the raw SASL exchange of old brokers. */
-function assembleResponses(connection: Connection, landing: LandingBuffers): void {
+function assembleResponses(connection: Connection, assembler: ResponseAssembler): void {
   const processRawAuthentication = connection.processData.bind(connection);
-  const assembler = new ResponseAssembler(landing, (response) => {
-    const correlationId = new DataView(response.buffer, response.byteOffset).getInt32(0);
-    connection.requestQueue.fulfillRequest({ size: response.byteLength, correlationId, payload: response.subarray(4) });
-  });
-  let socket: Socket | undefined;
   connection.processData = (chunk) => {
     if (connection.authHandlers) {
       processRawAuthentication(Buffer.from(chunk));
       return;
-    }
-    if (connection.socket !== socket) {
-      socket = connection.socket;
-      assembler.reset();
     }
     try {
       assembler.push(chunk);
@@ -208,24 +204,29 @@ function checkQueueOnlyWhenFilled({ requestQueue }: Connection): void {
   };
 }
 
-/** Plain sockets read into one buffer that is used again: a chunk is valid only during its event. */
-function socketFactory({ keepAliveMs, noDelay }: ConnectionSettings) {
+/**
+ * Plain sockets read a large response to where it belongs, and everything else into one buffer that is used again: a chunk is
+ * valid only during its event.
+ */
+function socketFactory({ keepAliveMs, noDelay }: ConnectionSettings, assembler: ResponseAssembler) {
   const tuned = (socket: Socket): Socket =>
     socket.setKeepAlive(keepAliveMs !== null, keepAliveMs ?? 0).setNoDelay(noDelay);
   return (options: { host: string; port: number; ssl: ConnectionOptions | null; onConnect: () => void }): Socket => {
     const { host, port, ssl, onConnect } = options;
+    // What the connection before this one has left half-received never comes.
+    assembler.reset();
     if (ssl !== null) {
       const servername = isIP(host) === 0 ? { servername: host } : {};
       return tuned(connectTls({ host, port, ...servername, ...ssl }, onConnect));
     }
-    const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+    const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
     const socket: Socket = connectTcp(
       {
         host,
         port,
         onread: {
-          buffer,
-          callback: (length) => {
+          buffer: () => assembler.room() ?? readBuffer,
+          callback: (length, buffer) => {
             socket.emit('data', buffer.subarray(0, length));
             return true;
           },

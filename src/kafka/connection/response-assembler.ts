@@ -1,6 +1,6 @@
 // Cuts a connection's byte stream into Kafka responses. kafkajs keeps every chunk and joins them at the end, which doubles the
 // memory of a large fetch and leaves it to the garbage collector; here a large response is written once, into a landing
-// buffer that its reader gives back.
+// buffer that its reader gives back, and most of it by the operating system: a socket reads straight to where it belongs.
 
 import { BackupError } from '../../model/errors.ts';
 
@@ -45,7 +45,7 @@ export class LandingBuffers {
   }
 }
 
-/** Takes chunks, which it copies, and hands on each whole response without its length word. */
+/** Takes chunks, which it copies unless they lie where {@link room} said, and hands on each whole response without its length word. */
 export class ResponseAssembler {
   readonly #landing: LandingBuffers;
   readonly #onResponse: (response: Uint8Array) => void;
@@ -64,6 +64,12 @@ export class ResponseAssembler {
     if (this.#response !== undefined) this.#landing.release(this.#response);
     this.#response = undefined;
     this.#lengthFilled = 0;
+  }
+
+  /** Where the next bytes of the stream belong, while a large response is under way. Push what was read into it, and nothing before. */
+  room(): Uint8Array | undefined {
+    const rest = this.#response?.subarray(this.#filled);
+    return rest !== undefined && rest.byteLength >= LANDING_THRESHOLD_BYTES ? rest : undefined;
   }
 
   /** @throws KAFKA_NOT_KAFKA when the stream cannot be Kafka's. */
@@ -100,10 +106,8 @@ export class ResponseAssembler {
     const response = this.#response;
     if (response === undefined) return position;
     const taken = Math.min(chunk.byteLength - position, response.byteLength - this.#filled);
-    response.set(
-      position === 0 && taken === chunk.byteLength ? chunk : chunk.subarray(position, position + taken),
-      this.#filled,
-    );
+    const isInPlace = chunk.buffer === response.buffer && chunk.byteOffset === response.byteOffset + this.#filled;
+    if (!isInPlace) response.set(chunk.subarray(position, position + taken), this.#filled);
     this.#filled += taken;
     if (this.#filled === response.byteLength) {
       this.#response = undefined;

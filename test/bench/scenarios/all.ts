@@ -11,7 +11,7 @@ import {
   plainBackup,
 } from './backup.ts';
 import { idle } from './idle.ts';
-import { restore, restore64Partitions, restoreOneRecordBatches, restoreWindow } from './restore.ts';
+import { restore, restore64Partitions, restoreOneRecordBatches, restoreSegmentSize, restoreWindow } from './restore.ts';
 import { S3_SCENARIOS } from './s3.ts';
 import type { Prepare } from './scenario.ts';
 
@@ -26,6 +26,7 @@ const FILESYSTEM_SCENARIOS: ReadonlyMap<string, Prepare> = new Map<string, Prepa
   ['backup-segment-size', backupSegmentSize],
   ['restore', restore],
   ['restore-64-partitions', restore64Partitions],
+  ['restore-segment-size', restoreSegmentSize],
   ['restore-one-record-batches', restoreOneRecordBatches],
   ['restore-window', restoreWindow],
   ['idle', idle],

@@ -3,13 +3,10 @@ import { type BackupOptions, backupContender, type Contender, pairOf, zstdConten
 import type { Programs } from '../programs.ts';
 import { atMost, throughputAtLeast } from '../targets.ts';
 import type { TopicName, Workbench } from '../workbench.ts';
-import { describe, type Prepare, RSS_LIMIT, type Scenario } from './scenario.ts';
+import { describe, GROWTH_LIMIT, type Prepare, RSS_LIMIT, type Scenario, SEGMENT_SIZES } from './scenario.ts';
 
-const MIB = 1024 * 1024;
 export const ZSTD_3: BackupOptions = { compression: 'zstd', level: 3 };
 export const LZ4: BackupOptions = { compression: 'lz4' };
-/** What counts as not growing: the spread of a quiet machine is a few percent. */
-const GROWTH_LIMIT = 1.1;
 
 export async function backupZstd3(bench: Workbench, programs: Programs): Promise<Scenario> {
   const topic = await bench.topic('orders');
@@ -113,19 +110,20 @@ export async function backup64Partitions(bench: Workbench, programs: Programs): 
 
 export async function backupSegmentSize(bench: Workbench, programs: Programs): Promise<Scenario> {
   const topic = await bench.topic('orders');
-  const sizes = [16, 128, 1024].map((mib) => ({ label: `${mib} MiB`, segmentMaxBytes: mib * MIB }));
   return {
     title: `${describe(topic)} to zstd-3, by segment_max_bytes`,
     bytes: topic.logBytes,
-    contenders: sizes.flatMap(({ label, segmentMaxBytes }) =>
+    contenders: SEGMENT_SIZES.flatMap(({ label, segmentMaxBytes }) =>
       pairOf(programs, (program) =>
         backupContender(bench, program, topic.name, { ...ZSTD_3, segmentMaxBytes, name: `${program.name} ${label}` }),
       ),
     ),
-    ratios: sizes.map(({ label }) => [`ours ${label}`, `peer ${label}`] as const),
+    ratios: SEGMENT_SIZES.map(({ label }) => [`ours ${label}`, `peer ${label}`] as const),
     targets: [
-      ...sizes.slice(1).map(({ label }) => atMost(GROWTH_LIMIT, 'peakRssBytes', `ours ${label}`, 'ours 16 MiB')),
-      ...sizes.map(({ label }) => atMost(RSS_LIMIT, 'peakRssBytes', `ours ${label}`, `peer ${label}`)),
+      ...SEGMENT_SIZES.slice(1).map(({ label }) =>
+        atMost(GROWTH_LIMIT, 'peakRssBytes', `ours ${label}`, 'ours 16 MiB'),
+      ),
+      ...SEGMENT_SIZES.map(({ label }) => atMost(RSS_LIMIT, 'peakRssBytes', `ours ${label}`, `peer ${label}`)),
     ],
   };
 }

@@ -4,7 +4,7 @@ import { type Contender, pairOf, restoreContender, type TimeWindow } from '../co
 import type { Programs } from '../programs.ts';
 import { atMost, readShareBelow, type Target, timesFaster } from '../targets.ts';
 import type { FilledTopic, Workbench } from '../workbench.ts';
-import { describe, RSS_LIMIT, type Scenario } from './scenario.ts';
+import { describe, GROWTH_LIMIT, RSS_LIMIT, type Scenario, SEGMENT_SIZES } from './scenario.ts';
 
 /** As parts of a topic's records. */
 const WINDOW_START = 0.6;
@@ -67,6 +67,21 @@ export async function restore64Partitions(bench: Workbench, programs: Programs):
       ['ours 64', 'ours 4'],
     ],
     targets: [...againstPeer('ours 64', 'peer 64'), atMost(GROWTH_BY_PARTITIONS, 'peakRssBytes', 'ours 64', 'ours 4')],
+  };
+}
+
+export async function restoreSegmentSize(bench: Workbench, { ours }: Programs): Promise<Scenario> {
+  const topic = await bench.topic('orders');
+  return {
+    title: `${describe(topic)}, from zstd-3 backups, by segment_max_bytes`,
+    bytes: topic.logBytes,
+    contenders: SEGMENT_SIZES.map(({ label, segmentMaxBytes }) =>
+      restoreContender(bench, ours, topic, { name: `ours ${label}`, segmentMaxBytes }),
+    ),
+    ratios: SEGMENT_SIZES.slice(1).map(({ label }) => [`ours ${label}`, 'ours 16 MiB'] as const),
+    targets: SEGMENT_SIZES.slice(1).map(({ label }) =>
+      atMost(GROWTH_LIMIT, 'peakRssBytes', `ours ${label}`, 'ours 16 MiB'),
+    ),
   };
 }
 

@@ -7,6 +7,13 @@ import type { FilledTopic, Workbench } from '../workbench.ts';
 /** The peer's peak memory, times this, is ours to use. */
 export const RSS_LIMIT = 0.3;
 
+/** What counts as not growing: the spread of a quiet machine is a few percent. */
+export const GROWTH_LIMIT = 1.1;
+export const SEGMENT_SIZES = [16, 128, 1024].map((mib) => ({
+  label: `${mib} MiB`,
+  segmentMaxBytes: mib * 1024 * 1024,
+}));
+
 export interface Scenario {
   readonly title: string;
   /** Bytes that each run moves, for MB/s; null where that says nothing. */

@@ -60,6 +60,41 @@ describe('the assembly of responses', () => {
     );
   });
 
+  test('gives the same responses when they are read to where they belong', () => {
+    const sizes = fc.array(fc.integer({ min: 4, max: 400_000 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(sizes, fc.array(fc.integer({ min: 1, max: 200_000 }), { minLength: 1 }), (bodies, reads) => {
+        const { assembler, responses } = collect();
+        const wanted = bodies.map((size, i) => body(size, i + 1));
+        const bytes = Buffer.concat(wanted.map(framed));
+        const readBuffer = Buffer.alloc(100_000);
+        let inPlace = 0;
+        for (let at = 0, i = 0; at < bytes.byteLength; i += 1) {
+          const room = assembler.room();
+          const target = room ?? readBuffer;
+          const length = Math.min(reads[i % reads.length]!, target.byteLength, bytes.byteLength - at);
+          target.set(bytes.subarray(at, at + length));
+          if (room !== undefined) inPlace += length;
+          assembler.push(target.subarray(0, length));
+          readBuffer.fill(0xee);
+          at += length;
+        }
+        assert.equal(responses.length, wanted.length);
+        wanted.forEach((one, index) => assert.ok(one.equals(responses[index]!)));
+        if (bodies.some((size) => size > 300_000)) assert.ok(inPlace > 0, 'a large response is read to its place');
+      }),
+      { ...SEED, numRuns: 200 },
+    );
+  });
+
+  test('has no room for what a connection before has left half-received', () => {
+    const { assembler } = collect();
+    assembler.push(framed(body(200_000, 9)).subarray(0, 50));
+    assert.equal(assembler.room()?.byteLength, 200_000 - 46);
+    assembler.reset();
+    assert.equal(assembler.room(), undefined);
+  });
+
   test('takes a stream byte by byte', () => {
     const { assembler, responses } = collect();
     for (const byte of Buffer.concat([framed(body(5, 1)), framed(body(4, 2))])) assembler.push(Uint8Array.of(byte));
