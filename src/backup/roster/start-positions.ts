@@ -22,12 +22,14 @@ export async function startPositions(
   found: readonly FoundPartition[],
   start: StartOffset,
 ): Promise<StartPosition[]> {
-  // In this order: whatever is stable by the first answer was decided below the watermark of the second.
-  const stable = await log.listOffsets(found, 'stable');
-  const latest = await log.listOffsets(found, 'latest');
   const resumes = new Map(found.map((partition) => [partition, resumeOf(state, partition)]));
   const fresh = found.filter((partition) => resumes.get(partition) === undefined);
-  const earliest = await log.listOffsets(fresh, 'earliest');
+  // Answered in this order: whatever is stable by the first answer was decided below the watermark of the second.
+  const [stable, latest, earliest] = await Promise.all([
+    log.listOffsets(found, 'stable'),
+    log.listOffsets(found, 'latest'),
+    log.listOffsets(fresh, 'earliest'),
+  ]);
   return found.flatMap((partition): StartPosition[] => {
     const name = partitionName(partition);
     const highWatermark = latest.get(name);
