@@ -1,6 +1,5 @@
 // A store that is tried out before it is used: whether it is there, lets us list, create and read, and honours put-if-absent, on
-// which everything rests. One small object stays behind, since whoever may only create cannot delete; where it is found again,
-// the trial is one refused put and one read.
+// which everything rests. One small object stays behind, since whoever may only create cannot delete.
 
 import { BackupError } from '../model/errors.ts';
 import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
@@ -29,9 +28,13 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#inner.putIfAbsent(key, chunks);
   }
 
-  get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
-    this.#beginTrial();
-    return this.#inner.get(key, range, into);
+  /** Read beside the trial and told after it: no backup begins without reading what it is. */
+  async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
+    const probed = this.#probed();
+    const reading = this.#inner.get(key, range, into);
+    reading.catch(() => {});
+    await probed;
+    return reading;
   }
 
   head(key: string): Promise<ObjectInfo | undefined> {
@@ -39,17 +42,9 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#inner.head(key);
   }
 
-  /** Asked beside the trial and told after it: a catalog is listed before anything is fetched. */
-  async *list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo> {
-    const listing = this.#inner.list(prefix, startAfter)[Symbol.asyncIterator]();
-    const first = listing.next();
-    first.catch(() => {});
-    try {
-      await this.#probed();
-      for (let next = await first; next.done !== true; next = await listing.next()) yield next.value;
-    } finally {
-      await listing.return?.();
-    }
+  list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo> {
+    this.#beginTrial();
+    return this.#inner.list(prefix, startAfter);
   }
 
   async delete(key: string): Promise<void> {
@@ -85,7 +80,7 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#probe;
   }
 
-  /** Reading one object does not wait for the trial: listing does. */
+  /** What only looks for objects does not wait for the trial. */
   #beginTrial(): void {
     this.#probed().catch(() => {});
   }
@@ -98,14 +93,20 @@ export class ProbedObjectStore implements ObjectStore {
     for await (const _ of this.#inner.list(this.#probeKey)) break;
   }
 
-  /** Requests that do not build on each other go out together: a distant store costs a start a round trip for each step. */
+  /**
+   * Requests that do not build on each other go out together: a distant store costs a start a round trip for each step. Of two
+   * puts at once, one at most may create.
+   */
   async #tryPutting(): Promise<void> {
     const store = this.#inner;
     const key = this.#probeKey;
-    const first = await store.putIfAbsent(key, [CONTENT]);
-    const again = first === 'created' ? store.putIfAbsent(key, [CONTENT]) : 'exists';
-    const [second, bytes] = await Promise.all([again, store.get(key)]);
-    if (second === 'created') {
+    const puts = [store.putIfAbsent(key, [CONTENT]), store.putIfAbsent(key, [CONTENT])];
+    // Read as soon as one of them is through.
+    const reading = Promise.any(puts).then(() => store.get(key));
+    reading.catch(() => {});
+    const outcomes = await Promise.all(puts);
+    const bytes = await reading;
+    if (outcomes.every((outcome) => outcome === 'created')) {
       const message = `${store.description} overwrites objects where it was told not to (If-None-Match: * on ${key})`;
       throw new BackupError('STORE_UNSUITABLE', `${message}. Use a store with conditional writes.`, {
         context: { key },
