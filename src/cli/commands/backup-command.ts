@@ -5,7 +5,7 @@ import type { BackupOutcome } from '../../backup/backup-supervisor.ts';
 import { toJson } from '../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
-import { reportProgress } from '../output/progress-reporter.ts';
+import { reportProgress, stopwatch } from '../output/progress-reporter.ts';
 import { renderBackupSummary } from '../output/reports/render-summary.ts';
 
 export function addBackupCommand(program: Command, context: CommandContext): void {
@@ -22,8 +22,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
 async function backup(context: CommandContext, flags: GlobalFlags & { readonly config: string }): Promise<number> {
   const { services, terminal } = context;
   const opened = await services.openBackup(configSource(flags));
-  const startedAt = performance.now();
-  const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+  const elapsedSeconds = stopwatch();
   const endProgress = reportProgress({
     terminal,
     isJson: flags.json,

@@ -6,7 +6,7 @@ import { toJson } from '../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
 import { parseBandwidth, parseDuration, parseSize } from '../input/parse-quantities.ts';
-import { reportProgress } from '../output/progress-reporter.ts';
+import { reportProgress, stopwatch } from '../output/progress-reporter.ts';
 import { estimateJson, renderEstimate } from '../output/reports/render-estimate.ts';
 
 interface EstimateFlags extends GlobalFlags {
@@ -40,13 +40,13 @@ async function estimate({ services, terminal }: CommandContext, flags: EstimateF
     bandwidthBytesPerSec: parseBandwidth(flags.bandwidth, '--bandwidth'),
   };
   const run = await services.openEstimate(configSource(flags));
-  const startedAt = performance.now();
+  const elapsedSeconds = stopwatch();
   const endProgress = reportProgress({
     terminal,
     isJson: flags.json,
     line: () => {
       const { topics, topicsTotal, bytesSampled } = run.progress();
-      const elapsed = formatDuration((performance.now() - startedAt) / 1000);
+      const elapsed = formatDuration(elapsedSeconds());
       return `[${elapsed}] ${formatCount(topics)}/${formatCount(topicsTotal)} topics, ${formatBytes(bytesSampled)} sampled`;
     },
     fields: () => ({ ...run.progress() }),

@@ -14,6 +14,12 @@ export interface ProgressOptions {
   readonly fields: () => Readonly<Record<string, unknown>>;
 }
 
+/** Tells the seconds since it was made. */
+export function stopwatch(): () => number {
+  const startedAt = performance.now();
+  return () => (performance.now() - startedAt) / 1000;
+}
+
 /** Starts reporting; the result ends it. */
 export function reportProgress({ terminal, isJson, line, fields }: ProgressOptions): () => void {
   const isRenewed = terminal.isInteractive && !isJson;

@@ -7,7 +7,7 @@ import type { ImportChoices } from '../../../import/partition-import.ts';
 import { toJson } from '../../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
-import { reportProgress } from '../../output/progress-reporter.ts';
+import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
 import { importJson, renderImport } from '../../output/reports/render-import.ts';
 import type { OpenedImport } from '../../services.ts';
 
@@ -57,8 +57,7 @@ async function importBackup({ services, terminal }: CommandContext, flags: Impor
   };
   const { from, backupId } = flags;
   const opened = await services.openImport(configSource(flags), { from, backupId, choices });
-  const startedAt = performance.now();
-  const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+  const elapsedSeconds = stopwatch();
   const endProgress = reportProgress({
     terminal,
     isJson: flags.json,

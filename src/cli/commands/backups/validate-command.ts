@@ -9,7 +9,7 @@ import { ValidationRun } from '../../../validation/validation-run.ts';
 import { type CommandContext, type StoreFlags, withBackup, withStoreOptions } from '../../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
 import { parseCount } from '../../input/parse-numbers.ts';
-import { reportProgress } from '../../output/progress-reporter.ts';
+import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
 import { renderValidation, validationJson } from '../../output/reports/render-validation.ts';
 
 const INTEGRITY_EXIT_CODE = 13;
@@ -42,8 +42,7 @@ function validate(context: CommandContext, flags: ValidateFlags): Promise<number
     const sample = sampleChoice(flags);
     const workers = flags.deep === true ? services.openWorkers() : null;
     const run = new ValidationRun({ store, layout, workers, sample, signal: terminal.signals.stop });
-    const startedAt = performance.now();
-    const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+    const elapsedSeconds = stopwatch();
     const endProgress = reportProgress({
       terminal,
       isJson: flags.json,

@@ -9,7 +9,7 @@ import type { PlanSummary, RestoreJob } from '../../../restore/restore-job.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
 import { parseBandwidth } from '../../input/parse-quantities.ts';
-import { reportProgress } from '../../output/progress-reporter.ts';
+import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../../output/reports/render-plan.ts';
 import { renderRestoreSummary } from '../../output/reports/render-summary.ts';
 import { addTargetOptions, describeTargets, requestOf, saysWhat, type TargetFlags } from '../../input/restore-flags.ts';
@@ -51,8 +51,7 @@ async function restore({ services, terminal }: CommandContext, flags: RestoreFla
   const bandwidth = flags.bandwidth === undefined ? null : parseBandwidth(flags.bandwidth, '--bandwidth');
   const opened = await services.openRestore(configSource(flags));
   const limits: RestoreLimits = { ...opened.limits, bytesReadPerSecond: bandwidth };
-  const startedAt = performance.now();
-  const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+  const elapsedSeconds = stopwatch();
   const showPlan = (show: (text: string) => void, job: RestoreJob): void => {
     if (job.plan === null) return;
     const target = printable(job.request.target);

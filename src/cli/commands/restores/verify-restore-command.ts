@@ -6,7 +6,7 @@ import { toJson } from '../../../model/json-fields.ts';
 import type { VerificationReport } from '../../../verification/verification-run.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
-import { reportProgress } from '../../output/progress-reporter.ts';
+import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
 import { renderVerification, verificationJson } from '../../output/reports/render-verification.ts';
 import type { OpenedVerification } from '../../services.ts';
 
@@ -39,8 +39,7 @@ async function verifyRestore(
   flags: GlobalFlags & { readonly config: string },
 ): Promise<number> {
   const opened = await services.openVerification(configSource(flags));
-  const startedAt = performance.now();
-  const elapsedSeconds = (): number => (performance.now() - startedAt) / 1000;
+  const elapsedSeconds = stopwatch();
   const endProgress = reportProgress({
     terminal,
     isJson: flags.json,
