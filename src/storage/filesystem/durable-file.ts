@@ -51,8 +51,8 @@ export class DurableFile {
   readonly #path: string;
   readonly #writing: DirectWriting;
   readonly #handle: FileHandle;
-  /** Null until the first whole block; undefined where the file is written through the page cache. */
-  #direct: FileHandle | null | undefined = null;
+  /** Opened with the first whole block; undefined where the file is written through the page cache. */
+  #direct: FileHandle | undefined;
   /** Bytes on their way to the disk, or there. */
   #position = 0;
   /** Behind `#position`, less than a block. */
@@ -111,7 +111,7 @@ export class DurableFile {
 
   async #writeBlocks(blocks: Uint8Array): Promise<void> {
     if (blocks.byteLength === 0) return;
-    if (this.#direct === null) this.#direct = await this.#writing.open(this.#path);
+    if (this.#position === 0) this.#direct = await this.#writing.open(this.#path);
     if (this.#direct !== undefined) {
       try {
         await this.#writeAll(blocks, this.#direct);
