@@ -102,7 +102,7 @@ export class PartitionBackup {
   }
 
   get openFrameBytes(): number {
-    return this.#frame?.buffer.byteLength ?? 0;
+    return this.#frame?.memory.byteLength ?? 0;
   }
 
   /** What went wrong since the last reset; the supervisor decides when to {@link reset}. */
@@ -232,14 +232,13 @@ export class PartitionBackup {
     const generation = this.#generation;
     const { memory } = this.#context;
     if (frame.filledBytes === 0 || this.#segment === undefined) {
-      memory.give(frame.buffer);
+      memory.give(frame.memory);
       return;
     }
     const expansion = this.#expansion.next();
     this.#segment.writer
       .addFrame({
-        raw: frame.buffer,
-        rawSizeBytes: frame.filledBytes,
+        raw: frame.memory.subarray(0, frame.filledBytes),
         baseOffset: frame.baseOffset,
         lastOffset: frame.lastOffset,
         recordCount: frame.recordCount,
@@ -248,11 +247,11 @@ export class PartitionBackup {
       })
       .then(
         (result: PackResult) => {
-          memory.give(frame.buffer);
+          memory.give(frame.memory);
           this.#expansion.learn(expansion, frame.filledBytes, result);
         },
         (error: unknown) => {
-          memory.give(frame.buffer);
+          memory.give(frame.memory);
           if (generation === this.#generation) this.#failure ??= errorOf(error);
         },
       );
@@ -267,7 +266,7 @@ export class PartitionBackup {
   /** Forgets what is not durable and goes on from there. */
   async reset(): Promise<void> {
     this.#generation += 1;
-    if (this.#frame !== undefined) this.#context.memory.give(this.#frame.buffer);
+    if (this.#frame !== undefined) this.#context.memory.give(this.#frame.memory);
     this.#frame = undefined;
     this.#segment?.writer.abort();
     this.#segment = undefined;
@@ -308,9 +307,9 @@ export class PartitionBackup {
     for (;;) {
       const wanted = Math.max(header.sizeBytes, Math.min(comingBytes, target - (this.#frame?.filledBytes ?? 0)));
       if (this.#frame?.growFor(wanted, memory) === true) return;
-      const buffer = this.#frame === undefined ? memory.take(wanted) : undefined;
-      if (buffer !== undefined) {
-        this.#frame = new OpenFrame(buffer, header.baseOffset);
+      const taken = this.#frame === undefined ? memory.take(wanted) : undefined;
+      if (taken !== undefined) {
+        this.#frame = new OpenFrame(taken, header.baseOffset);
         return;
       }
       const released = memory.released();

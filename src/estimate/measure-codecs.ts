@@ -49,10 +49,10 @@ export async function measureCodecs(
   const measured = CHOICES.map((): Measured => ({ framedBytes: 0, storedBytes: 0, seconds: 0 }));
   const expansions: Expansion[] = CHOICES.map(() => (recompress === 'auto' ? 'measure' : recompress));
   const sum = { kafkaBytes: 0, rawBytes: 0, offsets: 0 };
-  for await (const { raw, sizeBytes, offsets } of frames) {
-    const output = new SharedArrayBuffer(maxStoredSize(sizeBytes));
+  for await (const { raw, offsets } of frames) {
+    const output = new SharedArrayBuffer(maxStoredSize(raw.byteLength));
     const pack = (choice: CodecChoice, expansion: Expansion) =>
-      workers.run(PACK_FRAME, { raw, rawSizeBytes: sizeBytes, output, ...choice, expansion });
+      workers.run(PACK_FRAME, { raw, output, ...choice, expansion });
     sum.rawBytes += (await pack({ codec: 'none', level: 0 }, 'always')).rawSizeBytes;
     for (const [index, choice] of CHOICES.entries()) {
       let expansion = expansions[index] ?? 'never';
@@ -69,9 +69,9 @@ export async function measureCodecs(
       into.framedBytes += result.rawSizeBytes;
       into.storedBytes += result.storedSizeBytes;
     }
-    sum.kafkaBytes += sizeBytes;
+    sum.kafkaBytes += raw.byteLength;
     sum.offsets += offsets;
-    onBytes(sizeBytes);
+    onBytes(raw.byteLength);
   }
   return { ...sum, measured };
 }

@@ -16,8 +16,7 @@ export interface SampleLimits {
 
 export interface SampleFrame {
   /** Whole batches; overwritten when the next frame is asked for. */
-  readonly raw: SharedArrayBuffer;
-  readonly sizeBytes: number;
+  readonly raw: Uint8Array;
   /** Offsets from the first record to the last, holes included. */
   readonly offsets: number;
 }
@@ -53,18 +52,18 @@ export async function* sampleTopic(
   const wanted = Math.max(1, Math.min(filled.length, Math.floor(sampleBytes / frameBytes)));
   const step = filled.length / wanted;
   const chosen = filled.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
-  let memory = new SharedArrayBuffer(frameBytes);
+  let memory = new Uint8Array(new SharedArrayBuffer(frameBytes));
   for (const partition of chosen) {
     const open = { sizeBytes: 0, from: -1n, to: 0n };
     const take = (): SampleFrame => {
-      const frame = { raw: memory, sizeBytes: open.sizeBytes, offsets: Number(open.to - open.from) };
+      const frame = { raw: memory.subarray(0, open.sizeBytes), offsets: Number(open.to - open.from) };
       Object.assign(open, { sizeBytes: 0, from: -1n });
       return frame;
     };
     for await (const { batch, baseOffset, nextOffset } of newestBatches(log, partition, sampleBytes / wanted, limits)) {
       if (open.sizeBytes > 0 && open.sizeBytes + batch.byteLength > memory.byteLength) yield take();
-      if (batch.byteLength > memory.byteLength) memory = new SharedArrayBuffer(batch.byteLength);
-      copyBytes(batch, { start: 0, end: batch.byteLength }, new Uint8Array(memory), open.sizeBytes);
+      if (batch.byteLength > memory.byteLength) memory = new Uint8Array(new SharedArrayBuffer(batch.byteLength));
+      copyBytes(batch, { start: 0, end: batch.byteLength }, memory, open.sizeBytes);
       if (open.from < 0n) open.from = baseOffset;
       open.to = nextOffset;
       open.sizeBytes += batch.byteLength;

@@ -181,8 +181,7 @@ class FilledFrame {
     const [first, last] = [this.#batches[0], this.#batches.at(-1)];
     invariant(first !== undefined && last !== undefined, 'a frame without a batch was ended');
     return {
-      raw: this.#raw,
-      rawSizeBytes: this.#sizeBytes,
+      raw: new Uint8Array(this.#raw, 0, this.#sizeBytes),
       baseOffset: first.baseOffset,
       lastOffset: last.lastOffset,
       recordCount: this.#batches.reduce((total, { recordCount }) => total + recordCount, 0),

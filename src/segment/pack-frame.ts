@@ -32,9 +32,8 @@ const WORTHWHILE_SAVING = 0.2;
 const LEVEL_FOR_COMPRESSED = 1;
 
 export interface PackTask {
-  /** Whole batches. */
-  readonly raw: SharedArrayBuffer;
-  readonly rawSizeBytes: number;
+  /** Whole batches, in shared memory. */
+  readonly raw: Uint8Array;
   /** Takes the frame when it fits. */
   readonly output: SharedArrayBuffer;
   readonly codec: SegmentCodec;
@@ -64,7 +63,7 @@ const MAX_EXPANDED_FRAME_BYTES = 64 * 1024 * 1024;
 
 /** @throws BATCH_CORRUPT. */
 export function packFrame(task: PackTask): PackResult {
-  const raw = new Uint8Array(task.raw, 0, task.rawSizeBytes);
+  const { raw } = task;
   const compressedBytes = verifyBatches(raw);
   const level = compressedBytes * 2 > raw.byteLength ? Math.min(task.level, LEVEL_FOR_COMPRESSED) : task.level;
   const finishAsItCame = (): PackResult => finish({ ...task, level }, raw, raw);

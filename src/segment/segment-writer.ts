@@ -41,8 +41,8 @@ export interface SegmentWriterOptions {
 
 /** Whole batches of one frame, and what is known of them without a thread's help. */
 export interface RawFrame {
-  readonly raw: SharedArrayBuffer;
-  readonly rawSizeBytes: number;
+  /** Shared memory. */
+  readonly raw: Uint8Array;
   readonly baseOffset: bigint;
   readonly lastOffset: bigint;
   readonly recordCount: number;
@@ -115,8 +115,8 @@ export class SegmentWriter {
     const { outputs, workers, settings } = this.#options;
     const output = await outputs.acquire();
     try {
-      const { raw, rawSizeBytes, expansion } = frame;
-      const result = await workers.run(PACK_FRAME, { raw, rawSizeBytes, output, ...settings, expansion });
+      const { raw, expansion } = frame;
+      const result = await workers.run(PACK_FRAME, { raw, output, ...settings, expansion });
       return { frame, result, output };
     } catch (error) {
       outputs.release(output);

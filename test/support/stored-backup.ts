@@ -102,18 +102,16 @@ export class TestBackup {
     const [workers, outputs] = [this.#workers, this.#outputs];
     const settings = { codec, level: 1 };
     const writer = new SegmentWriter({ identity, key, baseOffset, timeline, settings, store, workers, outputs });
-    const added = frames.map((batches, index) => {
-      const raw = shared(...batches);
-      return writer.addFrame({
-        raw,
-        rawSizeBytes: raw.byteLength,
+    const added = frames.map((batches, index) =>
+      writer.addFrame({
+        raw: new Uint8Array(shared(...batches)),
         baseOffset: headers[index]![0]!.baseOffset,
         lastOffset: headers[index]!.at(-1)!.lastOffset,
         recordCount: headers[index]!.reduce((sum, header) => sum + header.recordCount, 0),
         batchCount: headers[index]!.length,
         expansion,
-      });
-    });
+      }),
+    );
     await Promise.all(added);
     const { reachedLogEnd = true, decidedOffset = nextOffset } = spec;
     return writer.seal({ nextOffset, decidedOffset, capturedAtMs: T0 + 50_000, reachedLogEnd });

@@ -1,4 +1,4 @@
-// The frame that a partition is filling: whole batches, copied back to back into one shared buffer that grows with them. Batches
+// The frame that a partition is filling: whole batches, copied back to back into shared memory that grows with them. Batches
 // that lie back to back in their source are copied together: there may be one for every record.
 
 import { copyBytes } from '../../model/buffer/copy-bytes.ts';
@@ -12,39 +12,36 @@ export class OpenFrame {
   recordCount = 0;
   batchCount = 0;
   filledBytes = 0;
-  #buffer: SharedArrayBuffer;
-  #bytes: Uint8Array;
+  #memory: Uint8Array;
   /** Holds the run of batches that is taken in and not copied yet. */
   #source: Uint8Array | undefined;
   #runStart = 0;
   #runEnd = 0;
 
-  /** `buffer` holds the first batch. */
-  constructor(buffer: SharedArrayBuffer, baseOffset: bigint) {
+  /** `memory` holds the first batch. */
+  constructor(memory: Uint8Array, baseOffset: bigint) {
     this.baseOffset = baseOffset;
     this.lastOffset = baseOffset;
-    this.#buffer = buffer;
-    this.#bytes = new Uint8Array(buffer);
+    this.#memory = memory;
   }
 
-  get buffer(): SharedArrayBuffer {
-    return this.#buffer;
+  /** As taken, whether filled or not. */
+  get memory(): Uint8Array {
+    return this.#memory;
   }
 
   hasRoomFor(sizeBytes: number): boolean {
-    return this.filledBytes + sizeBytes <= this.#bytes.byteLength;
+    return this.filledBytes + sizeBytes <= this.#memory.byteLength;
   }
 
-  /** Moves into a larger buffer of `memory`; false when there is none to be had. */
+  /** Moves into more of `memory`; false when there is none to be had. */
   growFor(sizeBytes: number, memory: FrameMemory): boolean {
     const larger = memory.take(this.filledBytes + sizeBytes);
     if (larger === undefined) return false;
     this.flush();
-    const bytes = new Uint8Array(larger);
-    copyBytes(this.#bytes, { start: 0, end: this.filledBytes }, bytes, 0);
-    memory.give(this.#buffer);
-    this.#buffer = larger;
-    this.#bytes = bytes;
+    copyBytes(this.#memory, { start: 0, end: this.filledBytes }, larger, 0);
+    memory.give(this.#memory);
+    this.#memory = larger;
     return true;
   }
 
@@ -68,7 +65,7 @@ export class OpenFrame {
   flush(): void {
     if (this.#source === undefined) return;
     const position = this.filledBytes - (this.#runEnd - this.#runStart);
-    copyBytes(this.#source, { start: this.#runStart, end: this.#runEnd }, this.#bytes, position);
+    copyBytes(this.#source, { start: this.#runStart, end: this.#runEnd }, this.#memory, position);
     this.#source = undefined;
   }
 }

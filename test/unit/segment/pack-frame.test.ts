@@ -22,9 +22,9 @@ function pack(
   codec: SegmentCodec = 'zstd',
   outputBytes?: number,
 ): Packed {
-  const raw = shared(...batches);
+  const raw = new Uint8Array(shared(...batches));
   const output = new SharedArrayBuffer(outputBytes ?? maxStoredSize(raw.byteLength * 50));
-  const result = packFrame({ raw, rawSizeBytes: raw.byteLength, output, codec, level: 3, expansion });
+  const result = packFrame({ raw, output, codec, level: 3, expansion });
   const stored = new Uint8Array(result.overflow ?? output, 0, result.storedSizeBytes);
   assert.equal(result.sha256, createHash('sha256').update(stored).digest('hex'));
   const expanded = new FrameExpander().expand(codec, stored, new Uint8Array(result.rawSizeBytes), result.rawSizeBytes);

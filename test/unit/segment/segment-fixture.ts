@@ -42,11 +42,10 @@ export function jsonBatch(baseOffset: bigint, count: number, change: Partial<Tes
 }
 
 export function frameOf(batches: readonly Uint8Array[], expansion: Expansion = 'never'): RawFrame {
-  const raw = shared(...batches);
-  const headers = [...splitBatches(new Uint8Array(raw))];
+  const raw = new Uint8Array(shared(...batches));
+  const headers = [...splitBatches(raw)];
   return {
     raw,
-    rawSizeBytes: raw.byteLength,
     baseOffset: headers[0]!.baseOffset,
     lastOffset: headers.at(-1)!.lastOffset,
     recordCount: headers.reduce((sum, header) => sum + header.recordCount, 0),

@@ -99,7 +99,7 @@ describe('a segment', () => {
         batchCount: 18,
         minTimestampMs: null,
         maxTimestampMs: T0 + Number(frames.at(-1)!.lastOffset),
-        rawSizeBytes: frames.reduce((sum, frame) => sum + frame.rawSizeBytes, 0),
+        rawSizeBytes: frames.reduce((sum, frame) => sum + frame.raw.byteLength, 0),
         frameCount: 9,
         timestampType: 'CreateTime',
         leaderEpoch: 0,
@@ -190,7 +190,7 @@ describe('a segment that fails', () => {
     const outputs = new SharedBufferPool(1024 * 1024, OUTPUTS);
     const writer = openWriter({ workers, store, outputs });
     const frames = unevenFrames(8);
-    new Uint8Array(frames[4]!.raw)[100]! ^= 1;
+    frames[4]!.raw[100]! ^= 1;
     const results = await Promise.allSettled(frames.map((frame) => writer.addFrame(frame)));
     assert.equal((results[4] as PromiseRejectedResult).reason.code, 'BATCH_CORRUPT');
     await assert.rejects(writer.seal(sealAt(999_999n)), { code: 'BATCH_CORRUPT' });

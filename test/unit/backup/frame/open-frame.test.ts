@@ -18,7 +18,7 @@ function take(frame: OpenFrame, source: Uint8Array, isWanted: (index: number) =>
   for (const [index, header] of [...splitBatches(source)].entries()) if (isWanted(index)) frame.append(source, header);
 }
 
-const contentOf = (frame: OpenFrame): Buffer => Buffer.from(new Uint8Array(frame.buffer, 0, frame.filledBytes));
+const contentOf = (frame: OpenFrame): Buffer => Buffer.from(frame.memory.subarray(0, frame.filledBytes));
 
 describe('an open frame', () => {
   test('holds what was taken in from several sources, whatever becomes of them after the flush', () => {

@@ -20,10 +20,10 @@ export function taskFor(
   change: Partial<JudgeTask> = {},
   form: FrameForm = { codec: 'none', isExpanded: false },
 ): JudgeTask {
-  const raw = shared(...batches);
+  const raw = new Uint8Array(shared(...batches));
   const output = new SharedArrayBuffer(maxStoredSize(raw.byteLength));
   const expansion = form.isExpanded ? 'always' : 'never';
-  const packed = packFrame({ raw, rawSizeBytes: raw.byteLength, output, codec: form.codec, level: 1, expansion });
+  const packed = packFrame({ raw, output, codec: form.codec, level: 1, expansion });
   return {
     stored: packed.overflow ?? output,
     storedSizeBytes: packed.storedSizeBytes,
