@@ -8,6 +8,7 @@ import type { ConfigSource, OpenedBackup } from '../cli/services.ts';
 import { zstdImplementation } from '../compression/frame-codec.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
+import { partSizeOf } from '../config/storage/storage-config.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { invariant } from '../model/errors.ts';
@@ -181,6 +182,8 @@ function backupSettings(config: AgentConfig, source: KafkaConfig): BackupSetting
     maxPartitionFetchBytes: backup.maxPartitionFetchBytes,
     frameBytes: backup.frameBytes,
     memoryBudgetBytes: backup.memoryBudgetBytes,
+    uploadBudgetBytes: backup.uploadBudgetBytes,
+    uploadPartBytes: partSizeOf(config.storage),
     segments: { codec: backup.compression, level: backup.compressionLevel },
     limits: {
       maxBytes: backup.segmentMaxBytes,

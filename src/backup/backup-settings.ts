@@ -27,6 +27,9 @@ export interface BackupSettings {
   readonly maxPartitionFetchBytes: number;
   readonly frameBytes: number;
   readonly memoryBudgetBytes: number;
+  readonly uploadBudgetBytes: number;
+  /** What the store gathers of an object before it sends; 0 where it writes as it comes. */
+  readonly uploadPartBytes: number;
   readonly segments: SegmentSettings;
   readonly limits: SealLimits;
   readonly recompress: RecompressMode;

@@ -25,6 +25,7 @@ import { CommitQueue } from './commit-queue.ts';
 import { FrameMemory } from './frame/frame-memory.ts';
 import { PartitionBackup, type PartitionContext } from './partition-backup.ts';
 import { PartitionRoster } from './roster/partition-roster.ts';
+import { UploadBudget } from './upload-budget.ts';
 import { PartitionTrouble } from './partition-trouble.ts';
 import { checkPositions, startPositions, type StartPosition } from './roster/start-positions.ts';
 import { deniedTopic, type Discovery, type FoundPartition, TopicDiscovery } from './roster/topic-discovery.ts';
@@ -75,6 +76,7 @@ export class BackupSupervisor {
   readonly #roster: PartitionRoster;
   readonly #loops = new Map<number, BrokerFetchLoop>();
   readonly #memory: FrameMemory;
+  readonly #uploads: UploadBudget;
   readonly #trouble: PartitionTrouble;
   readonly #discovery: TopicDiscovery;
   #catalog: CatalogWriter | undefined;
@@ -90,6 +92,7 @@ export class BackupSupervisor {
     this.#progress = new BackupProgress(settings.backupId, settings.continuous, wallMs, monotonicMs);
     this.#roster = new PartitionRoster(settings.maxConcurrentPartitions, (nodeId) => this.#loopOf(nodeId).wake());
     this.#memory = new FrameMemory(settings.memoryBudgetBytes, settings.frameBytes);
+    this.#uploads = new UploadBudget(settings.uploadBudgetBytes, settings.uploadPartBytes);
     this.#discovery = new TopicDiscovery(log, settings.topics, logger, wallMs);
     this.#trouble = new PartitionTrouble({
       log,
@@ -180,6 +183,7 @@ export class BackupSupervisor {
       workers,
       outputs: this.#outputs(),
       memory: this.#memory,
+      uploads: this.#uploads,
       settings: settings.segments,
       limits: settings.limits,
       recompress: settings.recompress,
@@ -187,6 +191,7 @@ export class BackupSupervisor {
       wallMs,
       queue: (action) => queue.add(action),
       relieveMemory: () => this.#roster.relieveMemory(this.#memory),
+      relieveUploads: () => this.#roster.relieveUploads(this.#uploads),
       onSealed: (reason) => this.#options.observer.segmentSealed(reason),
     };
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {

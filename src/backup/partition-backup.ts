@@ -21,6 +21,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { ExpansionChoice, type RecompressMode } from './frame/expansion-choice.ts';
 import type { FrameMemory } from './frame/frame-memory.ts';
 import { OpenFrame } from './frame/open-frame.ts';
+import type { UploadBudget, UploadHolding } from './upload-budget.ts';
 
 /** Shared by all partitions of a backup. */
 export interface PartitionContext {
@@ -29,6 +30,7 @@ export interface PartitionContext {
   readonly workers: WorkerPool;
   readonly outputs: SharedBufferPool;
   readonly memory: FrameMemory;
+  readonly uploads: UploadBudget;
   readonly settings: SegmentSettings;
   readonly limits: SealLimits;
   readonly recompress: RecompressMode;
@@ -39,6 +41,8 @@ export interface PartitionContext {
   readonly queue: (action: CatalogAction) => void;
   /** Makes sure that memory will be given back: see PartitionRoster. */
   readonly relieveMemory: () => void;
+  /** Makes sure that segments will go up: see PartitionRoster. */
+  readonly relieveUploads: () => void;
   readonly onSealed: (reason: SealReason) => void;
 }
 
@@ -47,6 +51,7 @@ const MAX_UPLOADS = 3;
 
 interface OpenSegment {
   readonly writer: SegmentWriter;
+  readonly holding: UploadHolding;
   rawSizeBytes: number;
   recordCount: number;
   readonly oldestArrivalMs: number;
@@ -105,6 +110,11 @@ export class PartitionBackup {
     return this.#frame?.memory.byteLength ?? 0;
   }
 
+  /** What the open segment holds in memory at the store. */
+  get heldBytes(): number {
+    return this.#segment?.holding.heldBytes ?? 0;
+  }
+
   /** What went wrong since the last reset; the supervisor decides when to {@link reset}. */
   get failure(): Error | undefined {
     return this.#failure;
@@ -132,6 +142,7 @@ export class PartitionBackup {
       if (header.distance + header.lastOffsetDelta < startDistance) continue;
       if (header.distance >= endDistance) break;
       if (this.#uploads >= MAX_UPLOADS) await this.#chain.catch(() => {});
+      await this.#untilUploadsFit();
       // A seal by age may close the frame while this waits: then there is room to be made again.
       while (!this.#hasRoomFor(header) && generation === this.#generation) {
         await this.#makeRoomFor(header, records.byteLength - header.position);
@@ -185,6 +196,7 @@ export class PartitionBackup {
         return { action: { kind: 'segment', segment: summary }, durable: resumeAfter(summary) };
       } finally {
         this.#uploads -= 1;
+        segment.holding.end();
       }
     });
   }
@@ -269,6 +281,7 @@ export class PartitionBackup {
     if (this.#frame !== undefined) this.#context.memory.give(this.#frame.memory);
     this.#frame = undefined;
     this.#segment?.writer.abort();
+    this.#segment?.holding.end();
     this.#segment = undefined;
     await this.#chain.catch(() => {});
     this.#chain = Promise.resolve();
@@ -318,6 +331,15 @@ export class PartitionBackup {
     }
   }
 
+  async #untilUploadsFit(): Promise<void> {
+    const { uploads, relieveUploads } = this.#context;
+    while (uploads.isSpent) {
+      const released = uploads.released();
+      relieveUploads();
+      await released;
+    }
+  }
+
   #frameTargetBytes(header: RecordBatchHeader): number {
     const { frameBytes } = this.#context.memory;
     return codecOf(header) === 'none' ? frameBytes : this.#expansion.rawTargetBytes(frameBytes);
@@ -337,9 +359,10 @@ export class PartitionBackup {
   }
 
   #openSegment(): OpenSegment {
-    const { layout, store, workers, outputs, settings, monotonicMs } = this.#context;
+    const { layout, store, workers, outputs, uploads, settings, monotonicMs } = this.#context;
     const { identity } = this;
     const key = layout.segment(identity, this.#coveredOffset, randomBytes(4).toString('hex'), settings.codec);
+    const holding = uploads.open();
     const writer = new SegmentWriter({
       identity,
       key,
@@ -349,8 +372,9 @@ export class PartitionBackup {
       store,
       workers,
       outputs,
+      onStored: (storedBytes) => holding.grow(storedBytes),
     });
-    return { writer, rawSizeBytes: 0, recordCount: 0, oldestArrivalMs: monotonicMs() };
+    return { writer, holding, rawSizeBytes: 0, recordCount: 0, oldestArrivalMs: monotonicMs() };
   }
 
   /** Runs `step` after all former ones and queues its action; a failure stops everything behind it. */

@@ -79,6 +79,8 @@ export interface BackupConfig {
   readonly maxPartitionFetchBytes: number;
   /** At least `fetchMaxBytes`. */
   readonly memoryBudgetBytes: number;
+  /** At least a part of the store. */
+  readonly uploadBudgetBytes: number;
   readonly compression: SegmentCodec;
   /** Of zstd, 1 to 22; means nothing for the other codecs. */
   readonly compressionLevel: number;

@@ -40,7 +40,7 @@ export function assembleConfig({ values, targets, has, nowMs }: AssemblyInput): 
     source: has('source') ? kafkaConfig(values.source) : null,
     targets: clusters,
     storage: storageConfig(values.storage),
-    backup: backupConfig(values.backup, has),
+    backup: backupConfig(values, has),
     restore: restoreConfig(values, nowMs),
     control: controlConfig(values),
     metrics: { maxPartitionLabels: values.metrics.max_partition_labels },
@@ -82,10 +82,9 @@ function saslConfig(security: ClusterValues['security']): SaslConfig | null {
   };
 }
 
-function backupConfig(backup: SchemaValues['backup'], has: AssemblyInput['has']): BackupConfig {
-  const budget = has('backup.memory_budget_bytes')
-    ? backup.memory_budget_bytes
-    : Math.max(backup.memory_budget_bytes, backup.fetch_max_bytes);
+function backupConfig({ backup, storage }: SchemaValues, has: AssemblyInput['has']): BackupConfig {
+  const budget = (key: 'memory_budget_bytes' | 'upload_budget_bytes', leastBytes: number): number =>
+    has(`backup.${key}`) ? backup[key] : Math.max(backup[key], leastBytes);
   return {
     continuous: backup.continuous,
     stopAtCurrentOffsets: backup.stop_at_current_offsets,
@@ -99,7 +98,8 @@ function backupConfig(backup: SchemaValues['backup'], has: AssemblyInput['has'])
     fetchMaxWaitMs: backup.fetch_max_wait_ms,
     fetchMaxBytes: backup.fetch_max_bytes,
     maxPartitionFetchBytes: backup.max_partition_fetch_bytes,
-    memoryBudgetBytes: budget,
+    memoryBudgetBytes: budget('memory_budget_bytes', backup.fetch_max_bytes),
+    uploadBudgetBytes: budget('upload_budget_bytes', storage.part_size_bytes),
     compression: backup.compression,
     compressionLevel: backup.compression_level,
     compressionThreads: backup.compression_threads,

@@ -7,7 +7,7 @@ export interface SealLimits {
   readonly maxRecords: number | null;
 }
 
-export type SealReason = 'size' | 'records' | 'interval' | 'end' | 'shutdown' | 'log-change' | 'request';
+export type SealReason = 'size' | 'records' | 'interval' | 'end' | 'shutdown' | 'log-change' | 'request' | 'memory';
 
 export interface OpenSegmentFacts {
   readonly rawSizeBytes: number;

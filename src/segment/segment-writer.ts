@@ -37,6 +37,8 @@ export interface SegmentWriterOptions {
   readonly store: ObjectStore;
   readonly workers: WorkerPool;
   readonly outputs: SharedBufferPool;
+  /** Told how much was handed to the store so far. */
+  readonly onStored?: (storedBytes: number) => void;
 }
 
 /** Whole batches of one frame, and what is known of them without a thread's help. */
@@ -208,6 +210,7 @@ class SegmentBody {
       sha256: result.sha256,
     });
     this.#position += stored.byteLength;
+    this.#options.onStored?.(this.#position);
     this.#gather(facts);
     return stored;
   }

@@ -4,6 +4,7 @@
 import { comparePartitions } from '../../model/topic/topic-partition.ts';
 import type { FetchKey } from '../../kafka/partition-log.ts';
 import type { FrameMemory } from '../frame/frame-memory.ts';
+import type { UploadBudget } from '../upload-budget.ts';
 import { keyOf, type TrackedPartition } from './tracked-partition.ts';
 
 export class PartitionRoster {
@@ -80,6 +81,20 @@ export class PartitionRoster {
     );
     largest.closeFrame();
   }
+
+  /** Makes room in a budget that is spent: seals the largest open segments, until a part of all that is held is on its way. */
+  relieveUploads(uploads: UploadBudget): void {
+    const backups = this.all().map(({ backup }) => backup);
+    backups.sort((a, b) => b.heldBytes - a.heldBytes);
+    let leavingBytes = uploads.heldBytes - backups.reduce((total, { heldBytes }) => total + heldBytes, 0);
+    for (const backup of backups) {
+      if (leavingBytes >= uploads.budgetBytes * RELIEVED_SHARE || backup.heldBytes === 0) return;
+      leavingBytes += backup.heldBytes;
+      backup.seal('memory');
+    }
+  }
 }
 
+/** More at once would seal segments that may still grow, less would let the others wait. */
+const RELIEVED_SHARE = 0.25;
 const NO_FRAME = { openFrameBytes: 0, closeFrame: (): void => {} };

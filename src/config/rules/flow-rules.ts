@@ -42,7 +42,7 @@ export const FLOW_RULES: readonly Rule[] = [
     },
   },
   {
-    doc: 'Sizes must fit into each other: frame into segment, fetch into memory budget, minimum into maximum fetch.',
+    doc: 'Sizes must fit into each other: frame into segment, fetch into memory budget, part into upload budget, minimum into maximum fetch.',
     check: checkSizes,
   },
   { doc: '`compression_level` belongs to zstd; with lz4 and none it does nothing.', check: checkBackupNotes },
@@ -56,7 +56,7 @@ export const FLOW_RULES: readonly Rule[] = [
 const LEAVES = leavesOf(SCHEMA);
 
 function checkSizes(subject: RuleSubject): void {
-  const { backup } = subject.values;
+  const { backup, storage } = subject.values;
   const involves = ['segment_max_bytes', 'fetch_max_bytes', 'frame_bytes'].map((key) => `backup.${key}`);
   if (subject.has('backup.frame_bytes') && backup.frame_bytes > backup.segment_max_bytes) {
     subject.problem('backup.frame_bytes', 'a frame cannot be larger than its segment.', {
@@ -68,6 +68,12 @@ function checkSizes(subject: RuleSubject): void {
     subject.problem('backup.memory_budget_bytes', 'the budget does not hold one fetch.', {
       suggestion: 'Raise it, or lower fetch_max_bytes.',
       involves,
+    });
+  }
+  if (subject.has('backup.upload_budget_bytes') && backup.upload_budget_bytes < storage.part_size_bytes) {
+    subject.problem('backup.upload_budget_bytes', 'the budget does not hold one part.', {
+      suggestion: 'Raise it, or lower storage.part_size_bytes.',
+      involves: ['storage.part_size_bytes'],
     });
   }
   if (backup.fetch_min_bytes > backup.fetch_max_bytes) {

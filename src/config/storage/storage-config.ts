@@ -24,6 +24,11 @@ export interface RequestSettings {
   readonly caPath: string | null;
 }
 
+/** What of an object that is being put stays in memory until it can be sent; 0 where it is written as it comes. */
+export function partSizeOf(storage: StorageConfig): number {
+  return 'requests' in storage ? storage.requests.partSizeBytes : 0;
+}
+
 export interface S3Storage {
   readonly kind: 's3';
   readonly bucket: string;

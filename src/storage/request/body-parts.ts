@@ -1,28 +1,47 @@
 // Cuts the body of an object into parts of a fixed size, for stores that take an object piece by piece. A part is a copy, since
 // the body may use its memory again; the copies come from buffers that are used again once a part is up, so that memory depends
-// neither on the size of objects nor on when garbage is collected. What a buffer was not filled with costs no real memory.
+// neither on the size of objects nor on when garbage is collected. The first part of an object grows as it is filled: there may be
+// hundreds of objects under way with little in each.
 
 import { copyBytes } from '../../model/buffer/copy-bytes.ts';
 
-/** Full-size buffers of parts. Whoever takes one gives it back, or drops it: then it is garbage like any other. */
+/** No buffer is smaller, unless parts are. */
+const SMALLEST_BYTES = 64 * 1024;
+
+/**
+ * Buffers of parts, in sizes that double up to a whole part. Whoever takes one gives it back, or drops it: then it is garbage like
+ * any other.
+ */
 export class PartMemory {
   readonly partBytes: number;
-  readonly #maxIdle: number;
+  readonly #smallestBytes: number;
+  readonly #maxIdleBytes: number;
   readonly #idle: Buffer[] = [];
+  #idleBytes = 0;
 
-  /** @param maxIdle buffers kept for later, at most */
-  constructor(partBytes: number, maxIdle: number) {
+  /** @param maxIdle parts whose memory is kept for later, at most */
+  constructor(partBytes: number, maxIdle: number, smallestBytes = SMALLEST_BYTES) {
     this.partBytes = partBytes;
-    this.#maxIdle = maxIdle;
+    this.#smallestBytes = smallestBytes;
+    this.#maxIdleBytes = maxIdle * partBytes;
   }
 
-  take(): Buffer {
-    return this.#idle.pop() ?? Buffer.allocUnsafeSlow(this.partBytes);
+  /** At least `neededBytes`, and less than twice as much, or the smallest buffer that there is. */
+  take(neededBytes: number): Buffer {
+    let sizeBytes = Math.min(this.#smallestBytes, this.partBytes);
+    while (sizeBytes < neededBytes) sizeBytes = Math.min(sizeBytes * 2, this.partBytes);
+    const at = this.#idle.findLastIndex(({ byteLength }) => byteLength === sizeBytes);
+    const [idle] = at < 0 ? [] : this.#idle.splice(at, 1);
+    if (idle === undefined) return Buffer.allocUnsafeSlow(sizeBytes);
+    this.#idleBytes -= sizeBytes;
+    return idle;
   }
 
   /** Only of buffers that nobody reads any more: not after a request that was cut off, which may still be sending from it. */
   give(buffer: Buffer): void {
-    if (this.#idle.length < this.#maxIdle) this.#idle.push(buffer);
+    if (this.#idleBytes + buffer.byteLength > this.#maxIdleBytes) return;
+    this.#idle.push(buffer);
+    this.#idleBytes += buffer.byteLength;
   }
 }
 
@@ -40,8 +59,14 @@ export async function* cutParts(
   memory: PartMemory,
 ): AsyncGenerator<BodyPart, void, undefined> {
   const { partBytes } = memory;
-  let buffer = memory.take();
+  let buffer = memory.take(0);
   let filledBytes = 0;
+  const growFor = (moreBytes: number): void => {
+    const smaller = buffer;
+    buffer = memory.take(Math.min(filledBytes + moreBytes, partBytes));
+    smaller.copy(buffer, 0, 0, filledBytes);
+    memory.give(smaller);
+  };
   const part = (isLast: boolean): BodyPart => {
     const whole = buffer;
     return { bytes: whole.subarray(0, filledBytes), isLast, release: () => memory.give(whole) };
@@ -51,8 +76,12 @@ export async function* cutParts(
       // Only what comes behind it shows that a full part is not the last one.
       if (filledBytes === partBytes) {
         yield part(false);
-        buffer = memory.take();
+        // Of an object that has filled one, the others come fast.
+        buffer = memory.take(partBytes);
         filledBytes = 0;
+      }
+      if (filledBytes + chunk.byteLength - taken > buffer.byteLength && buffer.byteLength < partBytes) {
+        growFor(chunk.byteLength - taken);
       }
       const end = Math.min(chunk.byteLength, taken + partBytes - filledBytes);
       copyBytes(chunk, { start: taken, end }, buffer, filledBytes);

@@ -20,6 +20,8 @@ export const SETTINGS: BackupSettings = {
   maxPartitionFetchBytes: 64 * KIB,
   frameBytes: 64 * KIB,
   memoryBudgetBytes: 1024 * KIB,
+  uploadBudgetBytes: 1024 * KIB,
+  uploadPartBytes: 0,
   segments: { codec: 'none', level: 3 },
   limits: { maxBytes: 1024 * KIB, maxIntervalMs: 60_000, maxRecords: 10 },
   recompress: 'never',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { FrameMemory } from '../../../src/backup/frame/frame-memory.ts';
 import { PartitionBackup, type PartitionContext } from '../../../src/backup/partition-backup.ts';
+import { UploadBudget } from '../../../src/backup/upload-budget.ts';
 import { PartitionRoster } from '../../../src/backup/roster/partition-roster.ts';
 import { TrackedPartition } from '../../../src/backup/roster/tracked-partition.ts';
 import type { CatalogAction } from '../../../src/catalog/commit.ts';
@@ -12,6 +13,7 @@ import { SharedBufferPool } from '../../../src/compression/shared-buffer-pool.ts
 import type { TaskKind, WorkerPool } from '../../../src/compression/worker-pool.ts';
 import type { SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { packFrame, type PackTask } from '../../../src/segment/pack-frame.ts';
+import type { SealReason } from '../../../src/segment/seal-policy.ts';
 import { readFooter } from '../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { IDENTITY, jsonBatch, OUTPUTS } from '../segment/segment-fixture.ts';
@@ -47,20 +49,24 @@ interface Rig {
   readonly store: MemoryObjectStore;
   readonly backups: readonly PartitionBackup[];
   readonly segments: readonly SegmentSummary[];
+  readonly reasons: readonly SealReason[];
 }
 
-function openRig(partitions: number): Rig {
+/** `uploads`: without one, a store that takes objects as they come. */
+function openRig(partitions: number, uploads = new UploadBudget(1, 0)): Rig {
   const store = new MemoryObjectStore();
   const workers = new SlowWorkers();
   const memory = new FrameMemory(BUDGET_FRAMES * FRAME_BYTES, FRAME_BYTES);
   const roster = new PartitionRoster(partitions, () => {});
   const segments: SegmentSummary[] = [];
+  const reasons: SealReason[] = [];
   const context: PartitionContext = {
     layout: new ObjectLayout('b'),
     store,
     workers,
     outputs: new SharedBufferPool(maxStoredSize(FRAME_BYTES), OUTPUTS),
     memory,
+    uploads,
     settings: { codec: 'zstd', level: 1 },
     limits: { maxBytes: 1 << 30, maxIntervalMs: 1 << 30, maxRecords: null },
     recompress: 'never',
@@ -70,7 +76,8 @@ function openRig(partitions: number): Rig {
       if (action.kind === 'segment') segments.push(action.segment);
     },
     relieveMemory: () => roster.relieveMemory(memory),
-    onSealed: () => {},
+    relieveUploads: () => roster.relieveUploads(uploads),
+    onSealed: (reason) => reasons.push(reason),
   };
   const backups = Array.from({ length: partitions }, (_, partition) => {
     const resume = { nextOffset: 0n, leaderEpoch: -1, timeline: 0 };
@@ -78,7 +85,7 @@ function openRig(partitions: number): Rig {
     roster.add(new TrackedPartition(backup, 0, undefined));
     return backup;
   });
-  return { store, backups, segments };
+  return { store, backups, segments, reasons };
 }
 
 /** Feeds every partition in turn, an answer of many one-record batches at a time, as a broker that is never waited for. */
@@ -115,5 +122,64 @@ describe('a partition that is filled faster than it is packed', () => {
     await feed(rig.backups, 6, 100);
     assert.equal(rig.segments.length, BUDGET_FRAMES * 3);
     for (const { recordCount } of rig.segments) assert.equal(recordCount, 600);
+  });
+});
+
+/** Notes the most that was held, and of each segment when it ended. */
+class WatchedBudget extends UploadBudget {
+  mostHeldBytes = 0;
+
+  override get isSpent(): boolean {
+    this.mostHeldBytes = Math.max(this.mostHeldBytes, this.heldBytes);
+    return super.isSpent;
+  }
+}
+
+describe('partitions whose store holds parts in memory', () => {
+  const BUDGET_BYTES = FRAME_BYTES;
+
+  it('seals the largest segments early when the upload budget is spent', { timeout: 60_000 }, async () => {
+    const uploads = new WatchedBudget(BUDGET_BYTES, 1 << 30);
+    const { backups, segments, reasons } = openRig(8, uploads);
+    await feed(backups, 20, 200);
+    assert.ok(reasons.filter((reason) => reason === 'memory').length >= 8, reasons.join());
+    // Beside the budget: what was taken in before it was spent.
+    const limit = BUDGET_BYTES + 2 * BUDGET_FRAMES * FRAME_BYTES;
+    assert.ok(uploads.mostHeldBytes > 0 && uploads.mostHeldBytes <= limit, `${uploads.mostHeldBytes} of ${limit}`);
+    assert.equal(uploads.heldBytes, 0);
+    for (const { identity } of backups) {
+      const own = segments.filter(({ partition }) => partition === identity.partition);
+      assert.equal(
+        own.reduce((total, { recordCount }) => total + recordCount, 0),
+        4000,
+      );
+    }
+  });
+
+  it('holds up to a part of each segment', () => {
+    const uploads = new UploadBudget(100, 60);
+    const [one, other] = [uploads.open(), uploads.open()];
+    one.grow(29);
+    other.grow(20);
+    assert.deepEqual([uploads.heldBytes, uploads.isSpent], [98, false]);
+    other.grow(21);
+    assert.equal(uploads.isSpent, true);
+    one.grow(130);
+    assert.deepEqual([one.heldBytes, uploads.heldBytes], [60, 102]);
+    other.end();
+    one.end();
+    one.grow(20);
+    assert.equal(uploads.heldBytes, 0);
+  });
+
+  it('gives back what a partition held that begins again', { timeout: 60_000 }, async () => {
+    const uploads = new UploadBudget(1 << 30, 1 << 30);
+    const { backups } = openRig(1, uploads);
+    const positions = { highWatermark: 1000n, lastStableOffset: 1000n, logStartOffset: 0n };
+    await backups[0]!.append(jsonBatch(0n, 500), positions);
+    backups[0]!.closeFrame();
+    while (uploads.heldBytes === 0) await setTimeout(1);
+    await backups[0]!.reset();
+    assert.equal(uploads.heldBytes, 0);
   });
 });

@@ -73,6 +73,13 @@ const CONTRADICTIONS: readonly BadCase[] = [
     'does not hold one fetch',
   ],
   [
+    'an upload budget below one part',
+    'backup: {upload_budget_bytes: 6MiB}\n',
+    '8:31',
+    'backup.upload_budget_bytes',
+    'does not hold one part',
+  ],
+  [
     'a minimum fetch above the maximum',
     'backup: {fetch_min_bytes: 17MiB}\n',
     '8:27',

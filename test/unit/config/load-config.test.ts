@@ -151,8 +151,10 @@ targets:
     assert.equal(targets.get('dr')?.requestTimeoutMs, 30_000);
   });
 
-  it('raises the memory budget to one fetch unless it is given', () => {
+  it('raises the memory budget to one fetch, and the upload budget to one part, unless they are given', () => {
     assert.equal(configOf(`${ENOUGH}backup: {fetch_max_bytes: 100MiB}`).backup.memoryBudgetBytes, 100 * MIB);
+    const inS3 = ENOUGH.replace('filesystem', 's3').replace('path: /data', 'bucket: b\n  part_size_bytes: 1GiB');
+    assert.equal(configOf(inS3).backup.uploadBudgetBytes, 1024 * MIB);
   });
 
   it('takes container_name for container', () => {

@@ -12,7 +12,7 @@ describe('a body cut into parts', () => {
       fc.asyncProperty(anyBody, fc.integer({ min: 1, max: 33 }), async (chunks, partBytes) => {
         const parts: Buffer[] = [];
         let lasts = 0;
-        for await (const { bytes, isLast, release } of cutParts(chunks, new PartMemory(partBytes, 2))) {
+        for await (const { bytes, isLast, release } of cutParts(chunks, new PartMemory(partBytes, 2, 3))) {
           assert.ok(isLast || bytes.byteLength === partBytes);
           lasts += isLast ? 1 : 0;
           parts.push(Buffer.from(bytes));
@@ -66,11 +66,22 @@ describe('a body cut into parts', () => {
 describe('the memory of parts', () => {
   test('is used again, and no more of it is kept than was said', () => {
     const memory = new PartMemory(8, 1);
-    const [first, second] = [memory.take(), memory.take()];
+    const [first, second] = [memory.take(8), memory.take(8)];
     assert.notEqual(first, second);
     memory.give(first);
     memory.give(second);
-    assert.equal(memory.take(), first);
-    assert.notEqual(memory.take(), second);
+    assert.equal(memory.take(8), first);
+    assert.notEqual(memory.take(8), second);
+  });
+
+  test('grows with the first part of a body, and is whole for the others', async () => {
+    const memory = new PartMemory(10, 4, 2);
+    const sizes: number[] = [];
+    for await (const { bytes } of cutParts([Buffer.alloc(3)], memory)) sizes.push(bytes.buffer.byteLength);
+    for await (const { bytes } of cutParts(Array(11).fill(Buffer.alloc(1)), memory)) {
+      sizes.push(bytes.buffer.byteLength);
+    }
+    assert.deepEqual(sizes, [4, 10, 10]);
+    assert.equal(memory.take(9).byteLength, 10);
   });
 });
