@@ -55,8 +55,9 @@ describe(`a backup of ${PARTITIONS} busy partitions`, { timeout: 240_000 }, () =
     return growth;
   }
 
-  it('takes the memory of its budgets, and all of it is restored', async () => {
+  it('takes the memory of its budgets, and all of it is restored', async (context) => {
     const growth = await growthInMib('busy-parts', cloud);
+    context.diagnostic(`it grew by ${Math.round(growth)} MiB`);
     assert.ok(growth < GROWTH_MIB, `${growth} MiB`);
     const topics = { 'busy-parts': 'busy-restored' };
     assertExit(await system.workspace.restore({ backupId: 'busy-parts', topics, store: cloud.storage() }), 0);
