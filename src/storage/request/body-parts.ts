@@ -10,38 +10,32 @@ const SMALLEST_BYTES = 64 * 1024;
 
 /**
  * Buffers of parts, in sizes that double up to a whole part. Whoever takes one gives it back, or drops it: then it is garbage like
- * any other.
+ * any other. Only those of whole parts are kept: of the smaller ones, few are wanted again.
  */
 export class PartMemory {
   readonly partBytes: number;
   readonly #smallestBytes: number;
-  readonly #maxIdleBytes: number;
+  readonly #maxIdle: number;
   readonly #idle: Buffer[] = [];
-  #idleBytes = 0;
 
-  /** @param maxIdle parts whose memory is kept for later, at most */
+  /** @param maxIdle buffers kept for later, at most */
   constructor(partBytes: number, maxIdle: number, smallestBytes = SMALLEST_BYTES) {
     this.partBytes = partBytes;
     this.#smallestBytes = smallestBytes;
-    this.#maxIdleBytes = maxIdle * partBytes;
+    this.#maxIdle = maxIdle;
   }
 
   /** At least `neededBytes`, and less than twice as much, or the smallest buffer that there is. */
   take(neededBytes: number): Buffer {
     let sizeBytes = Math.min(this.#smallestBytes, this.partBytes);
     while (sizeBytes < neededBytes) sizeBytes = Math.min(sizeBytes * 2, this.partBytes);
-    const at = this.#idle.findLastIndex(({ byteLength }) => byteLength === sizeBytes);
-    const [idle] = at < 0 ? [] : this.#idle.splice(at, 1);
-    if (idle === undefined) return Buffer.allocUnsafeSlow(sizeBytes);
-    this.#idleBytes -= sizeBytes;
-    return idle;
+    const idle = sizeBytes === this.partBytes ? this.#idle.pop() : undefined;
+    return idle ?? Buffer.allocUnsafeSlow(sizeBytes);
   }
 
   /** Only of buffers that nobody reads any more: not after a request that was cut off, which may still be sending from it. */
   give(buffer: Buffer): void {
-    if (this.#idleBytes + buffer.byteLength > this.#maxIdleBytes) return;
-    this.#idle.push(buffer);
-    this.#idleBytes += buffer.byteLength;
+    if (buffer.byteLength === this.partBytes && this.#idle.length < this.#maxIdle) this.#idle.push(buffer);
   }
 }
 
