@@ -103,7 +103,7 @@ function howToFetch() {
     upload_budget_bytes: bytes({
       doc: 'What all segments being written to a cloud store hold in memory together, in parts that are not full. Above it fetching pauses and the largest segments are sealed early. At least `part_size_bytes`.',
       unit: 'bytes',
-      default: 256 * MIB,
+      default: 512 * MIB,
       min: 5 * MIB,
       max: 64 * GIB,
     }),
