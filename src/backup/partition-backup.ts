@@ -142,7 +142,8 @@ export class PartitionBackup {
       if (header.distance + header.lastOffsetDelta < startDistance) continue;
       if (header.distance >= endDistance) break;
       if (this.#uploads >= MAX_UPLOADS) await this.#chain.catch(() => {});
-      await this.#untilUploadsFit();
+      // Not awaited without need: there may be a batch for every record.
+      if (this.#context.uploads.isSpent) await this.#untilUploadsFit();
       // A seal by age may close the frame while this waits: then there is room to be made again.
       while (!this.#hasRoomFor(header) && generation === this.#generation) {
         await this.#makeRoomFor(header, records.byteLength - header.position);
