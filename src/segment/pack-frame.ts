@@ -66,16 +66,16 @@ export function packFrame(task: PackTask): PackResult {
   const { raw } = task;
   const compressedBytes = verifyBatches(raw);
   const level = compressedBytes * 2 > raw.byteLength ? Math.min(task.level, LEVEL_FOR_COMPRESSED) : task.level;
-  const finishAsItCame = (): PackResult => finish({ ...task, level }, raw, raw);
+  const finishAsItCame = (): PackResult => finish({ ...task, level }, raw);
   if (compressedBytes === 0 || task.expansion === 'never') return finishAsItCame();
   const expanded = tryExpand(raw);
   if (expanded === undefined) return finishAsItCame();
   if (task.expansion === 'measure') {
     const asItCame = compress({ ...task, level }, raw).storedSizeBytes;
-    const result = finish(task, raw, expanded);
+    const result = finish(task, expanded);
     return result.storedSizeBytes <= asItCame * (1 - WORTHWHILE_SAVING) ? result : finishAsItCame();
   }
-  return finish(task, raw, expanded);
+  return finish(task, expanded);
 }
 
 /** Checks every batch; returns the bytes of those that producers compressed. @throws BATCH_CORRUPT. */
@@ -90,8 +90,9 @@ function verifyBatches(raw: Uint8Array): number {
   return compressedBytes;
 }
 
-/** `stored` is `raw`, or the same batches expanded. */
-function finish(task: PackTask, raw: Uint8Array, stored: Uint8Array): PackResult {
+/** `stored` is the task's `raw`, or the same batches expanded. */
+function finish(task: PackTask, stored: Uint8Array): PackResult {
+  const { raw } = task;
   const facts = gatherFacts(stored, raw);
   const frame = compress(task, stored);
   const bytes = new Uint8Array(frame.overflow ?? task.output, 0, frame.storedSizeBytes);

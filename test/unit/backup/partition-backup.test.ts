@@ -125,7 +125,7 @@ describe('a partition that is filled faster than it is packed', () => {
   });
 });
 
-/** Notes the most that was held, and of each segment when it ended. */
+/** Notes the most that was held. */
 class WatchedBudget extends UploadBudget {
   mostHeldBytes = 0;
 
