@@ -209,6 +209,12 @@ export function onlyIncarnation(state: CatalogState, topic: string): Incarnation
   return lives[0]!;
 }
 
+/** Records of all topics in the catalog. */
+export function committedRecords({ incarnations }: CatalogState): number {
+  const held = incarnations.flatMap(({ partitions }) => [...partitions.values()]);
+  return held.reduce((total, { segments }) => total + segments.reduce((n, one) => n + one.recordCount, 0), 0);
+}
+
 /** Next offset of a partition in the catalog; 0 while nothing is committed. */
 export function committedOffset(state: CatalogState, topic: string, partition = 0): bigint {
   const life = state.incarnations.findLast((one) => one.topic === topic);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentProcess, JsonObject } from '../support/agent-process.ts';
-import { assertExit } from '../support/agent-workspace.ts';
+import { assertExit, committedRecords } from '../support/agent-workspace.ts';
 import { freePorts } from '../support/free-port.ts';
 import type { KafkaProbe, ListedRecord } from '../support/kafka-probe.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
@@ -42,13 +42,7 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
       control: { listen: `127.0.0.1:${port}`, token_file: tokenFile },
       target: { bootstrap_servers: [system.broker.bootstrap] },
     });
-    await system.workspace.catalogUntil('asked', (state) => {
-      const held = state.incarnations.flatMap(({ partitions }) => [...partitions.values()]);
-      return (
-        held.reduce((total, { segments }) => total + segments.reduce((n, one) => n + one.recordCount, 0), 0) ===
-        2 * RECORDS
-      );
-    });
+    await system.workspace.catalogUntil('asked', (state) => committedRecords(state) === 2 * RECORDS);
   });
 
   after(async () => {

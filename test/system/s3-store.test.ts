@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { AgentProcess } from '../support/agent-process.ts';
 import { assertExit } from '../support/agent-workspace.ts';
+import { journeyOfManyPartitions } from '../support/journeys/many-partitions.ts';
 import { type CloudStore, START_CLOUD } from '../support/stores/cloud-stores.ts';
 import type { Fault, SeenRequest } from '../support/stores/fault-proxy.ts';
 import {
@@ -43,6 +44,10 @@ describe('a backup in S3', { timeout: 240_000 }, () => {
 
   it('waits for a store that is away at the start, and for one that is killed and comes back', () =>
     journeyThroughOutage(system, cloud));
+
+  it('takes the memory of its budgets with hundreds of busy partitions', async (context) => {
+    context.diagnostic(await journeyOfManyPartitions(system, cloud));
+  });
 
   it('is shown by every command that takes the address of a store', () => journeyByUrl(system, cloud));
 
