@@ -3,6 +3,7 @@
 
 import { claimIdentity } from '../catalog/backup-identity.ts';
 import { CatalogWriter, type CommitResult } from '../catalog/catalog-writer.ts';
+import { partitionOf } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import { maxStoredSize } from '../compression/frame-codec.ts';
@@ -443,9 +444,11 @@ export class BackupSupervisor {
     this.#progress.committed(result, (identity) => this.#roster.get(identity));
     this.#options.observer.committed(result);
     for (const action of result.fenced) {
-      if (action.kind !== 'segment') continue;
-      const partition = this.#roster.get(action.segment);
-      void this.#options.store.delete(action.segment.key).catch((error: unknown) => this.#onTrouble(error));
+      if (action.kind === 'segment') {
+        void this.#options.store.delete(action.segment.key).catch((error: unknown) => this.#onTrouble(error));
+      }
+      const identity = partitionOf(action);
+      const partition = identity && this.#roster.get(identity);
       if (partition === undefined || partition.state === 'fenced') continue;
       partition.state = 'fenced';
       partition.failure = 'another agent has committed this partition';

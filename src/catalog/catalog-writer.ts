@@ -9,7 +9,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { CatalogHead, PartitionHead } from './catalog-head.ts';
 import { follow, readCatalog, readCommit } from './catalog-reader.ts';
 import { CheckpointSeries } from './checkpoint/checkpoint-series.ts';
-import { actionText, type CatalogAction, decodeCommit, encodeCommit } from './commit.ts';
+import { actionText, type CatalogAction, decodeCommit, encodeCommit, partitionOf } from './commit.ts';
 import type { ObjectLayout } from './object-layout.ts';
 
 export interface CommitResult {
@@ -36,6 +36,8 @@ export class CatalogWriter {
   #checkpoints: CheckpointSeries;
   /** Texts of our own actions that a commit turned out to hold whose answer was lost, until a commit returns. */
   readonly #landed = new Set<string>();
+  /** Partitions that another writer has taken over: segments that were under way by then must not go on behind its own. */
+  readonly #lost = new Set<string>();
   /** Requests that commits of our own have told of. */
   readonly #told = new Map<string, number>();
 
@@ -114,11 +116,9 @@ export class CatalogWriter {
     }
     this.#landed.clear();
     const isHeld = (action: CatalogAction): boolean => action.kind === 'segment' && keys.has(action.segment.key);
-    return {
-      version,
-      committed: [...committed, ...fenced.filter(isHeld)],
-      fenced: fenced.filter((action) => !isHeld(action)),
-    };
+    const lost = fenced.filter((action) => !isHeld(action));
+    for (const action of lost) this.#lost.add(placeOf(action));
+    return { version, committed: [...committed, ...fenced.filter(isHeld)], fenced: lost };
   }
 
   async #followWinner(version: number): Promise<void> {
@@ -144,7 +144,7 @@ export class CatalogWriter {
 
   /**
    * Moves actions that are in the catalog already to `committed`, and those that can no longer enter it to `fenced`. The first
-   * open action of a partition decides for all that follow it: they continue it.
+   * open action of a partition decides for all that follow it, here and in later commits: they continue it.
    */
   #sort(actions: readonly CatalogAction[], committed: CatalogAction[], fenced: CatalogAction[]): CatalogAction[] {
     const open: CatalogAction[] = [];
@@ -156,11 +156,17 @@ export class CatalogWriter {
       } else if (history === undefined) {
         open.push(action);
       } else {
-        const isAdmitted = admitted.get(history) ?? history.admits(action);
+        const isAdmitted = admitted.get(history) ?? (!this.#lost.has(placeOf(action)) && history.admits(action));
         admitted.set(history, isAdmitted);
         (isAdmitted ? open : fenced).push(action);
       }
     }
     return open;
   }
+}
+
+/** What tells partitions apart: a topic made anew has another id. */
+function placeOf(action: CatalogAction): string {
+  const { topic, topicId, partition } = partitionOf(action) ?? {};
+  return `${topic}/${topicId}/${partition}`;
 }

@@ -106,13 +106,14 @@ describe('two writers of one backup', () => {
     assert.equal((await segmentsOf(store, 1)).length, 2);
   });
 
-  test('of the same partition: the fenced one may go on from where the other stopped', async () => {
+  test('of the same partition: what the fenced one had under way does not fence the other in turn', async () => {
     const store = new MemoryObjectStore();
     const [a, b] = [await openWriter(store), await openWriter(store)];
     await a.commit([segment(ORDERS, 0n, 10n)]);
     assert.equal((await b.commit([segment(ORDERS, 0n, 10n)])).fenced.length, 1);
-    assert.deepEqual((await b.commit([segment(ORDERS, 10n, 20n)])).fenced, []);
-    assert.equal((await a.commit([segment(ORDERS, 10n, 15n)])).fenced.length, 1);
+    const late = [segment(ORDERS, 10n, 20n), gap(ORDERS, 20n, 24n), truncation(ORDERS, 25n, 1)];
+    assert.deepEqual((await b.commit(late)).fenced, late);
+    assert.deepEqual((await a.commit([segment(ORDERS, 10n, 15n)])).fenced, []);
   });
 
   test('of the same partition: the fate of each action stays the same when it could not be told at first', async () => {
@@ -128,15 +129,15 @@ describe('two writers of one backup', () => {
 
   test('on different timelines: who has not seen the truncation is fenced', async () => {
     const store = new MemoryObjectStore();
-    const [a, b] = [await openWriter(store), await openWriter(store)];
+    const [a, b, c] = [await openWriter(store), await openWriter(store), await openWriter(store)];
     await a.commit([segment(ORDERS, 0n, 100n)]);
     await a.commit([truncation(ORDERS, 60n, 1), segment(ORDERS, 60n, 80n, { timeline: 1 })]);
     assert.equal((await b.commit([segment(ORDERS, 100n, 120n)])).fenced.length, 1);
-    assert.equal((await b.commit([truncation(ORDERS, 70n, 1)])).fenced.length, 1);
-    assert.deepEqual((await b.commit([truncation(ORDERS, 70n, 2)])).fenced, []);
+    assert.equal((await c.commit([truncation(ORDERS, 70n, 1)])).fenced.length, 1);
+    assert.deepEqual((await a.commit([truncation(ORDERS, 70n, 2)])).fenced, []);
   });
 
-  test('racing at random never both commit the same offsets, and each action has one fate', async () => {
+  test('racing at random never both commit the same offsets, each action has one fate, and each partition keeps a writer', async () => {
     const step = fc.record({
       writer: fc.nat(2),
       partition: fc.nat(1),
@@ -150,6 +151,7 @@ describe('two writers of one backup', () => {
           const writers = [await openWriter(store), await openWriter(store), await openWriter(store)];
           const committed: CatalogAction[] = [];
           const fenced: CatalogAction[] = [];
+          const losers = [new Set<number>(), new Set<number>()];
           for (const round of rounds) {
             await Promise.all(
               writers.map(async (writer, index) => {
@@ -157,6 +159,8 @@ describe('two writers of one backup', () => {
                   const result = await writer.commit(continuation(writer, number, lengths));
                   committed.push(...result.committed);
                   fenced.push(...result.fenced);
+                  if (result.fenced.length > 0) losers[number]?.add(index);
+                  else assert.ok(losers[number]?.has(index) === false, 'who was fenced once does not come back');
                 }
               }),
             );
@@ -172,6 +176,7 @@ describe('two writers of one backup', () => {
           }
           assert.deepEqual(new Set(committed.map(keyOf)), keys);
           assert.equal(committed.length, keys.size);
+          for (const of of losers) assert.ok(of.size < writers.length);
           assert.ok(fenced.every((action) => !keys.has(keyOf(action))));
         },
       ),
@@ -283,9 +288,10 @@ describe('the requests to the store', () => {
     const writer = await openWriter(store, () => new Map([['PutObject', store.puts]]));
     await writer.commit([segment(ORDERS, 0n, 1n)]);
     store.isLost = () => true;
-    await assert.rejects(writer.commit([segment(ORDERS, 1n, 2n)]));
+    const unanswered = segment(ORDERS, 1n, 2n);
+    await assert.rejects(writer.commit([unanswered]));
     store.isLost = () => false;
-    await writer.commit([segment(ORDERS, 1n, 2n), segment(OTHER, 0n, 5n)]);
+    await writer.commit([unanswered, segment(OTHER, 0n, 5n)]);
     assert.equal(store.puts, 4, 'the third one found the second commit');
     assert.deepEqual(writer.state.requests, new Map([['PutObject', 3]]));
     await writer.commit([segment(ORDERS, 2n, 3n)]);
