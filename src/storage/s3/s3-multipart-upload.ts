@@ -12,6 +12,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { pause } from '../../model/back-off.ts';
 import { BackupError, errorOf } from '../../model/errors.ts';
 import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
 import type { BodyPart } from '../request/body-parts.ts';
@@ -34,6 +35,9 @@ export interface S3UploadOptions {
 
 /** Answers to the last request that leave open whose object has the key. */
 const UNDECIDED: ReadonlySet<string> = new Set(['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchUpload']);
+
+/** A part that was cut off may be carried out after the abort, and is then kept unseen (API_AbortMultipartUpload): so it is waited for. */
+const PARTS_END_WITHIN_MS = 5000;
 
 interface UploadTarget {
   readonly Bucket: string | undefined;
@@ -146,8 +150,12 @@ export class S3MultipartUpload {
     if (this.#isOver) return;
     this.#isOver = true;
     const { client, policy, key } = this.#options;
+    const parts = Promise.all(this.#uploads);
+    const ended = new AbortController();
+    void parts.then(() => ended.abort());
+    await pause(PARTS_END_WITHIN_MS, ended.signal);
     this.#cancel.abort(new BackupError('INTERRUPTED', `the upload of ${key} was given up`));
-    await Promise.all(this.#uploads);
+    await parts;
     if (policy.traffic().circuit === 'open') return;
     const target = await this.#begun.catch(() => undefined);
     if (target === undefined) return;

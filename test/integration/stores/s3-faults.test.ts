@@ -285,6 +285,23 @@ describe('a store in trouble', () => {
     assert.deepEqual(await unfinished(), []);
     assert.equal(await store.head(key()), undefined);
   });
+
+  it('gets the end of a failed upload only when its parts have ended: one that arrives later would be kept', async () => {
+    const store = open();
+    let [parts, deniedAtMs, endedAtMs] = [0, 0, 0];
+    proxy.decide = (request) => {
+      if (request.method === 'DELETE') endedAtMs = performance.now();
+      if (!isPart(request)) return undefined;
+      parts += 1;
+      if (parts > 1) return { kind: 'delay', ms: 400 };
+      deniedAtMs = performance.now();
+      return answer(403, 'AccessDenied');
+    };
+    await assert.rejects(store.putIfAbsent(key(), [content(11 * MIB)]), { code: 'STORE_AUTHORIZATION_FAILED' });
+    assert.ok(parts > 1, `${parts} parts`);
+    assert.ok(endedAtMs - deniedAtMs >= 390, `${endedAtMs - deniedAtMs} ms`);
+    assert.deepEqual(await unfinished(), []);
+  });
 });
 
 describe('a broken download', () => {
