@@ -2,6 +2,8 @@
 // written fills one first: with many busy partitions that is far more than what is being fetched. Above the budget nothing more
 // is taken in, and the largest segments are sealed early.
 
+import { WaitList } from '../model/wait-list.ts';
+
 /** What one segment holds at most, until it is in the store or given up. */
 export interface UploadHolding {
   readonly heldBytes: number;
@@ -15,7 +17,7 @@ export class UploadBudget {
   readonly budgetBytes: number;
   readonly #partBytes: number;
   #heldBytes = 0;
-  #waiting: (() => void)[] = [];
+  readonly #releases = new WaitList();
 
   /** @param partBytes what a store gathers before it sends; 0 where objects are written as they come */
   constructor(budgetBytes: number, partBytes: number) {
@@ -39,7 +41,7 @@ export class UploadBudget {
       this.#heldBytes += bytes - heldBytes;
       const isLess = bytes < heldBytes;
       heldBytes = bytes;
-      if (isLess) this.#wake();
+      if (isLess) this.#releases.wake();
     };
     return {
       get heldBytes() {
@@ -57,12 +59,6 @@ export class UploadBudget {
 
   /** Resolves when something is held no longer. */
   released(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    return this.#releases.wait();
   }
 }

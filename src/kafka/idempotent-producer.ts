@@ -5,6 +5,7 @@
 import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
+import { WaitList } from '../model/wait-list.ts';
 import { sequenceOf, stampBatch } from '../record/producer-fields.ts';
 import { arrivedBatches } from './arrived-batches.ts';
 import type { KafkaCluster, Lane } from './connection/cluster.ts';
@@ -44,7 +45,7 @@ export class IdempotentProducer implements PartitionProducer {
   readonly #backOff = new BackOff();
   /** In the order of their sequences. */
   readonly #unacknowledged: Unacknowledged[] = [];
-  #waiting: (() => void)[] = [];
+  readonly #changes = new WaitList();
   /** Among all records of this producer in the partition. */
   #nextIndex: bigint;
   /** True once the broker has acknowledged a batch of this producer, until the next trouble. */
@@ -63,7 +64,7 @@ export class IdempotentProducer implements PartitionProducer {
     // A broker that knows nothing of a producer takes any first sequence: were the first batch refused while later ones are
     // taken, it could never be put before them. So it goes alone.
     while (this.#unacknowledged.length >= (this.#isKnown ? MAX_IN_FLIGHT : 1) && this.#failure === undefined) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await this.#changes.wait();
     }
     if (this.#failure !== undefined) throw this.#failure;
     const { identity, startOffset } = this.#options.position;
@@ -129,7 +130,7 @@ export class IdempotentProducer implements PartitionProducer {
       this.#backOff.reset();
       this.#troubleSinceMs = undefined;
     }
-    this.#wake();
+    this.#changes.wake();
     this.#pump();
   }
 
@@ -199,13 +200,7 @@ export class IdempotentProducer implements PartitionProducer {
   #fail(error: unknown): void {
     this.#failure ??= errorOf(error);
     for (const { reject } of this.#unacknowledged.splice(0)) reject(this.#failure);
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    this.#changes.wake();
   }
 }
 

@@ -2,6 +2,7 @@
 // A partition that catches up fills whole frames; one with a trickle grows a small block as it needs. When the budget is spent,
 // whoever needs more waits, and the largest open frame is closed early to make room.
 
+import { WaitList } from '../../model/wait-list.ts';
 import { BuddyAllocator } from './buddy-allocator.ts';
 
 /** A buffer so many times larger than needed would starve the others. */
@@ -14,7 +15,7 @@ export class FrameMemory {
   /** Free memory of batches that are larger than a frame. */
   #large: Uint8Array[] = [];
   #lentBytes = 0;
-  #waiting: (() => void)[] = [];
+  readonly #releases = new WaitList();
 
   constructor(budgetBytes: number, frameBytes: number) {
     this.#budgetBytes = budgetBytes;
@@ -41,14 +42,12 @@ export class FrameMemory {
     this.#lentBytes -= bytes.byteLength;
     if (bytes.byteLength <= this.#blocks.slabBytes) this.#blocks.give(bytes);
     else if (this.#freeLargeBytes() + this.#lentBytes < this.#budgetBytes) this.#large.push(bytes);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    this.#releases.wake();
   }
 
   /** Resolves at the next give. */
   released(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return this.#releases.wait();
   }
 
   #takeBlock(neededBytes: number): Uint8Array | undefined {
