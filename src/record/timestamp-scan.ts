@@ -4,6 +4,9 @@
 import { BackupError } from '../model/errors.ts';
 import { VarintReader } from './varint.ts';
 
+/** Behind its length: attributes, two deltas, two lengths and the number of headers, a byte each at least. */
+const MIN_RECORD_BYTES = 6;
+
 /**
  * Lowest timestamp delta of the `recordCount` records that fill `section`; infinite for none.
  * @throws BATCH_CORRUPT when the lengths do not fill the section exactly.
@@ -21,11 +24,10 @@ export function lowestTimestampDelta(section: Uint8Array, recordCount: number): 
       length |= (byte & 0x7f) << shift;
       position += 1;
     }
-    // Behind the length: one byte of attributes, then the timestamp delta.
     const end = position + (length >>> 1);
-    if ((length & 1) !== 0 || end > size || end < position + 2) throw overrun();
-    const first = section[position + 1] ?? 0;
-    const delta = first < 0x80 ? (first >>> 1) ^ -(first & 1) : longDelta(section, position + 1, end);
+    if ((length & 1) !== 0 || end > size || end < position + MIN_RECORD_BYTES) throw overrun();
+    // Behind the length: one byte of attributes, then the timestamp delta.
+    const delta = varlongAt(section, position + 1, end);
     if (delta < lowest) lowest = delta;
     position = end;
   }
@@ -33,7 +35,15 @@ export function lowestTimestampDelta(section: Uint8Array, recordCount: number): 
   return lowest;
 }
 
-function longDelta(section: Uint8Array, position: number, end: number): number {
+/** Numbers of one and two bytes are nearly all that there are; they need no reader of their own. */
+function varlongAt(section: Uint8Array, position: number, end: number): number {
+  const first = section[position] ?? 0;
+  if (first < 0x80) return (first >>> 1) ^ -(first & 1);
+  const second = section[position + 1] ?? 0;
+  if (second < 0x80) {
+    const zigZag = (first & 0x7f) | (second << 7);
+    return (zigZag >>> 1) ^ -(zigZag & 1);
+  }
   return new VarintReader(section, position, end).readVarlong();
 }
 

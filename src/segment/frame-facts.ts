@@ -19,6 +19,10 @@ import { lowestTimestampDelta } from '../record/timestamp-scan.ts';
 
 /** What a frame's batches say of themselves, in offset order. */
 export interface FrameFacts {
+  /** Of its whole batches. */
+  readonly sizeBytes: number;
+  /** Of those that came compressed. */
+  readonly compressedBytes: number;
   readonly minTimestampMs: number | null;
   readonly maxTimestampMs: number;
   readonly hasCreateTime: boolean;
@@ -31,11 +35,16 @@ export interface FrameFacts {
   readonly producerCodecs: readonly CodecRun[];
 }
 
-/** `source`: the same batches as they came, where they are stored expanded: the producer's codec and size stand there. */
+/**
+ * Checks batches as they came against their CRC, each right before it is read: what the one has brought near, the other finds.
+ * `source`: the same batches as they came, where they are stored expanded: the producer's codec and size stand there.
+ * @throws BATCH_CORRUPT.
+ */
 export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): FrameFacts {
   let minTimestampMs: number | null = Number.POSITIVE_INFINITY;
   let maxTimestampMs = Number.MIN_SAFE_INTEGER;
   let maxBatchSizeBytes = 0;
+  let compressedBytes = 0;
   const leaderEpochs: { epoch: number; baseOffset: bigint }[] = [];
   const transactionStarts: TransactionStart[] = [];
   const transactionMarkers: TransactionMarker[] = [];
@@ -48,7 +57,9 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
   const header = new BatchCursor(stored);
   const sourceHeader = source === stored ? header : new BatchCursor(source);
   while (header.next()) {
-    if (sourceHeader !== header) sourceHeader.next();
+    if (sourceHeader === header) header.verifyCrc();
+    else sourceHeader.next();
+    if (codecOf(sourceHeader) !== 'none') compressedBytes += sourceHeader.sizeBytes;
     const lowest = minTimestampOf(stored, header);
     if (lowest === null) minTimestampMs = null;
     else if (minTimestampMs !== null && lowest < minTimestampMs) minTimestampMs = lowest;
@@ -83,6 +94,8 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
     transactionStarts.push(start);
   }
   return {
+    sizeBytes: header.end,
+    compressedBytes,
     minTimestampMs: minTimestampMs === Number.POSITIVE_INFINITY ? null : minTimestampMs,
     maxTimestampMs,
     hasCreateTime,

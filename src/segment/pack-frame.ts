@@ -64,41 +64,29 @@ const MAX_EXPANDED_FRAME_BYTES = 64 * 1024 * 1024;
 /** @throws BATCH_CORRUPT. */
 export function packFrame(task: PackTask): PackResult {
   const { raw } = task;
-  const compressedBytes = verifyBatches(raw);
-  const level = compressedBytes * 2 > raw.byteLength ? Math.min(task.level, LEVEL_FOR_COMPRESSED) : task.level;
-  const finishAsItCame = (): PackResult => finish({ ...task, level }, raw);
-  if (compressedBytes === 0 || task.expansion === 'never') return finishAsItCame();
+  const facts = gatherFacts(raw);
+  invariant(facts.sizeBytes === raw.byteLength && facts.sizeBytes > 0, 'a frame does not end with a whole batch');
+  const isMostlyCompressed = facts.compressedBytes * 2 > raw.byteLength;
+  const level = isMostlyCompressed ? Math.min(task.level, LEVEL_FOR_COMPRESSED) : task.level;
+  const finishAsItCame = (): PackResult => finish({ ...task, level }, raw, facts);
+  if (facts.compressedBytes === 0 || task.expansion === 'never') return finishAsItCame();
   const expanded = tryExpand(raw);
   if (expanded === undefined) return finishAsItCame();
   if (task.expansion === 'measure') {
     const asItCame = compress({ ...task, level }, raw).storedSizeBytes;
-    const result = finish(task, expanded);
+    const result = finish(task, expanded, gatherFacts(expanded, raw));
     return result.storedSizeBytes <= asItCame * (1 - WORTHWHILE_SAVING) ? result : finishAsItCame();
   }
-  return finish(task, expanded);
-}
-
-/** Checks every batch; returns the bytes of those that producers compressed. @throws BATCH_CORRUPT. */
-function verifyBatches(raw: Uint8Array): number {
-  let compressedBytes = 0;
-  const batch = new BatchCursor(raw);
-  while (batch.next()) {
-    batch.verifyCrc();
-    if (codecOf(batch) !== 'none') compressedBytes += batch.sizeBytes;
-  }
-  invariant(batch.end === raw.byteLength && batch.end > 0, 'a frame does not end with a whole batch');
-  return compressedBytes;
+  return finish(task, expanded, gatherFacts(expanded, raw));
 }
 
 /** `stored` is the task's `raw`, or the same batches expanded. */
-function finish(task: PackTask, stored: Uint8Array): PackResult {
-  const { raw } = task;
-  const facts = gatherFacts(stored, raw);
+function finish(task: PackTask, stored: Uint8Array, facts: FrameFacts): PackResult {
   const frame = compress(task, stored);
   const bytes = new Uint8Array(frame.overflow ?? task.output, 0, frame.storedSizeBytes);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (scratch.byteLength > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(0);
-  return { facts, rawSizeBytes: stored.byteLength, isExpanded: stored !== raw, sha256, ...frame };
+  return { facts, rawSizeBytes: stored.byteLength, isExpanded: stored !== task.raw, sha256, ...frame };
 }
 
 function compress(task: PackTask, raw: Uint8Array): { storedSizeBytes: number; overflow: SharedArrayBuffer | null } {
