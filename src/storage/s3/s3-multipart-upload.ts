@@ -18,7 +18,7 @@ import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
 import type { BodyPart } from '../request/body-parts.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { sendPart } from '../request/store-requests.ts';
-import { crc32Header, joinCrc32 } from './crc32.ts';
+import { crc32Header } from './crc32-header.ts';
 import { s3ErrorOf } from './s3-failures.ts';
 
 export interface S3UploadOptions {
@@ -52,8 +52,6 @@ export class S3MultipartUpload {
   readonly #uploads: Promise<void>[] = [];
   readonly #parts: CompletedPart[] = [];
   #sizeBytes = 0;
-  /** Of all parts so far. */
-  #crc32 = 0;
   #failure: Error | undefined;
   #isOver = false;
 
@@ -84,7 +82,8 @@ export class S3MultipartUpload {
       throw this.#failure;
     }
     this.#sizeBytes += part.bytes.byteLength;
-    const upload = this.#send(this.#uploads.length + 1, part, this.#checksumOf(part))
+    const number = this.#uploads.length + 1;
+    const upload = this.#send(number, part)
       .catch((error: unknown) => {
         this.#failure ??= errorOf(error);
       })
@@ -93,7 +92,7 @@ export class S3MultipartUpload {
   }
 
   /** Waits for the parts and makes the object appear. `undecided`: something has the key, perhaps this very object. */
-  async complete(): Promise<'created' | 'undecided'> {
+  async complete(crc: number): Promise<'created' | 'undecided'> {
     const { policy, key, sendsChecksums } = this.#options;
     await Promise.all(this.#uploads);
     if (this.#failure !== undefined) throw this.#failure;
@@ -101,7 +100,7 @@ export class S3MultipartUpload {
       ...(await this.#begun),
       MultipartUpload: { Parts: this.#parts },
       IfNoneMatch: '*',
-      ...(sendsChecksums ? { ChecksumCRC32: crc32Header(this.#crc32), ChecksumType: 'FULL_OBJECT' } : {}),
+      ...(sendsChecksums ? { ChecksumCRC32: crc32Header(crc), ChecksumType: 'FULL_OBJECT' } : {}),
     });
     let attempts = 0;
     const attempt = (signal: AbortSignal): Promise<'created' | 'undecided'> =>
@@ -166,16 +165,9 @@ export class S3MultipartUpload {
       .catch(() => {});
   }
 
-  /** Parts come in their order. */
-  #checksumOf({ bytes }: BodyPart): { readonly ChecksumCRC32?: string } {
-    if (!this.#options.sendsChecksums) return {};
-    const crc = crc32(bytes);
-    this.#crc32 = joinCrc32(this.#crc32, crc, bytes.byteLength);
-    return { ChecksumCRC32: crc32Header(crc) };
-  }
-
-  async #send(number: number, part: BodyPart, checksum: { readonly ChecksumCRC32?: string }): Promise<void> {
-    const { client, policy, key } = this.#options;
+  async #send(number: number, part: BodyPart): Promise<void> {
+    const { client, policy, key, sendsChecksums } = this.#options;
+    const checksum = sendsChecksums ? { ChecksumCRC32: crc32Header(crc32(part.bytes)) } : {};
     const target = await this.#begun;
     const command = new UploadPartCommand({ ...target, PartNumber: number, Body: part.bytes, ...checksum });
     const { ETag } = await sendPart(policy, part, {

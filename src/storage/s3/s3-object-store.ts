@@ -24,7 +24,7 @@ import {
   sendPart,
   type StoreRequests,
 } from '../request/store-requests.ts';
-import { crc32Header } from './crc32.ts';
+import { crc32Header } from './crc32-header.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
 import { isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
@@ -63,15 +63,16 @@ export class S3ObjectStore implements ObjectStore {
   ): Promise<'created' | 'exists'> {
     assertObjectKey(key);
     const nonce = randomBytes(16).toString('hex');
+    const body = { crc32: 0 };
     let upload: S3MultipartUpload | undefined;
     try {
-      for await (const part of cutParts(chunks, this.#requests.memory)) {
-        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part);
+      for await (const part of cutParts(checksummed(chunks, body), this.#requests.memory)) {
+        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, body.crc32);
         upload ??= this.#beginUpload(key, nonce);
         await upload.add(part);
       }
       if (upload === undefined) throw new Error('invariant broken: a body without a part');
-      const outcome = await upload.complete();
+      const outcome = await upload.complete(body.crc32);
       return outcome === 'created' ? outcome : await this.#whose(key, nonce, upload);
     } catch (error) {
       // Of an upload that stays behind nothing is visible; where the store is away, it is left to a lifecycle rule of the bucket.
@@ -170,12 +171,12 @@ export class S3ObjectStore implements ObjectStore {
     this.#client.destroy();
   }
 
-  async #putWhole(key: string, nonce: string, part: BodyPart): Promise<'created' | 'exists'> {
+  async #putWhole(key: string, nonce: string, part: BodyPart, crc: number): Promise<'created' | 'exists'> {
     const command = new PutObjectCommand({
       ...this.#newObject(key, nonce),
       Body: part.bytes,
       IfNoneMatch: '*',
-      ...(this.#sendsChecksums() ? { ChecksumCRC32: crc32Header(crc32(part.bytes)) } : {}),
+      ...(this.#sendsChecksums() ? { ChecksumCRC32: crc32Header(crc) } : {}),
     });
     const attempt = async (signal: AbortSignal): Promise<'created' | 'exists'> => {
       try {
@@ -247,6 +248,17 @@ export class S3ObjectStore implements ObjectStore {
             ObjectLockRetainUntilDate: new Date(Date.now() + objectLock.days * DAY_MS),
           }),
     };
+  }
+}
+
+/** The same chunks; `of.crc32` is the checksum of what has gone by. */
+async function* checksummed(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  of: { crc32: number },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    of.crc32 = crc32(chunk, of.crc32);
+    yield chunk;
   }
 }
 
