@@ -150,13 +150,12 @@ export class S3MultipartUpload {
     if (this.#isOver) return;
     this.#isOver = true;
     const { client, policy, key } = this.#options;
+    const isAnswering = (): boolean => policy.traffic().circuit === 'closed';
     const parts = Promise.all(this.#uploads);
-    const ended = new AbortController();
-    void parts.then(() => ended.abort());
-    await pause(PARTS_END_WITHIN_MS, ended.signal);
+    if (isAnswering()) await settledWithin(PARTS_END_WITHIN_MS, parts);
     this.#cancel.abort(new BackupError('INTERRUPTED', `the upload of ${key} was given up`));
     await parts;
-    if (policy.traffic().circuit === 'open') return;
+    if (!isAnswering()) return;
     const target = await this.#begun.catch(() => undefined);
     if (target === undefined) return;
     const command = new AbortMultipartUploadCommand(target);
@@ -178,4 +177,10 @@ export class S3MultipartUpload {
     });
     this.#parts[number - 1] = { PartNumber: number, ...(ETag === undefined ? {} : { ETag }), ...checksum };
   }
+}
+
+async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
+  const ended = new AbortController();
+  void work.then(() => ended.abort());
+  await pause(ms, ended.signal);
 }

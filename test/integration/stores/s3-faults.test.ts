@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import {
   GetObjectRetentionCommand,
   GetObjectTaggingCommand,
@@ -300,6 +301,26 @@ describe('a store in trouble', () => {
     await assert.rejects(store.putIfAbsent(key(), [content(11 * MIB)]), { code: 'STORE_AUTHORIZATION_FAILED' });
     assert.ok(parts > 1, `${parts} parts`);
     assert.ok(endedAtMs - deniedAtMs >= 390, `${endedAtMs - deniedAtMs} ms`);
+    assert.deepEqual(await unfinished(), []);
+  });
+
+  it('is not waited for by an upload that was given up while it does not answer', async () => {
+    const store = open();
+    proxy.decide = (request) => (isPart(request) ? { kind: 'drop' } : undefined);
+    const enough = new Error('enough');
+    let givenUpAtMs = Number.NaN;
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield content(6 * MIB);
+      while (store.policy.traffic().circuit === 'closed') await setTimeout(10);
+      givenUpAtMs = performance.now();
+      throw enough;
+    }
+    await assert.rejects(store.putIfAbsent(key(), body()), enough);
+    const tookMs = performance.now() - givenUpAtMs;
+    assert.ok(tookMs < 1000, `${tookMs} ms`);
+    proxy.decide = () => undefined;
+    const answering = open();
+    for await (const upload of answering.unfinished(key())) await answering.discard(upload);
     assert.deepEqual(await unfinished(), []);
   });
 });
