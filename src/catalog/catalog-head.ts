@@ -4,6 +4,7 @@
 
 import { addRequests } from '../model/request-counts.ts';
 import type { PartitionIdentity } from '../model/segment/segment.ts';
+import { incarnationName } from '../model/topic/topic-partition.ts';
 import { type CatalogAction, type Commit, incarnationOf, partitionOf, type TopicObservation } from './commit.ts';
 
 /** From where a backup goes on. */
@@ -149,7 +150,7 @@ export abstract class CatalogFold<Partition extends PartitionHead, Life extends 
   }
 
   incarnation(topic: string, topicId: string): Life {
-    const key = `${topic}/${topicId}`;
+    const key = incarnationName({ topic, topicId });
     const known = this.#incarnations.get(key);
     if (known !== undefined) return known;
     const made = this.make(topic, topicId);

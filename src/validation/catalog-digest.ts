@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { CatalogState, IncarnationHistory } from '../catalog/catalog-state.ts';
 import { toJson } from '../model/json-fields.ts';
+import { incarnationName } from '../model/topic/topic-partition.ts';
 
 export interface CatalogDigest {
   readonly version: number;
@@ -21,7 +22,7 @@ export function digestOf(state: CatalogState): CatalogDigest {
     version: state.version,
     sha256: state.sha256,
     requests: toJson([...state.requests].sort(([a], [b]) => (a < b ? -1 : 1))),
-    incarnations: new Map(known.map((life) => [`${life.topic}/${life.topicId}`, digestIncarnation(life)])),
+    incarnations: new Map(known.map((life) => [incarnationName(life), digestIncarnation(life)])),
   };
 }
 

@@ -8,7 +8,7 @@ import { BackupError } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
 import type { PartitionIdentity } from '../../model/segment/segment.ts';
 import type { TopicConfigs, TopicDescription } from '../../model/topic/topic-description.ts';
-import { isTopicName } from '../../model/topic/topic-partition.ts';
+import { incarnationName, isTopicName } from '../../model/topic/topic-partition.ts';
 import { TopicSelection, type TopicPatterns } from '../../model/topic/topic-selection.ts';
 
 export interface FoundPartition extends PartitionIdentity {
@@ -46,10 +46,10 @@ export class TopicDiscovery {
 
   /** What the catalog has observed already. */
   remember(state: CatalogHead): void {
-    for (const { topic, topicId, observation } of state.incarnations) {
-      if (observation === undefined) continue;
-      const { partitions, replicationFactor, configs } = observation;
-      this.#observed.set(`${topic}/${topicId}`, fingerprint(partitions, replicationFactor, configs));
+    for (const incarnation of state.incarnations) {
+      if (incarnation.observation === undefined) continue;
+      const { partitions, replicationFactor, configs } = incarnation.observation;
+      this.#observed.set(incarnationName(incarnation), fingerprint(partitions, replicationFactor, configs));
     }
   }
 
@@ -95,8 +95,9 @@ export class TopicDiscovery {
     const { topic, topicId, replicationFactor } = description;
     const partitions = description.partitions.length;
     const text = fingerprint(partitions, replicationFactor, configs ?? null);
-    if (this.#observed.get(`${topic}/${topicId}`) === text) return [];
-    this.#observed.set(`${topic}/${topicId}`, text);
+    const name = incarnationName(description);
+    if (this.#observed.get(name) === text) return [];
+    this.#observed.set(name, text);
     const observedAtMs = this.#wallMs();
     return [
       {

@@ -7,6 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { BackupError } from '../../model/errors.ts';
 import { toJson } from '../../model/json-fields.ts';
 import { addRequests } from '../../model/request-counts.ts';
+import { incarnationName } from '../../model/topic/topic-partition.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { CatalogHead } from '../catalog-head.ts';
 import { CatalogState } from '../catalog-state.ts';
@@ -108,7 +109,7 @@ export async function readWholeIndex(
 
 function indexOf(version: number, { topics }: DecodedIndex): CheckpointIndex {
   const entries = topics.map(({ topic, topicId, pieces }) => ({ topic, topicId, pieces }));
-  return { version, topics: new Map(entries.map((entry) => [`${entry.topic}/${entry.topicId}`, entry])) };
+  return { version, topics: new Map(entries.map((entry) => [incarnationName(entry), entry])) };
 }
 
 /**
@@ -129,7 +130,7 @@ export async function writeCheckpoint(
     const incarnation = incarnationOf(action);
     if (incarnation === undefined) continue;
     const { topic, topicId } = incarnation;
-    const key = `${topic}/${topicId}`;
+    const key = incarnationName(incarnation);
     const entry = topics.get(key) ?? { topic, topicId, pieces: [] };
     // Before anything is awaited: of the lives of a topic, the last one here is the newest.
     topics.set(key, entry);

@@ -10,6 +10,11 @@ export function partitionName({ topic, partition }: TopicPartition): string {
   return `${topic}-${partition}`;
 }
 
+/** One life of a topic: one made anew under the same name has another id. Unique, since no topic name holds a slash. */
+export function incarnationName({ topic, topicId }: { readonly topic: string; readonly topicId: string }): string {
+  return `${topic}/${topicId}`;
+}
+
 /** Orders by topic name, then by partition number. */
 export function comparePartitions(a: TopicPartition, b: TopicPartition): number {
   if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1;
