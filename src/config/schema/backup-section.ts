@@ -113,7 +113,12 @@ function howToFetch() {
 function howToPack() {
   return {
     compression: choice(['zstd', 'lz4', 'none'], { doc: 'Codec of the stored segments.', default: 'zstd' }),
-    compression_level: count({ doc: 'Level of zstd; other codecs have none.', default: 3, min: 1, max: 22 }),
+    compression_level: count({
+      doc: 'Level of zstd; other codecs have none. Level 3 has smaller tables here than in the library: faster, for the same size.',
+      default: 3,
+      min: 1,
+      max: 22,
+    }),
     compression_threads: count({
       doc: 'Threads that compress.',
       default: null,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createRequire, registerHooks } from 'node:module';
 import { describe, test } from 'node:test';
+import { constants, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import {
   FrameCompressor,
@@ -62,6 +63,7 @@ function judge(command: 'zstd' | 'lz4', frame: Uint8Array): void {
 
 const randomBytes = (size: number): Buffer =>
   Buffer.from(Uint32Array.from({ length: size / 4 }, (_, i) => (i * 2_654_435_761) >>> 0).buffer);
+const STATES = ['placed', 'paid', 'shipped'];
 const LINES = Buffer.from('{"order":1,"state":"shipped"}\n'.repeat(20_000));
 
 for (const codec of CODECS) {
@@ -152,6 +154,19 @@ describe('a zstd frame', () => {
     const descriptor = stored.readUInt8(4);
     assert.ok((descriptor & 0x04) !== 0, 'content checksum');
     assert.ok(descriptor >> 6 !== 0 || (descriptor & 0x20) !== 0, 'content size');
+  });
+
+  test("of level 3 takes no more room than by the library's own parameters for it", () => {
+    const random = fc.sample(fc.nat(1_000_000), { numRuns: 30_000, ...SEED });
+    const orders = random.map(
+      (n, i) => `{"order":${i},"customer":"c-${n % 5003}","cents":${n},"state":"${STATES[n % 3]}"}\n`,
+    );
+    const raw = Buffer.from(orders.join(''));
+    const byLibrary = zstdCompressSync(raw, {
+      params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+    });
+    const stored = compress('zstd', raw);
+    assert.ok(stored.byteLength <= byLibrary.byteLength, `${stored.byteLength}, ${byLibrary.byteLength}`);
   });
 
   test('is written and read alike by zstd-napi and by node:zlib', async () => {
