@@ -1,4 +1,6 @@
 // Alternates programs: one run of each per round, the order turned round by round, the first round thrown away.
+// What ran just before weighs on a figure: on a virtual machine the memory that a large program gave back is quicker to
+// take again. Of two programs, an even number of rounds puts each as often after itself as after the other.
 // A program that fails once is out; the others go on.
 import { rm } from 'node:fs/promises';
 import { type Measured, settle } from './measure.ts';
