@@ -155,12 +155,12 @@ export class BackupSupervisor {
   async #open(signal: AbortSignal): Promise<void> {
     const { log, store, storeRequests, layout, settings, workers, wallMs, monotonicMs } = this.#options;
     const discovery = await this.#patiently(signal, async () => {
-      await log.connect();
       // Source, identity and catalog are asked side by side: a store may be far away.
-      const finding = this.#discovery.find();
-      finding.catch(() => {});
       const opening = Promise.resolve(this.#catalog ?? CatalogWriter.open(store, layout, wallMs, storeRequests));
       opening.catch(() => {});
+      await log.connect();
+      const finding = this.#discovery.find();
+      finding.catch(() => {});
       await claimIdentity(store, layout, log.clusterId, wallMs());
       this.#catalog = await opening;
       this.#discovery.remember(this.#catalog.state);

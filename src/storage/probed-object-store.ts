@@ -1,5 +1,7 @@
 // A store that is tried out before it is used: whether it is there, lets us list, create and read, and honours put-if-absent, on
-// which everything rests. One small object stays behind, since whoever may only create cannot delete.
+// which everything rests. One small object stays behind, since whoever may only create cannot delete. To found a backup takes a
+// distant store two round trips: what was just found absent is put beside the trial, as nothing can be overwritten by it, and told
+// after it.
 
 import { BackupError } from '../model/errors.ts';
 import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
@@ -9,6 +11,9 @@ const CONTENT = Buffer.from('Written once, to find out whether this store honour
 export class ProbedObjectStore implements ObjectStore {
   readonly #inner: ObjectStore;
   readonly #probeKey: string;
+  /** Keys that a read has found absent before the trial was over, and that were not put since. */
+  readonly #absent = new Set<string>();
+  #isTrialOver = false;
   #probe: Promise<void> | undefined;
 
   constructor(inner: ObjectStore, probeKey: string) {
@@ -24,16 +29,24 @@ export class ProbedObjectStore implements ObjectStore {
     key: string,
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<'created' | 'exists'> {
-    await this.#probed();
-    return this.#inner.putIfAbsent(key, chunks);
+    const probed = this.#probed();
+    if (!this.#absent.delete(key)) await probed;
+    const putting = this.#inner.putIfAbsent(key, chunks);
+    putting.catch(() => {});
+    await probed;
+    return putting;
   }
 
-  /** Read beside the trial and told after it: no backup begins without reading what it is. */
+  /** Read beside the trial; what is there is told after it, as no backup goes on without reading what it is. */
   async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     const probed = this.#probed();
     const reading = this.#inner.get(key, range, into);
-    reading.catch(() => {});
-    await probed;
+    const isAbsent = await reading.then(
+      (bytes) => bytes === undefined,
+      () => false,
+    );
+    if (!isAbsent) await probed;
+    else if (!this.#isTrialOver) this.#absent.add(key);
     return reading;
   }
 
@@ -87,6 +100,8 @@ export class ProbedObjectStore implements ObjectStore {
 
   async #tryOut(): Promise<void> {
     await Promise.all([this.#tryListing(), this.#tryPutting()]);
+    this.#isTrialOver = true;
+    this.#absent.clear();
   }
 
   async #tryListing(): Promise<void> {
