@@ -1,7 +1,7 @@
 // Runs one backup: finds the partitions, starts a fetch loop for every broker that leads some, grants the slots for catching
 // up, seals by age, commits, and drains at the end. A partition in trouble does not stop the others.
 
-import { claimIdentity } from '../catalog/backup-identity.ts';
+import { assertCluster, foundBackup, readIdentity } from '../catalog/backup-identity.ts';
 import { CatalogWriter, type CommitResult } from '../catalog/catalog-writer.ts';
 import { partitionOf } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
@@ -12,6 +12,7 @@ import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, type ErrorCode, errorOf, isRetriable, messageOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
+import { once } from '../model/once.ts';
 import type { RequestCounts } from '../model/request-counts.ts';
 import type { Gap } from '../model/segment/segment.ts';
 import type { TopicConfigs } from '../model/topic/topic-description.ts';
@@ -82,6 +83,8 @@ export class BackupSupervisor {
   readonly #discovery: TopicDiscovery;
   #catalog: CatalogWriter | undefined;
   #queue: CommitQueue | undefined;
+  /** Nothing is committed before. */
+  #founded = (): Promise<void> => Promise.resolve();
   #context: PartitionContext | undefined;
   #configs: ReadonlyMap<string, TopicConfigs> = new Map();
   #refreshAtMs = 0;
@@ -156,13 +159,17 @@ export class BackupSupervisor {
     const { log, store, storeRequests, layout, settings, workers, wallMs, monotonicMs } = this.#options;
     const discovery = await this.#patiently(signal, async () => {
       // Source, identity and catalog are asked side by side: a store may be far away.
+      const reading = readIdentity(store, layout);
+      reading.catch(() => {});
       const opening = Promise.resolve(this.#catalog ?? CatalogWriter.open(store, layout, wallMs, storeRequests));
       opening.catch(() => {});
       await log.connect();
       const finding = this.#discovery.find();
       finding.catch(() => {});
-      await claimIdentity(store, layout, log.clusterId, wallMs());
+      const known = await reading;
+      if (known !== undefined) assertCluster(known, log.clusterId, store);
       this.#catalog = await opening;
+      if (known === undefined) this.#found();
       this.#discovery.remember(this.#catalog.state);
       return this.#discovery.observe(await finding);
     });
@@ -170,6 +177,7 @@ export class BackupSupervisor {
     this.#progress.clusterId = log.clusterId;
     this.#queue = new CommitQueue({
       catalog: this.#catalog,
+      founded: this.#founded,
       intervalMs: settings.commitIntervalMs,
       onCommit: (result) => this.#onCommit(result),
       onTrouble: (error) => this.#onTrouble(error),
@@ -199,6 +207,15 @@ export class BackupSupervisor {
       throw new BackupError('TOPIC_NOT_FOUND', `no such topic: ${discovery.missing.join(', ')}`);
     }
     await this.#adopt(discovery, true);
+  }
+
+  /** Begins it, and does not wait: fetching and compressing need no identity. */
+  #found(): void {
+    const { log, store, layout, wallMs } = this.#options;
+    this.#founded = once(async () => {
+      await foundBackup(store, layout, log.clusterId, wallMs());
+    });
+    this.#founded().catch(() => {});
   }
 
   #outputs(): SharedBufferPool {
@@ -410,6 +427,7 @@ export class BackupSupervisor {
     for (const { backup } of partitions) backup.seal('shutdown');
     await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
     await this.#queue?.flush(deadline);
+    if (!deadline.aborted) await this.#founded();
     await this.#catalog?.checkpoint().catch((error: unknown) => this.#onTrouble(error));
   }
 

@@ -9,6 +9,8 @@ import { errorOf, isRetriable } from '../model/errors.ts';
 
 export interface CommitQueueOptions {
   readonly catalog: CatalogWriter;
+  /** What must be there before anything is committed; asked before each attempt. */
+  readonly founded: () => Promise<void>;
   readonly intervalMs: number;
   readonly onCommit: (result: CommitResult) => void;
   /** A failed attempt; it is repeated. */
@@ -81,8 +83,9 @@ export class CommitQueue {
     // A copy: what is added while the commit is under way is not part of it.
     const actions = [...this.#pending];
     if (actions.length === 0 || this.#failure !== undefined) return;
-    const { catalog, onCommit, onTrouble, onFailure } = this.#options;
+    const { catalog, founded, onCommit, onTrouble, onFailure } = this.#options;
     try {
+      await founded();
       const result = await catalog.commit(actions);
       this.#pending = this.#pending.slice(actions.length);
       this.#backOff.reset();

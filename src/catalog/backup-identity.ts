@@ -1,5 +1,5 @@
-// The identity of a backup (backup.json): written once, before anything else. It ties a backup to one Kafka cluster, so that a
-// wrong bootstrap address can never mix two clusters into one backup.
+// The identity of a backup (backup.json): read before anything is fetched, written once, before the first commit. It ties a
+// backup to one Kafka cluster, so that a wrong bootstrap address can never mix two clusters into one backup.
 
 import { BackupError } from '../model/errors.ts';
 import { parseJson, toJson } from '../model/json-fields.ts';
@@ -26,8 +26,8 @@ export async function readIdentity(store: ObjectStore, layout: ObjectLayout): Pr
   };
 }
 
-/** Reads the identity, or founds the backup. @throws BACKUP_OF_OTHER_CLUSTER. */
-export async function claimIdentity(
+/** Writes the identity; whoever founded the backup before us has it. @throws BACKUP_OF_OTHER_CLUSTER. */
+export async function foundBackup(
   store: ObjectStore,
   layout: ObjectLayout,
   clusterId: string,
@@ -37,24 +37,19 @@ export async function claimIdentity(
   const bytes = Buffer.from(
     `${toJson({ format: 'kafka-backup-agent', formatVersion: CATALOG_FORMAT_VERSION, ...wanted }, 2)}\n`,
   );
-  const known = (await readIdentity(store, layout)) ?? (await putOrRead(store, layout, bytes, wanted));
-  if (known.clusterId !== clusterId) {
-    throw new BackupError(
-      'BACKUP_OF_OTHER_CLUSTER',
-      `backup ${layout.backupId} in ${store.description} is of cluster ${known.clusterId}; the source is cluster ${clusterId}`,
-    );
-  }
+  if ((await store.putIfAbsent(layout.identity, [bytes])) === 'created') return wanted;
+  const known = (await readIdentity(store, layout)) ?? wanted;
+  assertCluster(known, clusterId, store);
   return known;
 }
 
-async function putOrRead(
-  store: ObjectStore,
-  layout: ObjectLayout,
-  bytes: Buffer,
-  wanted: BackupIdentity,
-): Promise<BackupIdentity> {
-  const outcome = await store.putIfAbsent(layout.identity, [bytes]);
-  return outcome === 'created' ? wanted : ((await readIdentity(store, layout)) ?? wanted);
+/** @throws BACKUP_OF_OTHER_CLUSTER. */
+export function assertCluster(known: BackupIdentity, clusterId: string, store: ObjectStore): void {
+  if (known.clusterId === clusterId) return;
+  throw new BackupError(
+    'BACKUP_OF_OTHER_CLUSTER',
+    `backup ${known.backupId} in ${store.description} is of cluster ${known.clusterId}; the source is cluster ${clusterId}`,
+  );
 }
 
 /** Greater than every character that a key holds: behind it begins the next folder. */

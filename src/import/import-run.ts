@@ -3,7 +3,7 @@
 // ids are derived from the peer's backup and the topic's name. Producer ids, leader epochs and transactions are left out.
 
 import { createHash } from 'node:crypto';
-import { claimIdentity, readIdentity } from '../catalog/backup-identity.ts';
+import { foundBackup, readIdentity } from '../catalog/backup-identity.ts';
 import { CatalogWriter } from '../catalog/catalog-writer.ts';
 import type { CatalogAction, TopicObservation } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
@@ -138,7 +138,7 @@ export class ImportRun {
       const message = `backup ${layout.backupId} in ${store.description} is of ${known.clusterId}; give the import of ${origin} a backup_id of its own`;
       throw new BackupError('BACKUP_OF_OTHER_CLUSTER', message);
     }
-    await claimIdentity(store, layout, origin, wallMs());
+    if (known === undefined) await foundBackup(store, layout, origin, wallMs());
   }
 
   async #importAll(catalog: CatalogWriter, manifest: PeerManifest, signal: AbortSignal): Promise<void> {

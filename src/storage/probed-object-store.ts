@@ -1,9 +1,8 @@
 // A store that is tried out before it is used: whether it is there, lets us list, create and read, and honours put-if-absent, on
-// which everything rests. One small object stays behind, since whoever may only create cannot delete. To found a backup takes a
-// distant store two round trips: what was just found absent is put beside the trial, as nothing can be overwritten by it, and told
-// after it.
+// which everything rests. One small object stays behind, since whoever may only create cannot delete.
 
 import { BackupError } from '../model/errors.ts';
+import { once } from '../model/once.ts';
 import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
 
 const CONTENT = Buffer.from('Written once, to find out whether this store honours put-if-absent.\n');
@@ -11,10 +10,7 @@ const CONTENT = Buffer.from('Written once, to find out whether this store honour
 export class ProbedObjectStore implements ObjectStore {
   readonly #inner: ObjectStore;
   readonly #probeKey: string;
-  /** Keys that a read has found absent before the trial was over, and that were not put since. */
-  readonly #absent = new Set<string>();
-  #isTrialOver = false;
-  #probe: Promise<void> | undefined;
+  readonly #probed = once(() => this.#tryOut());
 
   constructor(inner: ObjectStore, probeKey: string) {
     this.#inner = inner;
@@ -29,24 +25,16 @@ export class ProbedObjectStore implements ObjectStore {
     key: string,
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<'created' | 'exists'> {
-    const probed = this.#probed();
-    if (!this.#absent.delete(key)) await probed;
-    const putting = this.#inner.putIfAbsent(key, chunks);
-    putting.catch(() => {});
-    await probed;
-    return putting;
+    await this.#probed();
+    return this.#inner.putIfAbsent(key, chunks);
   }
 
-  /** Read beside the trial; what is there is told after it, as no backup goes on without reading what it is. */
+  /** Read beside the trial and told after it: no backup begins without reading what it is. */
   async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     const probed = this.#probed();
     const reading = this.#inner.get(key, range, into);
-    const isAbsent = await reading.then(
-      (bytes) => bytes === undefined,
-      () => false,
-    );
-    if (!isAbsent) await probed;
-    else if (!this.#isTrialOver) this.#absent.add(key);
+    reading.catch(() => {});
+    await probed;
     return reading;
   }
 
@@ -84,15 +72,6 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#inner.close();
   }
 
-  /** Once for all; after a failure the next call tries again. */
-  #probed(): Promise<void> {
-    this.#probe ??= this.#tryOut().catch((error: unknown) => {
-      this.#probe = undefined;
-      throw error;
-    });
-    return this.#probe;
-  }
-
   /** What only looks for objects does not wait for the trial. */
   #beginTrial(): void {
     this.#probed().catch(() => {});
@@ -100,8 +79,6 @@ export class ProbedObjectStore implements ObjectStore {
 
   async #tryOut(): Promise<void> {
     await Promise.all([this.#tryListing(), this.#tryPutting()]);
-    this.#isTrialOver = true;
-    this.#absent.clear();
   }
 
   async #tryListing(): Promise<void> {

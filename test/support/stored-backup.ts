@@ -2,7 +2,7 @@
 // in which a store, a bug or a hand can damage it.
 
 import { createHash } from 'node:crypto';
-import { claimIdentity } from '../../src/catalog/backup-identity.ts';
+import { foundBackup } from '../../src/catalog/backup-identity.ts';
 import { CatalogWriter } from '../../src/catalog/catalog-writer.ts';
 import { type CatalogAction, encodeCommit } from '../../src/catalog/commit.ts';
 import { ObjectLayout } from '../../src/catalog/object-layout.ts';
@@ -78,7 +78,7 @@ export class TestBackup {
   /** @param requests what is said to have gone to the store so far */
   static async create(store: ObjectStore, workers: WorkerPool, requests?: () => RequestCounts): Promise<TestBackup> {
     const layout = new ObjectLayout(BACKUP_ID);
-    await claimIdentity(store, layout, 'cluster-1', T0);
+    await foundBackup(store, layout, 'cluster-1', T0);
     return new TestBackup(store, workers, await CatalogWriter.open(store, layout, () => T0 + 60_000, requests));
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { BackupSettings } from '../../../src/backup/backup-settings.ts';
 import { BackupSupervisor } from '../../../src/backup/backup-supervisor.ts';
+import { foundBackup } from '../../../src/catalog/backup-identity.ts';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { pause } from '../../../src/model/back-off.ts';
@@ -14,13 +15,22 @@ import { MemoryPartitionLog, TOPIC, TOPIC_ID } from './memory-log.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A store whose puts of segments a test may hold up or refuse. */
+/** A store whose puts of segments and of the identity a test may hold up or refuse. */
 class GatedStore extends MemoryObjectStore {
   beforeSegment: (key: string) => Promise<void> = async () => {};
+  beforeIdentity: () => Promise<void> = async () => {};
+  /** What was put, in the order in which it came to be there. */
+  readonly keys: string[] = [];
 
-  override async putIfAbsent(key: string, chunks: AsyncIterable<Uint8Array>): Promise<'created' | 'exists'> {
+  override async putIfAbsent(
+    key: string,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
     if (key.startsWith(LAYOUT.dataPrefix)) await this.beforeSegment(key);
-    return super.putIfAbsent(key, chunks);
+    if (key === LAYOUT.identity) await this.beforeIdentity();
+    const outcome = await super.putIfAbsent(key, chunks);
+    this.keys.push(key);
+    return outcome;
   }
 }
 
@@ -61,6 +71,47 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     [0n, 10n],
     [10n, 20n],
   ];
+
+  test('fetches while the backup is being founded, and commits nothing before', async () => {
+    const store = new GatedStore();
+    const stored = Promise.withResolvers<void>();
+    let attempts = 0;
+    store.beforeIdentity = async () => {
+      attempts += 1;
+      while (store.keys.length < BOTH.length) await pause(5);
+      stored.resolve();
+      await pause(100);
+      if (attempts === 1) throw new BackupError('STORE_UNAVAILABLE', 'put backup.json: connection reset');
+    };
+    const running = supervise(new MemoryPartitionLog([twoSegments()]), store).run(new AbortController().signal);
+    await stored.promise;
+    assert.ok(store.keys.every((key) => key.startsWith(LAYOUT.dataPrefix)));
+    const outcome = await running;
+    assert.deepEqual(outcome.shortfalls, []);
+    assert.equal(attempts, 2);
+    assert.ok(store.keys.indexOf(LAYOUT.identity) < store.keys.indexOf(LAYOUT.commit(1)), store.keys.join());
+    assert.deepEqual(await committedOffsets(store), BOTH);
+  });
+
+  test('commits nothing to a backup that was founded meanwhile for another cluster', async () => {
+    const store = new GatedStore();
+    store.beforeIdentity = async () => {
+      store.beforeIdentity = async () => {};
+      await foundBackup(store, LAYOUT, 'another-cluster', Date.now());
+    };
+    const run = supervise(new MemoryPartitionLog([twoSegments()]), store).run(new AbortController().signal);
+    await assert.rejects(run, { code: 'BACKUP_OF_OTHER_CLUSTER' });
+    assert.equal(await store.get(LAYOUT.commit(1)), undefined);
+  });
+
+  test('of a single run with nothing to commit says when its backup could not be founded', async () => {
+    const store = new GatedStore();
+    store.beforeIdentity = async () => {
+      throw new BackupError('STORE_AUTHORIZATION_FAILED', 'put backup.json: denied');
+    };
+    const run = supervise(new MemoryPartitionLog([]), store).run(new AbortController().signal);
+    await assert.rejects(run, { code: 'STORE_AUTHORIZATION_FAILED' });
+  });
 
   test('counts one failure once, however long its partition waits for an upload before it goes back', async () => {
     const log = new MemoryPartitionLog([twoSegments()]);

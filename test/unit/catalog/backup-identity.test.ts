@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { claimIdentity, listBackups, readIdentity } from '../../../src/catalog/backup-identity.ts';
+import { foundBackup, listBackups, readIdentity } from '../../../src/catalog/backup-identity.ts';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { AnswerLosingStore, LAYOUT, T0 } from './catalog-fixture.ts';
@@ -9,26 +9,26 @@ describe('the identity of a backup', () => {
   test('is put once, and read ever after', async () => {
     const store = new MemoryObjectStore();
     assert.equal(await readIdentity(store, LAYOUT), undefined);
-    const founded = await claimIdentity(store, LAYOUT, 'cluster-1', T0);
+    const founded = await foundBackup(store, LAYOUT, 'cluster-1', T0);
     assert.deepEqual(founded, { backupId: 'nightly', clusterId: 'cluster-1', createdAtMs: T0 });
-    assert.deepEqual(await claimIdentity(store, LAYOUT, 'cluster-1', T0 + 5), founded);
+    assert.deepEqual(await foundBackup(store, LAYOUT, 'cluster-1', T0 + 5), founded);
     assert.deepEqual(await readIdentity(store, LAYOUT), founded);
   });
 
   test('refuses another cluster', async () => {
     const store = new MemoryObjectStore();
-    await claimIdentity(store, LAYOUT, 'cluster-1', T0);
-    await assert.rejects(claimIdentity(store, LAYOUT, 'cluster-2', T0), { code: 'BACKUP_OF_OTHER_CLUSTER' });
+    await foundBackup(store, LAYOUT, 'cluster-1', T0);
+    await assert.rejects(foundBackup(store, LAYOUT, 'cluster-2', T0), { code: 'BACKUP_OF_OTHER_CLUSTER' });
   });
 
   test('goes to one of two that found it at once, and the other sees whose it is', async () => {
     const store = new MemoryObjectStore();
     const outcomes = await Promise.allSettled(
-      ['cluster-1', 'cluster-2'].map((id) => claimIdentity(store, LAYOUT, id, T0)),
+      ['cluster-1', 'cluster-2'].map((id) => foundBackup(store, LAYOUT, id, T0)),
     );
     assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
     const same = await Promise.all(
-      [1, 2, 3].map((index) => claimIdentity(store, new ObjectLayout('other'), 'cluster-1', T0 + index)),
+      [1, 2, 3].map((index) => foundBackup(store, new ObjectLayout('other'), 'cluster-1', T0 + index)),
     );
     assert.equal(new Set(same.map(({ createdAtMs }) => createdAtMs)).size, 1);
   });
@@ -36,8 +36,9 @@ describe('the identity of a backup', () => {
   test('whose put succeeded without an answer is there at the next attempt', async () => {
     const store = new AnswerLosingStore();
     store.isLost = () => true;
-    await assert.rejects(claimIdentity(store, LAYOUT, 'cluster-1', T0), { code: 'STORE_UNAVAILABLE' });
-    assert.equal((await claimIdentity(store, LAYOUT, 'cluster-1', T0 + 9)).createdAtMs, T0);
+    await assert.rejects(foundBackup(store, LAYOUT, 'cluster-1', T0), { code: 'STORE_UNAVAILABLE' });
+    store.isLost = () => false;
+    assert.equal((await foundBackup(store, LAYOUT, 'cluster-1', T0 + 9)).createdAtMs, T0);
   });
 
   test('that is damaged or of a later format is refused', async () => {
@@ -51,7 +52,7 @@ describe('the identity of a backup', () => {
     ] as const) {
       const store = new MemoryObjectStore();
       await store.putIfAbsent(LAYOUT.identity, [Buffer.from(content)]);
-      await assert.rejects(claimIdentity(store, LAYOUT, 'c', T0), { code }, content);
+      await assert.rejects(foundBackup(store, LAYOUT, 'c', T0), { code }, content);
     }
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { claimIdentity } from '../../../src/catalog/backup-identity.ts';
+import { foundBackup } from '../../../src/catalog/backup-identity.ts';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { CatalogWriter } from '../../../src/catalog/catalog-writer.ts';
 import { readCheckpoint, readWholeIndex } from '../../../src/catalog/checkpoint/checkpoint.ts';
@@ -46,7 +46,7 @@ class ClockedStore extends MemoryObjectStore {
 
 async function newStore(): Promise<ClockedStore> {
   const store = new ClockedStore();
-  await claimIdentity(store, LAYOUT, 'cluster-1', store.nowMs);
+  await foundBackup(store, LAYOUT, 'cluster-1', store.nowMs);
   return store;
 }
 
