@@ -2,7 +2,8 @@
 
 import type { BackupSettings } from '../backup/backup-settings.ts';
 import type { BackupStatus } from '../backup/progress/backup-status.ts';
-import { type BackupObserver, BackupSupervisor } from '../backup/backup-supervisor.ts';
+import type { BackupObserver } from '../backup/backup-options.ts';
+import { BackupSupervisor } from '../backup/backup-supervisor.ts';
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedBackup } from '../cli/services.ts';
 import { zstdImplementation } from '../compression/frame-codec.ts';

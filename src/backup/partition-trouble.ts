@@ -7,7 +7,7 @@ import { BackupError, type ErrorCode, isRetriable, messageOf } from '../model/er
 import type { Logger } from '../model/logger.ts';
 import type { Gap } from '../model/segment/segment.ts';
 import type { TopicConfigs } from '../model/topic/topic-description.ts';
-import type { FetchOutcome } from './broker-fetch-loop.ts';
+import type { FetchOutcome } from './fetch/broker-fetch-loop.ts';
 import type { TrackedPartition } from './roster/tracked-partition.ts';
 
 export interface TroubleOptions {

@@ -43,6 +43,10 @@ export class BackupProgress {
     this.#startedAtMs = wallMs();
   }
 
+  get counters(): BackupCounters {
+    return this.#counters;
+  }
+
   /** A broker answered a fetch: all is well with the source. */
   answered(): void {
     this.#lastAnswerAtMs = this.#wallMs();

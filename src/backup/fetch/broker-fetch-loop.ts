@@ -8,11 +8,11 @@ import type {
   FetchResult,
   FetchSession,
   PartitionLog,
-} from '../kafka/partition-log.ts';
-import { BackOff, pause } from '../model/back-off.ts';
-import { BatchCursor } from '../record/batch-cursor.ts';
-import type { RecordBatchHeader } from '../record/batch-header.ts';
-import { keyOf, type TrackedPartition } from './roster/tracked-partition.ts';
+} from '../../kafka/partition-log.ts';
+import { BackOff, pause } from '../../model/back-off.ts';
+import { BatchCursor } from '../../record/batch-cursor.ts';
+import type { RecordBatchHeader } from '../../record/batch-header.ts';
+import { keyOf, type TrackedPartition } from '../roster/tracked-partition.ts';
 
 /** An answer that is not records; the supervisor treats it. */
 export type FetchOutcome = Exclude<FetchedPartition, { kind: 'records' }>;

@@ -1,0 +1,90 @@
+// How a backup begins: source, identity and catalog are asked side by side, since a store may be far away. A backup that is not
+// there yet is founded beside its first fetch; nothing is committed before.
+
+import { assertCluster, foundBackup, readIdentity } from '../catalog/backup-identity.ts';
+import { CatalogWriter } from '../catalog/catalog-writer.ts';
+import type { ObjectLayout } from '../catalog/object-layout.ts';
+import type { PartitionLog } from '../kafka/partition-log.ts';
+import { BackOff, pause } from '../model/back-off.ts';
+import { isRetriable } from '../model/errors.ts';
+import { once } from '../model/once.ts';
+import type { RequestCounts } from '../model/request-counts.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { Discovery, TopicDiscovery } from './roster/topic-discovery.ts';
+
+export interface BackupOpeningOptions {
+  readonly log: PartitionLog;
+  readonly store: ObjectStore;
+  readonly storeRequests?: (() => RequestCounts) | undefined;
+  readonly layout: ObjectLayout;
+  readonly discovery: TopicDiscovery;
+  readonly wallMs: () => number;
+  /** True: a source or store that is away is waited for; false: it fails the opening at once. */
+  readonly isPatient: boolean;
+  /** A failed attempt; it is repeated. */
+  readonly onTrouble: (error: unknown) => void;
+}
+
+/** What a backup stands on once it is open. */
+export interface BackupGround {
+  readonly catalog: CatalogWriter;
+  readonly discovery: Discovery;
+  /** Resolves when the backup has its identity; asked again after a failure, it tries again. */
+  readonly founded: () => Promise<void>;
+}
+
+export class BackupOpening {
+  readonly #options: BackupOpeningOptions;
+  #catalog: CatalogWriter | undefined;
+  #founded = (): Promise<void> => Promise.resolve();
+
+  constructor(options: BackupOpeningOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Undefined when the signal aborted before.
+   * @throws the codes of source, store and catalog; BACKUP_OF_OTHER_CLUSTER.
+   */
+  async run(signal: AbortSignal): Promise<BackupGround | undefined> {
+    const { isPatient, onTrouble } = this.#options;
+    const backOff = new BackOff();
+    while (!signal.aborted) {
+      try {
+        return await this.#attempt();
+      } catch (error) {
+        if (!isPatient || !isRetriable(error)) throw error;
+        onTrouble(error);
+        await pause(backOff.nextDelayMs(), signal);
+      }
+    }
+    return undefined;
+  }
+
+  async #attempt(): Promise<BackupGround> {
+    const { log, store, storeRequests, layout, discovery, wallMs } = this.#options;
+    const reading = readIdentity(store, layout);
+    reading.catch(() => {});
+    const opening = Promise.resolve(this.#catalog ?? CatalogWriter.open(store, layout, wallMs, storeRequests));
+    opening.catch(() => {});
+    await log.connect();
+    const finding = discovery.find();
+    finding.catch(() => {});
+    const known = await reading;
+    if (known !== undefined) assertCluster(known, log.clusterId, store);
+    const catalog = await opening;
+    this.#catalog = catalog;
+    if (known === undefined) this.#found();
+    discovery.remember(catalog.state);
+    return { catalog, discovery: discovery.observe(await finding), founded: () => this.#founded() };
+  }
+
+  /** Begins it, and does not wait: fetching and compressing need no identity. */
+  #found(): void {
+    const { log, store, layout, wallMs } = this.#options;
+    this.#founded = once(async () => {
+      await foundBackup(store, layout, log.clusterId, wallMs());
+    });
+    this.#founded().catch(() => {});
+  }
+}

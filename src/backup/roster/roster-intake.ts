@@ -1,0 +1,115 @@
+// Brings the roster in line with what a discovery found: new partitions begin where the catalog or the configuration says, those
+// with another leader move, those that are gone are retired with what is in hand.
+
+import type { CatalogHead } from '../../catalog/catalog-head.ts';
+import type { PartitionLog } from '../../kafka/partition-log.ts';
+import type { Logger } from '../../model/logger.ts';
+import { partitionName } from '../../model/topic/topic-partition.ts';
+import type { StartOffset } from '../backup-settings.ts';
+import { PartitionBackup, type PartitionContext } from '../partition-backup.ts';
+import type { PartitionTrouble } from '../partition-trouble.ts';
+import type { BackupProgress } from '../progress/backup-progress.ts';
+import type { PartitionRoster } from './partition-roster.ts';
+import { checkPositions, startPositions, type StartPosition } from './start-positions.ts';
+import { deniedTopic, type Discovery, type FoundPartition } from './topic-discovery.ts';
+import { keyOf, TrackedPartition } from './tracked-partition.ts';
+
+export interface RosterIntakeOptions {
+  readonly log: PartitionLog;
+  readonly logger: Logger;
+  readonly catalog: CatalogHead;
+  readonly context: PartitionContext;
+  readonly isContinuous: boolean;
+  readonly startOffset: StartOffset;
+  readonly roster: PartitionRoster;
+  readonly progress: BackupProgress;
+  readonly trouble: PartitionTrouble;
+  /** Connects to a broker that leads a partition, ahead of its first fetch. */
+  readonly prepare: (nodeId: number) => void;
+  readonly refreshSoon: () => void;
+  readonly onTrouble: (error: unknown) => void;
+}
+
+export class RosterIntake {
+  readonly #options: RosterIntakeOptions;
+
+  constructor(options: RosterIntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Takes over new partitions, new leaders, topics that are gone or were made anew. `isFirst`: at the start of the backup. */
+  async adopt(discovery: Discovery, isFirst: boolean): Promise<void> {
+    const { log, roster, catalog, startOffset, prepare } = this.#options;
+    this.#tellMissing(discovery);
+    const found = new Map(discovery.partitions.map((partition) => [keyOf(partition), partition]));
+    for (const partition of roster.all()) {
+      const leader = found.get(partition.key)?.leader;
+      if (leader === undefined) await this.#retire(partition);
+      else roster.lead(partition, leader);
+    }
+    const fresh = discovery.partitions.filter((partition) => roster.get(partition) === undefined);
+    if (fresh.length > 0) {
+      // A topic that appeared while the backup runs is wanted from its beginning.
+      const start = isFirst ? startOffset : ({ kind: 'earliest' } as const);
+      for (const { leader } of fresh) if (leader >= 0) prepare(leader);
+      const positions = await startPositions(log, catalog, fresh, start);
+      for (const position of positions) this.#track(position);
+      await this.#checkResumed(positions);
+      this.#noteLeaderless(fresh, positions);
+    }
+    roster.grantSlots();
+  }
+
+  #tellMissing({ missing, denied }: Discovery): void {
+    const { progress, logger } = this.#options;
+    for (const topic of progress.newlyMissing(missing)) {
+      logger.warn('a topic named in the configuration does not exist; it is waited for', { topic });
+    }
+    for (const topic of progress.newlyDenied(denied)) {
+      logger.error('a topic may not be described; the others are backed up', { topic, error: deniedTopic([topic]) });
+    }
+  }
+
+  #track({ partition, resume, log }: StartPosition): void {
+    const { context, isContinuous, roster } = this.#options;
+    const { topic, topicId, partition: index, leader } = partition;
+    const backup = new PartitionBackup({ topic, topicId, partition: index }, resume, context);
+    if (log !== undefined) backup.observe(log);
+    const endOffset = isContinuous ? undefined : (log?.highWatermark ?? resume.nextOffset);
+    const tracked = new TrackedPartition(backup, leader, endOffset);
+    if (log?.highWatermark === resume.nextOffset) tracked.state = isContinuous ? 'tailing' : 'done';
+    if (log === undefined && !isContinuous) tracked.state = 'done';
+    roster.add(tracked);
+  }
+
+  async #checkResumed(positions: readonly StartPosition[]): Promise<void> {
+    const { log, roster, trouble } = this.#options;
+    for (const outcome of await checkPositions(log, positions)) {
+      const partition = roster.get(outcome);
+      if (partition === undefined || outcome.kind === 'records') continue;
+      await trouble.outcome(partition, outcome);
+      partition.rewind();
+    }
+  }
+
+  /** A partition without a leader has no end to back up to: a continuous backup finds it later, a one-shot one must say so. */
+  #noteLeaderless(found: readonly FoundPartition[], positions: readonly StartPosition[]): void {
+    const { logger, progress, refreshSoon } = this.#options;
+    const usable = new Set(positions.filter(({ log }) => log !== undefined).map(({ partition }) => partition));
+    const leaderless = found.filter((partition) => !usable.has(partition)).map(partitionName);
+    if (leaderless.length === 0) return;
+    logger.warn('partitions have no leader just now', { partitions: leaderless });
+    progress.leaderless = leaderless;
+    refreshSoon();
+  }
+
+  /** The topic is gone, or another one has its name now: what is in hand is kept. */
+  async #retire(partition: TrackedPartition): Promise<void> {
+    const { logger, roster, progress, onTrouble } = this.#options;
+    logger.warn('a partition no longer exists at the source', { ...partition.backup.identity });
+    roster.remove(partition);
+    partition.backup.seal('log-change');
+    await partition.backup.settled().catch(onTrouble);
+    progress.retired(partition);
+  }
+}

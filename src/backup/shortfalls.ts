@@ -1,0 +1,42 @@
+// What a backup that ends leaves undone, in words: success is never claimed falsely.
+
+import { messageOf } from '../model/errors.ts';
+import type { BackupProgress } from './progress/backup-progress.ts';
+import type { TrackedPartition } from './roster/tracked-partition.ts';
+
+export interface BackupEnd {
+  readonly partitions: readonly TrackedPartition[];
+  readonly progress: BackupProgress;
+  readonly isContinuous: boolean;
+  /** The time for draining ended first. */
+  readonly isTimedOut: boolean;
+  /** It was told to stop. */
+  readonly isShutdown: boolean;
+}
+
+/** Empty when everything wanted is committed. */
+export function shortfallsOf({ partitions, progress, isContinuous, isTimedOut, isShutdown }: BackupEnd): string[] {
+  const shortfalls: string[] = [];
+  if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
+  shortfalls.push(...partitions.flatMap((partition) => shortfallOf(partition, isShutdown) ?? []));
+  shortfalls.push(...progress.deniedTopics.map((topic) => `${topic}: TOPIC_AUTHORIZATION_FAILED`));
+  if (isContinuous) return shortfalls;
+  const { gaps, gapRecords } = progress.counters;
+  if (gaps > 0) shortfalls.push(`${gapRecords} offsets in ${gaps} gap(s): deleted at the source before they were read`);
+  shortfalls.push(...progress.leaderless.map((name) => `${name}: has no leader`));
+  shortfalls.push(...progress.missingTopics.map((topic) => `${topic}: no such topic`));
+  return shortfalls;
+}
+
+function shortfallOf(partition: TrackedPartition, isShutdown: boolean): string | undefined {
+  const { name, state, failure, backup, committedOffset, givenUpOffset, endOffset } = partition;
+  if (state === 'failed' || state === 'fenced') return `${name}: ${failure ?? state}`;
+  if (backup.failure !== undefined) return `${name}: ${messageOf(backup.failure)}`;
+  if (isShutdown && endOffset !== undefined && committedOffset < endOffset) {
+    return `${name}: stopped at offset ${committedOffset} of ${endOffset}`;
+  }
+  if (committedOffset < givenUpOffset) {
+    return `${name}: read up to offset ${givenUpOffset}, stored up to ${committedOffset}: ${failure ?? state}`;
+  }
+  return partition.isFetching && failure !== null ? `${name}: ${failure}` : undefined;
+}
