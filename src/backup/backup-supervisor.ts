@@ -12,6 +12,7 @@ import { BackupOpening } from './backup-opening.ts';
 import { BackupProgress } from './progress/backup-progress.ts';
 import type { BackupOptions } from './backup-options.ts';
 import type { BackupStatus } from './progress/backup-status.ts';
+import type { TroubleSource } from './progress/source-trouble.ts';
 import type { BrokerFetchLoopOptions } from './fetch/broker-fetch-loop.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { FetchLoops } from './fetch/fetch-loops.ts';
@@ -75,7 +76,7 @@ export class BackupSupervisor {
       discovery: this.#discovery,
       wallMs,
       isPatient: settings.continuous,
-      onTrouble: (error) => this.#onTrouble(error),
+      onTrouble: (error) => this.#onTrouble('opening', error),
     });
     this.#trouble = new PartitionTrouble({
       log,
@@ -139,6 +140,7 @@ export class BackupSupervisor {
     const ground = await this.#opening.run(signal);
     if (ground === undefined) return;
     const { catalog, founded, discovery } = ground;
+    this.#progress.trouble.served('opening');
     this.#catalog = catalog;
     this.#founded = founded;
     this.#progress.clusterId = log.clusterId;
@@ -147,7 +149,8 @@ export class BackupSupervisor {
       founded,
       intervalMs: settings.commitIntervalMs,
       onCommit: (result) => this.#onCommit(result),
-      onTrouble: (error) => this.#onTrouble(error),
+      onTrouble: (error) => this.#onTrouble('store', error),
+      onError: (error) => this.#onError(error),
       onFailure: (error) => {
         this.#failure = errorOf(error);
       },
@@ -164,7 +167,7 @@ export class BackupSupervisor {
       trouble: this.#trouble,
       prepare: (nodeId) => void this.#loops.begin(nodeId),
       refreshSoon: () => this.#refreshWithin(1000),
-      onTrouble: (error) => this.#onTrouble(error),
+      onError: (error) => this.#onError(error),
     });
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {
       throw new BackupError('TOPIC_NOT_FOUND', `no such topic: ${discovery.missing.join(', ')}`);
@@ -201,7 +204,9 @@ export class BackupSupervisor {
   }
 
   #loopOptions(nodeId: number): BrokerFetchLoopOptions {
-    const { settings, log, monotonicMs } = this.#options;
+    const { settings, log, monotonicMs, wallMs } = this.#options;
+    const { trouble } = this.#progress;
+    const source = `broker ${nodeId}` as const;
     return {
       nodeId,
       log,
@@ -213,14 +218,16 @@ export class BackupSupervisor {
         maxPartitionBytes: settings.maxPartitionFetchBytes,
       },
       monotonicMs,
+      wallMs,
       onOutcome: (partition, outcome) => this.#trouble.outcome(partition, outcome),
       onProgress: (partition) => this.#onProgress(partition),
       onFailure: (partition, error) => this.#trouble.failure(partition, error),
       onTrouble: (error) => {
-        this.#onTrouble(error);
+        this.#onTrouble(source, error);
         this.#refreshWithin(1000);
       },
-      onRecovered: () => this.#progress.answered(),
+      onAnswered: () => trouble.served(source),
+      onIdle: () => trouble.drop(source),
     };
   }
 
@@ -254,8 +261,9 @@ export class BackupSupervisor {
   async #refresh(): Promise<void> {
     try {
       await this.#adopt(this.#discovery.observe(await this.#discovery.find()), false);
+      this.#progress.trouble.drop('topics');
     } catch (error) {
-      this.#onTrouble(error);
+      this.#onTrouble('topics', error);
       this.#refreshAtMs = this.#options.monotonicMs() + 1000;
     }
   }
@@ -282,8 +290,8 @@ export class BackupSupervisor {
   #assertPatience(): void {
     const { settings } = this.#options;
     const { trouble } = this.#progress;
-    if (settings.continuous || trouble === null) return;
-    if (this.#options.monotonicMs() - trouble.sinceMs >= settings.oneShotPatienceMs) throw trouble.error;
+    if (settings.continuous || trouble.error === null) return;
+    if (trouble.stalledMs >= settings.oneShotPatienceMs) throw trouble.error;
   }
 
   async #drain(isShutdown: boolean): Promise<BackupOutcome> {
@@ -316,7 +324,7 @@ export class BackupSupervisor {
     await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
     await this.#queue?.flush(deadline);
     if (!deadline.aborted) await this.#founded();
-    await this.#catalog?.checkpoint().catch((error: unknown) => this.#onTrouble(error));
+    await this.#catalog?.checkpoint().catch((error: unknown) => this.#onError(error));
   }
 
   #onCommit(result: CommitResult): void {
@@ -324,7 +332,7 @@ export class BackupSupervisor {
     this.#options.observer.committed(result);
     for (const action of result.fenced) {
       if (action.kind === 'segment') {
-        void this.#options.store.delete(action.segment.key).catch((error: unknown) => this.#onTrouble(error));
+        void this.#options.store.delete(action.segment.key).catch((error: unknown) => this.#onError(error));
       }
       const identity = partitionOf(action);
       const partition = identity && this.#roster.get(identity);
@@ -339,13 +347,19 @@ export class BackupSupervisor {
     }
   }
 
-  #onTrouble(error: unknown): void {
+  /** The source fails us, and is tried again until it serves. */
+  #onTrouble(source: TroubleSource, error: unknown): void {
+    if (error instanceof BackupError) this.#progress.trouble.begin(source, error);
+    this.#onError(error);
+  }
+
+  /** Something failed that holds nothing up. */
+  #onError(error: unknown): void {
     if (!(error instanceof BackupError)) {
       this.#fail(error);
       return;
     }
     this.#countError(error.code);
-    this.#progress.inTrouble(error);
     this.#options.logger.warn('in trouble; trying again', { error });
   }
 

@@ -15,6 +15,8 @@ export interface CommitQueueOptions {
   readonly onCommit: (result: CommitResult) => void;
   /** A failed attempt; it is repeated. */
   readonly onTrouble: (error: unknown) => void;
+  /** A checkpoint that could not be written: the next commit makes up for it. */
+  readonly onError: (error: unknown) => void;
   /** An error that repeating does not mend: the catalog is not what it was. Nothing is committed afterwards. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -83,14 +85,14 @@ export class CommitQueue {
     // A copy: what is added while the commit is under way is not part of it.
     const actions = [...this.#pending];
     if (actions.length === 0 || this.#failure !== undefined) return;
-    const { catalog, founded, onCommit, onTrouble, onFailure } = this.#options;
+    const { catalog, founded, onCommit, onTrouble, onError, onFailure } = this.#options;
     try {
       await founded();
       const result = await catalog.commit(actions);
       this.#pending = this.#pending.slice(actions.length);
       this.#backOff.reset();
       onCommit(result);
-      await catalog.checkpoint().catch(onTrouble);
+      await catalog.checkpoint().catch(onError);
     } catch (error) {
       if (isRetriable(error)) {
         this.#backOff.nextDelayMs();

@@ -63,6 +63,8 @@ export class PartitionBackup {
   highWatermark = -1n;
   /** Epoch of the last batch before `nextOffset`; -1 unknown. */
   lastEpoch: number;
+  /** Highest timestamp of the first batch taken in; undefined before that, and where it has none. */
+  firstTimestampMs: number | undefined;
   #nextOffset: bigint;
   /** Behind the last sealed segment or gap: the next segment begins here, so that segments and gaps tile the log. */
   #coveredOffset: bigint;
@@ -99,11 +101,6 @@ export class PartitionBackup {
 
   get durableOffset(): bigint {
     return this.#durable.nextOffset;
-  }
-
-  /** Arrival of the oldest record that is not in a sealed segment, by the monotonic clock; undefined when there is none. */
-  get oldestArrivalMs(): number | undefined {
-    return this.#segment?.oldestArrivalMs;
   }
 
   get openFrameBytes(): number {
@@ -167,6 +164,12 @@ export class PartitionBackup {
   /** Goes on at `nextOffset`: compaction left nothing before it. The next segment to be sealed covers the hole. */
   skipTo(nextOffset: bigint): void {
     this.#nextOffset = nextOffset;
+  }
+
+  /** Behind what is committed; also behind a hole at the end that compaction has left, which no segment covers yet. */
+  reachedFrom(committedOffset: bigint): bigint {
+    const isAllCommitted = this.#segment === undefined && committedOffset >= this.#coveredOffset;
+    return isAllCommitted ? this.#nextOffset : committedOffset;
   }
 
   /** Seals by age. */
@@ -354,6 +357,8 @@ export class PartitionBackup {
     this.#segment.recordCount += header.recordCount;
     this.#nextOffset = header.lastOffset + 1n;
     this.lastEpoch = header.partitionLeaderEpoch;
+    if (this.firstTimestampMs === undefined && header.maxTimestampMs >= 0)
+      this.firstTimestampMs = header.maxTimestampMs;
     const { limits, monotonicMs } = this.#context;
     const reason = sealReason(this.#segment, limits, monotonicMs());
     if (reason === 'size' || reason === 'records') this.seal(reason);

@@ -136,7 +136,7 @@ class IncrementalFetchSession implements FetchSession {
     if (errorCode !== KAFKA_ERROR.none) {
       this.#forget();
       held.release();
-      if (SESSION_LOST.has(errorCode)) return { partitions: [], release: () => {} };
+      if (SESSION_LOST.has(errorCode)) return { partitions: [], isComplete: false, release: () => {} };
       throw kafkaError(errorCode, `fetch from broker ${this.#nodeId}`);
     }
     this.#remember(sessionId);
@@ -186,7 +186,9 @@ function resultOf(held: HeldResponse<FetchResponse>, asked: ReadonlyMap<string, 
     const position = asked.get(keyOf(answer));
     return position === undefined ? [] : [outcomeOf(answer, position.nextOffset)];
   });
-  return { partitions, release: () => held.release() };
+  // A broker that throttles answers at once and has looked at nothing (KIP-219).
+  const isComplete = held.response.throttleTimeMs === 0;
+  return { partitions, isComplete, release: () => held.release() };
 }
 
 function outcomeOf(answer: FetchResponsePartition, askedOffset: bigint): FetchedPartition {

@@ -54,6 +54,11 @@ export interface FetchLimits {
 /** `release` gives the memory under `records` back; call it once, when they were copied. */
 export interface FetchResult {
   readonly partitions: readonly FetchedPartition[];
+  /**
+   * True when the broker has looked at everything that was asked: what is not among the partitions has no news. False when it
+   * only put us off, as one does that throttles or that has forgotten the session.
+   */
+  readonly isComplete: boolean;
   release(): void;
 }
 

@@ -60,7 +60,7 @@ export const METRICS = {
   lagSeconds: {
     name: 'kafka_backup_lag_seconds',
     type: 'gauge',
-    help: 'Age of the oldest record not yet committed. Above the label limit the highest of the topic, partition="all".',
+    help: 'How long ago all that the partition held was last known to be committed, 0 while nothing is missing: the oldest record not yet committed came after that. Above the label limit the highest of the topic, partition="all".',
     labels: ['backup', 'topic', 'partition'],
     unit: 'seconds',
   },

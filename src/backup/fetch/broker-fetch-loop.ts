@@ -12,7 +12,7 @@ import type {
 import { BackOff, pause } from '../../model/back-off.ts';
 import { BatchCursor } from '../../record/batch-cursor.ts';
 import type { RecordBatchHeader } from '../../record/batch-header.ts';
-import { keyOf, type TrackedPartition } from '../roster/tracked-partition.ts';
+import { type BrokerAnswer, keyOf, type TrackedPartition } from '../roster/tracked-partition.ts';
 
 /** An answer that is not records; the supervisor treats it. */
 export type FetchOutcome = Exclude<FetchedPartition, { kind: 'records' }>;
@@ -24,6 +24,7 @@ export interface BrokerFetchLoopOptions {
   readonly partitions: () => ReadonlyMap<string, TrackedPartition>;
   readonly limits: FetchLimits;
   readonly monotonicMs: () => number;
+  readonly wallMs: () => number;
   readonly onOutcome: (partition: TrackedPartition, outcome: FetchOutcome) => Promise<void>;
   /** Records were taken in, or there was nothing more to take. */
   readonly onProgress: (partition: TrackedPartition) => void;
@@ -31,7 +32,9 @@ export interface BrokerFetchLoopOptions {
   readonly onFailure: (partition: TrackedPartition, error: unknown) => Promise<void>;
   /** The request as a whole failed; it is repeated after a pause. */
   readonly onTrouble: (error: unknown) => void;
-  readonly onRecovered: () => void;
+  readonly onAnswered: () => void;
+  /** Nothing is to be fetched from this broker. */
+  readonly onIdle: () => void;
 }
 
 /** How long a loop without work sleeps, unless it is woken. */
@@ -48,6 +51,10 @@ export class BrokerFetchLoop {
   readonly #session: FetchSession;
   /** What the session was told to fetch. */
   readonly #asked = new Map<TrackedPartition, FetchPosition>();
+  /** Requests so far. */
+  #requests = 0;
+  /** Shared with the partitions asked for, which it vouches for. */
+  readonly #answer: BrokerAnswer = { request: 0, atMs: 0 };
 
   constructor(options: BrokerFetchLoopOptions) {
     this.#options = options;
@@ -81,11 +88,15 @@ export class BrokerFetchLoop {
       }
       try {
         const result = await pending;
+        const request = this.#requests;
+        const atMs = this.#options.wallMs();
         this.#backOff.reset();
-        this.#options.onRecovered();
+        this.#options.onAnswered();
         this.#lookAhead(result);
         if (!this.#stopping.signal.aborted) next = this.#send();
         await this.#process(result);
+        // Only now: until its news were taken, the answer would vouch for what is not known here.
+        if (result.isComplete) Object.assign(this.#answer, { request, atMs });
       } catch (error) {
         this.#options.onTrouble(error);
         await pause(this.#backOff.nextDelayMs(), this.#stopping.signal);
@@ -98,6 +109,7 @@ export class BrokerFetchLoop {
   #send(): Promise<FetchResult> | undefined {
     const isCatchingUp = this.#tellSession();
     if (this.#asked.size === 0) return undefined;
+    this.#requests += 1;
     const { limits } = this.#options;
     const result = this.#session.fetch(isCatchingUp ? { ...limits, minBytes: 1 } : limits);
     result.catch(() => {});
@@ -114,6 +126,7 @@ export class BrokerFetchLoop {
     for (const [partition, position] of this.#asked) {
       if (partition.isWanted(nowMs) && partitions.get(partition.key) === partition) continue;
       this.#asked.delete(partition);
+      partition.droppedBy(this.#answer);
       this.#session.drop(position);
     }
     let isCatchingUp = false;
@@ -123,6 +136,7 @@ export class BrokerFetchLoop {
       const asked = this.#asked.get(partition);
       if (asked?.nextOffset === partition.fetchOffset && asked.lastEpoch === partition.fetchEpoch) continue;
       const position = partition.position();
+      if (asked === undefined) partition.askedOf(this.#answer, this.#requests + 1);
       this.#asked.set(partition, position);
       this.#session.want(position);
     }
@@ -151,8 +165,9 @@ export class BrokerFetchLoop {
         if (partition === undefined || !partition.isFetching) continue;
         // The answer to a question that a reset, a truncation or the same failure, asked for twice, has overtaken.
         const isOvertaken = answer.askedOffset !== partition.backup.nextOffset || partition.notBeforeMs > nowMs;
+        partition.keepProof();
         if (isOvertaken) {
-          partition.rewind();
+          this.#lookAway(partition);
           continue;
         }
         await this.#take(partition, answer);
@@ -165,13 +180,12 @@ export class BrokerFetchLoop {
   async #take(partition: TrackedPartition, answer: FetchedPartition): Promise<void> {
     if (answer.kind !== 'records') {
       await this.#options.onOutcome(partition, answer);
-      partition.rewind();
+      this.#lookAway(partition);
       return;
     }
     try {
       if (answer.records.byteLength > 0) {
         partition.emptyAnswers = 0;
-        partition.uncommittedSinceMs ??= this.#options.monotonicMs();
         await partition.backup.append(answer.records, answer, partition.endOffset);
       } else {
         partition.backup.observe(answer);
@@ -181,8 +195,14 @@ export class BrokerFetchLoop {
       this.#options.onProgress(partition);
     } catch (error) {
       await this.#options.onFailure(partition, error);
-      partition.rewind();
+      this.#lookAway(partition);
     }
+  }
+
+  /** What it was asked for says nothing any more: only an answer to a request not yet sent vouches for the partition again. */
+  #lookAway(partition: TrackedPartition): void {
+    partition.rewind();
+    if (this.#asked.has(partition)) partition.askedOf(this.#answer, this.#requests + 1);
   }
 
   /**
@@ -205,6 +225,8 @@ export class BrokerFetchLoop {
   }
 
   async #idle(): Promise<void> {
+    const isWaiting = [...this.#options.partitions().values()].some(({ isFetching }) => isFetching);
+    if (!isWaiting) this.#options.onIdle();
     await pause(IDLE_PAUSE_MS, this.#wake.signal);
     if (!this.#stopping.signal.aborted) this.#wake = new AbortController();
   }

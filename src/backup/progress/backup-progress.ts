@@ -3,8 +3,9 @@
 import type { CatalogHead } from '../../catalog/catalog-head.ts';
 import type { CommitResult } from '../../catalog/catalog-writer.ts';
 import type { PartitionIdentity } from '../../model/segment/segment.ts';
+import type { TrackedPartition } from '../roster/tracked-partition.ts';
 import type { BackupCounters, BackupStatus } from './backup-status.ts';
-import { keyOf, type TrackedPartition } from '../roster/tracked-partition.ts';
+import { SourceTrouble } from './source-trouble.ts';
 
 export class BackupProgress {
   clusterId = '';
@@ -12,12 +13,10 @@ export class BackupProgress {
   deniedTopics: readonly string[] = [];
   /** Partitions that had no leader when they were found. */
   leaderless: readonly string[] = [];
-  /** What the source or the store fails with, since when; null while all is well. */
-  trouble: { readonly error: Error; readonly sinceMs: number } | null = null;
+  readonly trouble: SourceTrouble;
   readonly #backupId: string;
   readonly #isContinuous: boolean;
   readonly #wallMs: () => number;
-  readonly #monotonicMs: () => number;
   readonly #startedAtMs: number;
   readonly #counters: { -readonly [name in keyof BackupCounters]: number } = {
     records: 0,
@@ -31,30 +30,18 @@ export class BackupProgress {
     fencedSegments: 0,
   };
   #lastCommitAtMs: number | null = null;
-  #lastAnswerAtMs: number | null = null;
-  readonly #capturedAtMs = new Map<string, number>();
   #earliestMs: number | null = null;
 
   constructor(backupId: string, isContinuous: boolean, wallMs: () => number, monotonicMs: () => number) {
     this.#backupId = backupId;
     this.#isContinuous = isContinuous;
     this.#wallMs = wallMs;
-    this.#monotonicMs = monotonicMs;
+    this.trouble = new SourceTrouble(monotonicMs);
     this.#startedAtMs = wallMs();
   }
 
   get counters(): BackupCounters {
     return this.#counters;
-  }
-
-  /** A broker answered a fetch: all is well with the source. */
-  answered(): void {
-    this.#lastAnswerAtMs = this.#wallMs();
-    this.trouble = null;
-  }
-
-  inTrouble(error: Error): void {
-    this.trouble = { error, sinceMs: this.trouble?.sinceMs ?? this.#monotonicMs() };
   }
 
   gap(records: bigint): void {
@@ -80,14 +67,10 @@ export class BackupProgress {
     return fresh;
   }
 
-  retired(partition: TrackedPartition): void {
-    this.#capturedAtMs.delete(partition.key);
-  }
-
   committed(result: CommitResult, partitionOf: (identity: PartitionIdentity) => TrackedPartition | undefined): void {
     const counters = this.#counters;
     counters.commits += 1;
-    this.trouble = null;
+    this.trouble.served('store');
     this.#lastCommitAtMs = this.#wallMs();
     for (const action of result.fenced) if (action.kind === 'segment') counters.fencedSegments += 1;
     for (const action of result.committed) {
@@ -97,10 +80,10 @@ export class BackupProgress {
         counters.records += segment.recordCount;
         counters.rawBytes += segment.rawSizeBytes;
         counters.storedBytes += segment.storedSizeBytes;
-        this.#capturedAtMs.set(keyOf(segment), segment.capturedAtMs);
-        this.#advance(partitionOf(segment), segment.nextOffset);
+        partitionOf(segment)?.committed(segment);
       } else if (action.kind === 'gap') {
-        this.#advance(partitionOf(action.gap), action.gap.lastOffset + 1n);
+        const partition = partitionOf(action.gap);
+        if (partition !== undefined) partition.committedOffset = action.gap.lastOffset + 1n;
       } else if (action.kind === 'truncation') {
         const partition = partitionOf(action.truncation);
         if (partition !== undefined) partition.committedOffset = action.truncation.endOffset;
@@ -110,7 +93,7 @@ export class BackupProgress {
 
   status(partitions: Iterable<TrackedPartition>, state: CatalogHead | undefined): Omit<BackupStatus, 'store'> {
     const tracked = [...partitions];
-    const nowMs = this.#monotonicMs();
+    const nowMs = this.#wallMs();
     return {
       backupId: this.#backupId,
       clusterId: this.clusterId,
@@ -120,40 +103,11 @@ export class BackupProgress {
       lastCommitAtMs: this.#lastCommitAtMs ?? state?.committedAtMs ?? null,
       partitions: tracked.map((partition) => partition.status(nowMs)),
       missingTopics: this.missingTopics,
-      restorableToMs: this.#restorableToMs(tracked, state),
+      restorableToMs: restorableToMs(tracked),
       earliestRestorableMs: this.#earliestRestorableMs(state),
       counters: { ...this.#counters },
-      trouble: this.trouble?.error.message ?? null,
+      trouble: this.trouble.error?.message ?? null,
     };
-  }
-
-  #advance(partition: TrackedPartition | undefined, committedOffset: bigint): void {
-    if (partition === undefined) return;
-    partition.committedOffset = committedOffset;
-    partition.uncommittedSinceMs =
-      committedOffset >= partition.backup.nextOffset
-        ? undefined
-        : (partition.backup.oldestArrivalMs ?? this.#monotonicMs());
-  }
-
-  /** The newest instant that every partition can be restored to: for one that is fully committed, the last answer. */
-  #restorableToMs(partitions: readonly TrackedPartition[], state: CatalogHead | undefined): number | null {
-    let restorable: number | null = null;
-    for (const partition of partitions) {
-      const isCurrent =
-        partition.backup.highWatermark >= 0n && partition.committedOffset >= partition.backup.highWatermark;
-      const instant = isCurrent ? this.#lastAnswerAtMs : this.#lastCapture(partition, state);
-      if (instant === null) return null;
-      restorable = restorable === null ? instant : Math.min(restorable, instant);
-    }
-    return restorable;
-  }
-
-  #lastCapture({ key, backup }: TrackedPartition, state: CatalogHead | undefined): number | null {
-    const known = this.#capturedAtMs.get(key);
-    if (known !== undefined) return known;
-    const { topic, topicId, partition } = backup.identity;
-    return state?.incarnation(topic, topicId).partitions.get(partition)?.position.capturedAtMs ?? null;
   }
 
   #earliestRestorableMs(state: CatalogHead | undefined): number | null {
@@ -167,4 +121,13 @@ export class BackupProgress {
     }
     return this.#earliestMs;
   }
+}
+
+/** The newest instant that every partition can be restored to; null while there is none for some. */
+function restorableToMs(partitions: readonly TrackedPartition[]): number | null {
+  const instants = partitions.map(({ wholeAtMs }) => wholeAtMs);
+  return instants.reduce<number | null>(
+    (lowest, instant) => (lowest === null || instant === null ? null : Math.min(lowest, instant)),
+    instants[0] ?? null,
+  );
 }

@@ -15,7 +15,7 @@ export interface PartitionStatus {
   readonly highWatermark: bigint;
   /** Records that the source holds and the catalog does not. */
   readonly lagRecords: number;
-  /** Age of the oldest record not yet committed, 0 when there is none. */
+  /** How long ago all that the partition held was last known to be committed; 0 while nothing is missing. */
   readonly lagSeconds: number;
   readonly failure: string | null;
 }

@@ -27,7 +27,8 @@ export interface RosterIntakeOptions {
   /** Connects to a broker that leads a partition, ahead of its first fetch. */
   readonly prepare: (nodeId: number) => void;
   readonly refreshSoon: () => void;
-  readonly onTrouble: (error: unknown) => void;
+  /** What was in hand of a partition that is gone could not be stored. */
+  readonly onError: (error: unknown) => void;
 }
 
 export class RosterIntake {
@@ -71,12 +72,14 @@ export class RosterIntake {
   }
 
   #track({ partition, resume, log }: StartPosition): void {
-    const { context, isContinuous, roster } = this.#options;
+    const { context, isContinuous, roster, catalog } = this.#options;
     const { topic, topicId, partition: index, leader } = partition;
     const backup = new PartitionBackup({ topic, topicId, partition: index }, resume, context);
     if (log !== undefined) backup.observe(log);
     const endOffset = isContinuous ? undefined : (log?.highWatermark ?? resume.nextOffset);
-    const tracked = new TrackedPartition(backup, leader, endOffset);
+    const known = catalog.incarnation(topic, topicId).partitions.get(index)?.position;
+    const capturedAtMs = known?.capturedAtMs ?? null;
+    const tracked = new TrackedPartition({ backup, leader, endOffset, capturedAtMs, foundAtMs: context.wallMs() });
     if (log?.highWatermark === resume.nextOffset) tracked.state = isContinuous ? 'tailing' : 'done';
     if (log === undefined && !isContinuous) tracked.state = 'done';
     roster.add(tracked);
@@ -105,11 +108,10 @@ export class RosterIntake {
 
   /** The topic is gone, or another one has its name now: what is in hand is kept. */
   async #retire(partition: TrackedPartition): Promise<void> {
-    const { logger, roster, progress, onTrouble } = this.#options;
+    const { logger, roster, onError } = this.#options;
     logger.warn('a partition no longer exists at the source', { ...partition.backup.identity });
     roster.remove(partition);
     partition.backup.seal('log-change');
-    await partition.backup.settled().catch(onTrouble);
-    progress.retired(partition);
+    await partition.backup.settled().catch(onError);
   }
 }

@@ -2,13 +2,33 @@
 // the course of its life. `fetchOffset` runs ahead of the bytes taken in: the next fetch is under way while they are processed.
 
 import type { FetchKey, FetchPosition } from '../../kafka/partition-log.ts';
+import type { SegmentSummary } from '../../model/segment/segment.ts';
 import { partitionName } from '../../model/topic/topic-partition.ts';
 import type { PartitionState, PartitionStatus } from '../progress/backup-status.ts';
 import type { PartitionBackup } from '../partition-backup.ts';
 
+/** The last answer of one broker that spoke for all that it had been asked. */
+export interface BrokerAnswer {
+  /** Number of the request that it answers; 0 before the first. */
+  request: number;
+  /** When it came, by the wall clock. */
+  atMs: number;
+}
+
 /** What tells partitions apart while a backup runs: a topic made anew has another id. */
 export function keyOf({ topicId, partition }: FetchKey): string {
   return `${topicId}/${partition}`;
+}
+
+export interface TrackedPartitionOptions {
+  readonly backup: PartitionBackup;
+  readonly leader: number;
+  /** High watermark at the start of a one-shot backup. */
+  readonly endOffset: bigint | undefined;
+  /** Capture of its newest segment, as the catalog has it; null without one. */
+  readonly capturedAtMs: number | null;
+  /** Now, by the wall clock. */
+  readonly foundAtMs: number;
 }
 
 export class TrackedPartition {
@@ -29,17 +49,24 @@ export class TrackedPartition {
   /** Not fetched before this, by the monotonic clock. */
   notBeforeMs = 0;
   failures = 0;
-  /** Arrival of the oldest record that is not committed; kept roughly, for the lag in seconds. */
-  uncommittedSinceMs: number | undefined;
   /** Fetch answers without records although there should be some. */
   emptyAnswers = 0;
+  readonly #foundAtMs: number;
+  readonly #capturedAtMs: number | null;
+  /** What this run has proved so far of {@link wholeAtMs}. */
+  #provedAtMs: number | null = null;
+  /** The broker whose session holds the partition, and the first of its requests that asked for it as it is asked for now. */
+  #asked: { readonly answer: BrokerAnswer; readonly since: number } | undefined;
 
-  constructor(backup: PartitionBackup, leader: number, endOffset: bigint | undefined) {
+  constructor({ backup, leader, endOffset, capturedAtMs, foundAtMs }: TrackedPartitionOptions) {
     this.backup = backup;
     this.key = keyOf(backup.identity);
     this.name = partitionName(backup.identity);
     this.leader = leader;
     this.endOffset = endOffset;
+    this.#foundAtMs = foundAtMs;
+    this.#capturedAtMs = capturedAtMs;
+    if (backup.highWatermark === backup.nextOffset) this.#provedAtMs = foundAtMs;
     this.fetchOffset = backup.nextOffset;
     this.fetchEpoch = backup.lastEpoch;
     this.committedOffset = backup.nextOffset;
@@ -77,11 +104,51 @@ export class TrackedPartition {
     if (this.state === 'done' && !this.isTakenIn) this.state = 'waiting';
   }
 
+  /** The broker is asked for it from request `since` on; what it answers to earlier ones says nothing of it. */
+  askedOf(answer: BrokerAnswer, since: number): void {
+    this.keepProof();
+    this.#asked = { answer, since };
+  }
+
+  /** It is fetched no more from the broker that answers so. */
+  droppedBy(answer: BrokerAnswer): void {
+    if (this.#asked?.answer !== answer) return;
+    this.keepProof();
+    this.#asked = undefined;
+  }
+
+  /** Keeps what the answers so far prove: what comes next may say that the log has grown. */
+  keepProof(): void {
+    this.#provedAtMs = this.#proof();
+  }
+
+  /** The segment is in the catalog. */
+  committed({ nextOffset, reachedLogEnd, capturedAtMs, maxTimestampMs }: SegmentSummary): void {
+    this.committedOffset = nextOffset;
+    const wholeMs = reachedLogEnd ? capturedAtMs : Math.min(capturedAtMs, maxTimestampMs);
+    this.#provedAtMs = Math.max(wholeMs, this.#provedAtMs ?? wholeMs);
+  }
+
+  /**
+   * Newest instant at which all that the log held is known to be committed, by the wall clock: the last answer of the broker that
+   * is asked for it while nothing is missing, else the last one before that, or what the newest segment shows. Null without any.
+   * Looked at when somebody asks, so that a quiet partition costs nothing meanwhile.
+   */
+  get wholeAtMs(): number | null {
+    return this.#proof() ?? this.#capturedAtMs;
+  }
+
+  #proof(): number | null {
+    const { highWatermark } = this.backup;
+    const isWhole = this.failures === 0 && highWatermark >= 0n && this.#reachedOffset >= highWatermark;
+    if (!isWhole || this.#asked === undefined || this.#asked.answer.request < this.#asked.since)
+      return this.#provedAtMs;
+    return Math.max(this.#asked.answer.atMs, this.#provedAtMs ?? 0);
+  }
+
   status(nowMs: number): PartitionStatus {
     const { identity, highWatermark, nextOffset } = this.backup;
-    const end = highWatermark < 0n ? this.committedOffset : highWatermark;
-    const lagRecords = end > this.committedOffset ? Number(end - this.committedOffset) : 0;
-    const since = this.uncommittedSinceMs;
+    const lagRecords = Math.max(0, Number(highWatermark - this.#reachedOffset));
     return {
       ...identity,
       state: this.state,
@@ -89,8 +156,18 @@ export class TrackedPartition {
       nextOffset,
       highWatermark,
       lagRecords,
-      lagSeconds: lagRecords === 0 || since === undefined ? 0 : Math.max(0, (nowMs - since) / 1000),
+      lagSeconds: lagRecords === 0 ? 0 : Math.max(0, (nowMs - this.#behindSinceMs()) / 1000),
       failure: this.failure,
     };
+  }
+
+  get #reachedOffset(): bigint {
+    return this.backup.reachedFrom(this.committedOffset);
+  }
+
+  /** No record that is not committed is known to be older. Of a partition that never was, its first batch tells, once it is read. */
+  #behindSinceMs(): number {
+    const { firstTimestampMs } = this.backup;
+    return this.wholeAtMs ?? Math.min(this.#foundAtMs, firstTimestampMs ?? this.#foundAtMs);
   }
 }

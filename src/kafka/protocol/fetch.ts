@@ -37,6 +37,7 @@ export interface FetchResponsePartition {
 }
 
 export interface FetchResponse {
+  readonly throttleTimeMs: number;
   readonly errorCode: number;
   readonly sessionId: number;
   readonly partitions: readonly FetchResponsePartition[];
@@ -73,7 +74,7 @@ export function fetchCall(request: FetchRequest): ApiCall<FetchResponse> {
       writer.compactString('').noTaggedFields();
     },
     read(reader) {
-      reader.int32();
+      const throttleTimeMs = reader.int32();
       const errorCode = reader.int16();
       const sessionId = reader.int32();
       const topics = reader.compactArray((topic) => {
@@ -82,7 +83,7 @@ export function fetchCall(request: FetchRequest): ApiCall<FetchResponse> {
         topic.taggedFields();
         return partitions;
       });
-      return { errorCode, sessionId, partitions: topics.flat() };
+      return { throttleTimeMs, errorCode, sessionId, partitions: topics.flat() };
     },
   };
 }

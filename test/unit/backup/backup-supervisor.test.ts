@@ -209,4 +209,39 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     const told = log.wanted.map(({ partition, nextOffset }) => `${partition}@${nextOffset}`).sort();
     assert.deepEqual(told, ['0@0', '0@20', '0@30', '1@0', '2@0']);
   });
+
+  test('can restore to now while all is quiet, and to no later than when a partition could last be read', async () => {
+    const log = new MemoryPartitionLog([[jsonBatch(0n, 10)], []]);
+    const supervisor = supervise(log, new GatedStore(), { continuous: true });
+    const stopping = new AbortController();
+    const running = supervisor.run(stopping.signal);
+    const restorableAfter = async (instantMs: number): Promise<boolean> => {
+      for (let waits = 0; waits < 60; waits += 1) {
+        if ((supervisor.status().restorableToMs ?? 0) > instantMs) return true;
+        await pause(5);
+      }
+      return false;
+    };
+    const isStandingStill = async (): Promise<boolean> => {
+      await pause(100);
+      return !(await restorableAfter(supervisor.status().restorableToMs ?? 0));
+    };
+    try {
+      while (supervisor.status().counters.commits === 0) await pause(5);
+      assert.ok(await restorableAfter(Date.now()));
+      log.isPuttingOff = true;
+      assert.ok(await isStandingStill(), 'a broker that looks at nothing vouches for nothing');
+      log.isPuttingOff = false;
+      assert.ok(await restorableAfter(Date.now()));
+      const deniedAtMs = Date.now();
+      log.denied.add(1);
+      assert.ok(await isStandingStill(), 'a partition that may not be read is not known to be whole');
+      assert.ok((supervisor.status().restorableToMs ?? 0) >= deniedAtMs - 100);
+      log.denied.clear();
+      assert.ok(await restorableAfter(Date.now()));
+    } finally {
+      stopping.abort();
+    }
+    assert.equal((await running).isComplete, true);
+  });
 });

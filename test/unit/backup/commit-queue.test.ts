@@ -25,6 +25,7 @@ describe('the commit queue', () => {
       intervalMs: 60_000,
       onCommit: () => {},
       onTrouble: (error) => assert.fail(String(error)),
+      onError: (error) => assert.fail(String(error)),
       onFailure: (error) => assert.fail(String(error)),
     });
     store.onPut = () => {

@@ -27,6 +27,10 @@ export class MemoryPartitionLog implements PartitionLog {
   spoil: (batch: Buffer) => Buffer = (batch) => batch;
   /** So many answers are errors of Kafka, before there are records. */
   failingAnswers = 0;
+  /** Partitions that may not be read. */
+  readonly denied = new Set<number>();
+  /** True while a broker puts every fetch off, as one does that throttles. */
+  isPuttingOff = false;
   /** Every position that was ever wanted, in order. */
   readonly wanted: FetchPosition[] = [];
 
@@ -57,23 +61,37 @@ export class MemoryPartitionLog implements PartitionLog {
 
   openSession(): FetchSession {
     const wanted = new Map<number, FetchPosition>();
+    /** High watermarks that answers have told. */
+    const told = new Map<number, bigint>();
     return {
       want: (position) => {
         this.wanted.push(position);
         wanted.set(position.partition, position);
       },
-      drop: ({ partition }: FetchKey) => void wanted.delete(partition),
+      drop: ({ partition }: FetchKey) => {
+        wanted.delete(partition);
+        told.delete(partition);
+      },
       fetch: async (limits) => {
+        if (this.isPuttingOff) {
+          await pause(limits.maxWaitMs);
+          return { partitions: [], isComplete: false, release: () => {} };
+        }
         const answers = [...wanted.values()].map((position) => this.#answer(position));
-        const news = answers.filter((answer) => answer.kind !== 'records' || answer.records.byteLength > 0);
+        const news = answers.filter((answer) => {
+          if (answer.kind !== 'records') return true;
+          const isNews = answer.records.byteLength > 0 || told.get(answer.partition) !== answer.highWatermark;
+          told.set(answer.partition, answer.highWatermark);
+          return isNews;
+        });
         if (news.length === 0) await pause(limits.maxWaitMs);
-        return { partitions: news, release: () => {} };
+        return { partitions: news, isComplete: true, release: () => {} };
       },
     };
   }
 
   async fetchOnce(_nodeId: number, positions: readonly FetchPosition[], _limits: FetchLimits): Promise<FetchResult> {
-    return { partitions: positions.map((position) => this.#answer(position)), release: () => {} };
+    return { partitions: positions.map((position) => this.#answer(position)), isComplete: true, release: () => {} };
   }
 
   async close(): Promise<void> {}
@@ -87,6 +105,10 @@ export class MemoryPartitionLog implements PartitionLog {
     if (this.failingAnswers > 0) {
       this.failingAnswers -= 1;
       return { kind: 'transient', topicId, partition, askedOffset: nextOffset, kafkaError: 'REQUEST_TIMED_OUT' };
+    }
+    if (this.denied.has(partition)) {
+      const kafkaError = 'TOPIC_AUTHORIZATION_FAILED';
+      return { kind: 'denied', topicId, partition, askedOffset: nextOffset, kafkaError };
     }
     const batches = (this.#partitions[partition] ?? []).filter((batch) => nextOffsetOf(batch) > nextOffset);
     const end = this.endOf(partition);

@@ -82,7 +82,7 @@ function openRig(partitions: number, uploads = new UploadBudget(1, 0)): Rig {
   const backups = Array.from({ length: partitions }, (_, partition) => {
     const resume = { nextOffset: 0n, leaderEpoch: -1, timeline: 0 };
     const backup = new PartitionBackup({ ...IDENTITY, partition }, resume, context);
-    roster.add(new TrackedPartition(backup, 0, undefined));
+    roster.add(new TrackedPartition({ backup, leader: 0, endOffset: undefined, capturedAtMs: null, foundAtMs: 0 }));
     return backup;
   });
   return { store, backups, segments, reasons };

@@ -35,7 +35,7 @@ export class LogInMemory implements PartitionLog {
     this.fetches += 1;
     this.held += 1;
     const partitions = positions.map((position) => this.#answer(position, limits));
-    return { partitions, release: () => (this.held -= 1) };
+    return { partitions, isComplete: true, release: () => (this.held -= 1) };
   }
 
   async describeTopics(): Promise<TopicListing> {
