@@ -1,12 +1,19 @@
 // How a backup begins: source, identity and catalog are asked side by side, since a store may be far away. A backup that is not
 // there yet is founded beside its first fetch; nothing is committed before.
 
-import { assertCluster, foundBackup, readIdentity } from '../catalog/backup-identity.ts';
+import {
+  assertCluster,
+  assertNeverFounded,
+  firstDataKey,
+  foundBackup,
+  readIdentity,
+} from '../catalog/backup-identity.ts';
 import { CatalogWriter } from '../catalog/catalog-writer.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackOff, pause } from '../model/back-off.ts';
 import { isRetriable } from '../model/errors.ts';
+import type { Logger } from '../model/logger.ts';
 import { once } from '../model/once.ts';
 import type { RequestCounts } from '../model/request-counts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -18,6 +25,7 @@ export interface BackupOpeningOptions {
   readonly storeRequests?: (() => RequestCounts) | undefined;
   readonly layout: ObjectLayout;
   readonly discovery: TopicDiscovery;
+  readonly logger: Logger;
   readonly wallMs: () => number;
   /** True: a source or store that is away is waited for; false: it fails the opening at once. */
   readonly isPatient: boolean;
@@ -44,7 +52,7 @@ export class BackupOpening {
 
   /**
    * Undefined when the signal aborted before.
-   * @throws the codes of source, store and catalog; BACKUP_OF_OTHER_CLUSTER.
+   * @throws the codes of source, store and catalog; BACKUP_OF_OTHER_CLUSTER; CATALOG_CORRUPT also when the identity was lost.
    */
   async run(signal: AbortSignal): Promise<BackupGround | undefined> {
     const { isPatient, onTrouble } = this.#options;
@@ -74,9 +82,26 @@ export class BackupOpening {
     if (known !== undefined) assertCluster(known, log.clusterId, store);
     const catalog = await opening;
     this.#catalog = catalog;
+    if (catalog.state.version === 0) this.#lookForData();
+    else if (known === undefined) await assertNeverFounded(store, layout);
     if (known === undefined) this.#found();
     discovery.remember(catalog.state);
     return { catalog, discovery: discovery.observe(await finding), founded: () => this.#founded() };
+  }
+
+  /** A catalog that is gone as a whole looks like one that was never begun; its data stays. Nothing waits for the look. */
+  #lookForData(): void {
+    const { store, layout, logger } = this.#options;
+    firstDataKey(store, layout).then(
+      (key) => {
+        if (key === undefined) return;
+        logger.warn(
+          'this backup begins anew, though there is data that no commit names: a run was killed before its first commit, or the catalog was lost',
+          { key },
+        );
+      },
+      () => {},
+    );
   }
 
   /** Begins it, and does not wait: fetching and compressing need no identity. */

@@ -74,6 +74,7 @@ export class BackupSupervisor {
       storeRequests: options.storeRequests,
       layout: options.layout,
       discovery: this.#discovery,
+      logger,
       wallMs,
       isPatient: settings.continuous,
       onTrouble: (error) => this.#onTrouble('opening', error),

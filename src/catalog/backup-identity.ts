@@ -26,6 +26,25 @@ export async function readIdentity(store: ObjectStore, layout: ObjectLayout): Pr
   };
 }
 
+/**
+ * To be asked before a backup is founded whose identity is not there. One that was lost must not be made up: it says whose the
+ * catalog is.
+ * @throws CATALOG_CORRUPT when there is a catalog without an identity.
+ */
+export async function assertNeverFounded(store: ObjectStore, layout: ObjectLayout): Promise<void> {
+  const key = await firstKey(store, layout.catalogPrefix, '');
+  // Asked after the catalog: whoever founds a backup just now does it in the other order.
+  if (key === undefined || (await readIdentity(store, layout)) !== undefined) return;
+  throw new BackupError('CATALOG_CORRUPT', `${layout.identity} is missing, though there is a catalog (${key})`, {
+    context: { key: layout.identity },
+  });
+}
+
+/** The first object of data, by key; undefined when there is none. */
+export function firstDataKey(store: ObjectStore, layout: ObjectLayout): Promise<string | undefined> {
+  return firstKey(store, layout.dataPrefix, '');
+}
+
 /** Writes the identity; whoever founded the backup before us has it. @throws BACKUP_OF_OTHER_CLUSTER. */
 export async function foundBackup(
   store: ObjectStore,
@@ -55,7 +74,10 @@ export function assertCluster(known: BackupIdentity, clusterId: string, store: O
 /** Greater than every character that a key holds: behind it begins the next folder. */
 const BEHIND_ALL_KEYS = '~';
 
-/** Ids of the backups under `prefix`, ascending. Reads one key of each folder there, not all that the folders hold. */
+/**
+ * Ids of the backups under `prefix`, ascending, those included that have lost their identity and still have a catalog. Reads a few
+ * keys of each folder there, not all that the folders hold.
+ */
 export async function listBackups(store: ObjectStore, prefix = ''): Promise<string[]> {
   const root = prefix === '' ? '' : `${prefix}/`;
   const ids: string[] = [];
@@ -63,10 +85,16 @@ export async function listBackups(store: ObjectStore, prefix = ''): Promise<stri
     const slash = key.indexOf('/', root.length);
     const folder = slash < 0 ? undefined : key.slice(0, slash + 1);
     const id = folder === undefined ? undefined : backupIdOf(`${folder}backup.json`);
-    if (id !== undefined && (await store.head(`${folder}backup.json`)) !== undefined) ids.push(id);
+    if (folder !== undefined && id !== undefined && (await isBackup(store, folder))) ids.push(id);
     key = await firstKey(store, root, folder === undefined ? key : `${folder}${BEHIND_ALL_KEYS}`);
   }
   return ids;
+}
+
+async function isBackup(store: ObjectStore, folder: string): Promise<boolean> {
+  if ((await store.head(`${folder}backup.json`)) !== undefined) return true;
+  const key = await firstKey(store, `${folder}catalog/`, '');
+  return key !== undefined;
 }
 
 async function firstKey(store: ObjectStore, prefix: string, startAfter: string): Promise<string | undefined> {

@@ -3,7 +3,7 @@
 // ids are derived from the peer's backup and the topic's name. Producer ids, leader epochs and transactions are left out.
 
 import { createHash } from 'node:crypto';
-import { foundBackup, readIdentity } from '../catalog/backup-identity.ts';
+import { assertNeverFounded, foundBackup, readIdentity } from '../catalog/backup-identity.ts';
 import { CatalogWriter } from '../catalog/catalog-writer.ts';
 import type { CatalogAction, TopicObservation } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
@@ -106,7 +106,7 @@ export class ImportRun {
 
   /**
    * Imports what is not in the backup yet; committed work is kept, whatever ends it.
-   * @throws BACKUP_NOT_FOUND, USAGE_INVALID, BACKUP_OF_OTHER_CLUSTER when our backup is of another origin, OBJECT_CORRUPT when the
+   * @throws BACKUP_NOT_FOUND, USAGE_INVALID, BACKUP_OF_OTHER_CLUSTER when our backup is of another origin, CATALOG_CORRUPT when it has lost its identity, OBJECT_CORRUPT when the
    * manifest cannot be read, FENCED, INTERRUPTED, and what the stores fail with.
    */
   async run(signal: AbortSignal): Promise<ImportReport> {
@@ -138,7 +138,9 @@ export class ImportRun {
       const message = `backup ${layout.backupId} in ${store.description} is of ${known.clusterId}; give the import of ${origin} a backup_id of its own`;
       throw new BackupError('BACKUP_OF_OTHER_CLUSTER', message);
     }
-    if (known === undefined) await foundBackup(store, layout, origin, wallMs());
+    if (known !== undefined) return;
+    await assertNeverFounded(store, layout);
+    await foundBackup(store, layout, origin, wallMs());
   }
 
   async #importAll(catalog: CatalogWriter, manifest: PeerManifest, signal: AbortSignal): Promise<void> {

@@ -62,6 +62,8 @@ export interface BackupOutline {
   readonly createdAtMs: number;
   readonly catalogVersion: number;
   readonly committedAtMs: number | null;
+  /** As {@link StoredBackup.isUncommitted}. */
+  readonly isUncommitted: boolean;
   /** By name. */
   readonly topics: readonly TopicOutline[];
   readonly totals: StoredTotals;
@@ -80,13 +82,17 @@ export interface StoreRequests {
 }
 
 /** All topics, or those that `isWanted` names. */
-export function outlineBackup({ identity, state }: StoredBackup, isWanted?: (topic: string) => boolean): BackupOutline {
+export function outlineBackup(
+  { identity, state, isUncommitted }: StoredBackup,
+  isWanted?: (topic: string) => boolean,
+): BackupOutline {
   const topics = outlineTopics(state, isWanted ?? (() => true));
   const totals = sumTotals(topics.map((topic) => topic.totals));
   return {
     ...identity,
     catalogVersion: state.version,
     committedAtMs: state.committedAtMs,
+    isUncommitted,
     topics,
     totals,
     window: joinWindows(topics.map(({ window }) => window)),

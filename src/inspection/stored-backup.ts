@@ -1,7 +1,7 @@
 // A backup as it lies in its store, opened for reading: who it is and what its catalog says. What the commands that show a
 // backup begin with.
 
-import { type BackupIdentity, readIdentity } from '../catalog/backup-identity.ts';
+import { assertNeverFounded, type BackupIdentity, firstDataKey, readIdentity } from '../catalog/backup-identity.ts';
 import { readCatalog } from '../catalog/catalog-reader.ts';
 import type { CatalogState, IncarnationHistory } from '../catalog/catalog-state.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
@@ -11,6 +11,8 @@ import type { ObjectStore } from '../storage/object-store.ts';
 export interface StoredBackup {
   readonly identity: BackupIdentity;
   readonly state: CatalogState;
+  /** True when there is data and not one commit: a first run has still to commit, or never came to it, or the catalog was lost. */
+  readonly isUncommitted: boolean;
 }
 
 /**
@@ -24,18 +26,15 @@ export async function openStoredBackup(
 ): Promise<StoredBackup> {
   const identity = await requireIdentity(store, layout);
   const state = await readCatalog(store, layout, topic === undefined ? {} : { topics: (one) => one === topic });
-  return { identity, state };
+  const isUncommitted = state.version === 0 && (await firstDataKey(store, layout)) !== undefined;
+  return { identity, state, isUncommitted };
 }
 
 /** @throws BACKUP_NOT_FOUND when there is nothing, CATALOG_CORRUPT when there is a catalog without an identity. */
 export async function requireIdentity(store: ObjectStore, layout: ObjectLayout): Promise<BackupIdentity> {
   const identity = await readIdentity(store, layout);
   if (identity !== undefined) return identity;
-  for await (const { key } of store.list(layout.catalogPrefix)) {
-    throw new BackupError('CATALOG_CORRUPT', `${layout.identity} is missing, though there is a catalog (${key})`, {
-      context: { key: layout.identity },
-    });
-  }
+  await assertNeverFounded(store, layout);
   throw new BackupError('BACKUP_NOT_FOUND', `there is no backup ${layout.backupId} in ${store.description}`);
 }
 

@@ -37,6 +37,8 @@ export class CatalogAudit {
   /** Hash that the next commit must name; undefined behind a hole, where nothing can be said. */
   #previousSha256: string | undefined = '';
   #checkpoint: CatalogDigest | undefined;
+  /** True once the log lacks something: then it is no measure for a checkpoint, which may be all that still tells it. */
+  #hasLost = false;
 
   constructor(store: ObjectStore, layout: ObjectLayout, problems: ProblemList) {
     this.#store = store;
@@ -83,6 +85,7 @@ export class CatalogAudit {
   }
 
   #compareCheckpoint(checkpoint: CatalogDigest): void {
+    if (this.#hasLost) return;
     const key = this.#layout.checkpoint(checkpoint.version);
     for (const difference of digestDifferences(checkpoint, digestOf(this.state))) {
       this.#report(key, `the checkpoint ${key} is wrong: ${difference}; it may be deleted`);
@@ -109,13 +112,11 @@ export class CatalogAudit {
     const expected = this.state.version + 1;
     if (version !== expected) {
       const missing = expected === version - 1 ? `commit ${expected} is` : `commits ${expected} to ${version - 1} are`;
-      this.#report(this.#layout.commit(expected), `${missing} missing from the catalog`);
-      this.#previousSha256 = undefined;
+      this.#lose(expected, `${missing} missing from the catalog`);
     }
     this.state.version = version;
     if (bytes === undefined) {
-      this.#report(key, `commit ${version} is missing from the catalog`);
-      this.#previousSha256 = undefined;
+      this.#lose(version, `commit ${version} is missing from the catalog`);
       return;
     }
     this.commits += 1;
@@ -125,8 +126,23 @@ export class CatalogAudit {
     try {
       this.#apply(decodeCommit(bytes, key), key, previousSha256);
     } catch (error) {
-      this.#problems.addFailure(error, { key });
+      this.#problems.addFailure(error, { key }, this.#adviceOn(version));
+      this.#hasLost = true;
     }
+  }
+
+  /** Commits from `version` on are gone. */
+  #lose(version: number, message: string): void {
+    this.#report(this.#layout.commit(version), `${message}${this.#adviceOn(version)}`);
+    this.#previousSha256 = undefined;
+    this.#hasLost = true;
+  }
+
+  /** A commit that is lost before a checkpoint is told by it alone. */
+  #adviceOn(version: number): string {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === undefined || checkpoint.version < version) return '';
+    return `; keep the checkpoint ${this.#layout.checkpoint(checkpoint.version)}, which still tells what was committed`;
   }
 
   #apply(commit: Commit, key: string, previousSha256: string | undefined): void {
@@ -135,6 +151,7 @@ export class CatalogAudit {
     if (previousSha256 !== undefined && commit.previousSha256 !== previousSha256) {
       const changed = version === 1 ? 'it was changed' : `one of the two was changed`;
       this.#report(key, `commit ${version} does not follow commit ${version - 1} as it is: ${changed}`);
+      this.#hasLost = true;
     }
     this.state.committedAtMs = commit.committedAtMs;
     addRequests(this.state.requests, commit.requests);

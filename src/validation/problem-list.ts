@@ -31,12 +31,12 @@ export class ProblemList {
     if (this.kept.length < MAX_KEPT) this.kept.push(problem);
   }
 
-  /** Adds what an integrity check threw. @throws everything else: a store that is away proves nothing about its objects. */
-  addFailure(error: unknown, place: ProblemPlace): void {
+  /** Adds what an integrity check threw, with `advice` behind its message. @throws everything else: a store that is away proves nothing about its objects. */
+  addFailure(error: unknown, place: ProblemPlace, advice = ''): void {
     if (!(error instanceof BackupError) || !isIntegrity(error.code)) throw error;
     const { code, message, context } = error;
     const offset = context.offset ?? place.offset;
-    this.add({ code, message, ...place, ...(offset === undefined ? {} : { offset }) });
+    this.add({ code, message: `${message}${advice}`, ...place, ...(offset === undefined ? {} : { offset }) });
   }
 }
 

@@ -100,6 +100,7 @@ export class ValidationRun {
     const { sample } = this.#options;
     this.#chosen = sample === null ? this.#segments : sampleOf(this.#segments, sample);
     const { present, orphans } = await takeInventory(store, layout, this.#segments, this.#problems, signal);
+    if (this.#catalog.state.version === 0 && orphans.count > 0) this.#reportLostCatalog(orphans.count);
     const chosen = new Set(this.#chosen);
     const toOpen = present.filter((segment) => chosen.has(segment));
     this.#objects = this.#chosen.length - toOpen.length;
@@ -118,6 +119,12 @@ export class ValidationRun {
     } catch (error) {
       this.#problems.addFailure(error, place);
     }
+  }
+
+  #reportLostCatalog(objects: number): void {
+    const { catalogPrefix, dataPrefix } = this.#options.layout;
+    const message = `there is no commit under ${catalogPrefix}, though there are ${objects} objects under ${dataPrefix}: the catalog was lost, unless a first run has still to commit or was killed before it did`;
+    this.#problems.add({ code: 'CATALOG_CORRUPT', message, key: catalogPrefix });
   }
 
   async #auditObjects(present: readonly SegmentSummary[]): Promise<void> {

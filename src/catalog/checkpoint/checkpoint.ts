@@ -41,7 +41,10 @@ export async function loadCheckpoint(
   return newest(store, layout, atMost, (version) => load(store, layout, version, wanted));
 }
 
-/** What the newest checkpoint gives that `read` does not find fault with. */
+/**
+ * What the newest checkpoint gives that `read` does not find fault with.
+ * @throws CATALOG_CORRUPT when one cannot be read and the log does not reach it: what it knew is known nowhere else.
+ */
 async function newest<T>(
   store: ObjectStore,
   layout: ObjectLayout,
@@ -59,6 +62,7 @@ async function newest<T>(
       return await read(version);
     } catch (error) {
       if (!(error instanceof BackupError) || error.code !== 'CATALOG_CORRUPT') throw error;
+      if ((await store.head(layout.commit(version))) === undefined) throw error;
     }
   }
   return undefined;

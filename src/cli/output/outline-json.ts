@@ -26,6 +26,7 @@ export function backupSummaryJson(outline: BackupOutline): Json {
     ...totalsJson(outline.totals),
     ...windowJson(outline.window),
     requests: requestsJson(outline.requests),
+    ...(outline.isUncommitted ? { uncommitted_data: true } : {}),
   };
 }
 

@@ -7,6 +7,7 @@ import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { pause } from '../../../src/model/back-off.ts';
 import { BackupError } from '../../../src/model/errors.ts';
+import type { Logger } from '../../../src/model/logger.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { LAYOUT } from '../catalog/catalog-fixture.ts';
 import { jsonBatch, startWorkers } from '../segment/segment-fixture.ts';
@@ -43,14 +44,19 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
 
   after(() => workers.close());
 
-  function supervise(log: MemoryPartitionLog, store: MemoryObjectStore, change: Partial<BackupSettings> = {}) {
+  function supervise(
+    log: MemoryPartitionLog,
+    store: MemoryObjectStore,
+    change: Partial<BackupSettings> = {},
+    logger: Logger = SILENT,
+  ) {
     return new BackupSupervisor({
       settings: { ...SETTINGS, ...change },
       log,
       store,
       layout: LAYOUT,
       workers,
-      logger: SILENT,
+      logger,
       observer: { segmentSealed() {}, committed() {}, gap() {}, error() {} },
       monotonicMs: () => performance.now(),
       wallMs: () => Date.now(),
@@ -102,6 +108,27 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     const run = supervise(new MemoryPartitionLog([twoSegments()]), store).run(new AbortController().signal);
     await assert.rejects(run, { code: 'BACKUP_OF_OTHER_CLUSTER' });
     assert.equal(await store.get(LAYOUT.commit(1)), undefined);
+  });
+
+  test('does not found a backup anew that has lost its identity', async () => {
+    const store = new GatedStore();
+    await supervise(new MemoryPartitionLog([twoSegments()]), store).run(new AbortController().signal);
+    await store.delete(LAYOUT.identity);
+    const again = supervise(new MemoryPartitionLog([[...twoSegments(), jsonBatch(20n, 10)]]), store);
+    await assert.rejects(again.run(new AbortController().signal), { code: 'CATALOG_CORRUPT' });
+    assert.equal(await store.get(LAYOUT.identity), undefined);
+    assert.deepEqual(await committedOffsets(store), BOTH);
+  });
+
+  test('says that there is data when it begins without a commit', async () => {
+    const store = new GatedStore();
+    await supervise(new MemoryPartitionLog([twoSegments()]), store).run(new AbortController().signal);
+    for await (const { key } of store.list(LAYOUT.catalogPrefix)) await store.delete(key);
+    const warnings: string[] = [];
+    const logger = { ...SILENT, warn: (message: string) => void warnings.push(message) };
+    const again = supervise(new MemoryPartitionLog([twoSegments()]), store, {}, logger);
+    assert.equal((await again.run(new AbortController().signal)).isComplete, true);
+    assert.match(warnings.join('\n'), /begins anew, though there is data that no commit names/);
   });
 
   test('of a single run with nothing to commit says when its backup could not be founded', async () => {

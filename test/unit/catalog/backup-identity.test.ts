@@ -58,7 +58,7 @@ describe('the identity of a backup', () => {
 });
 
 describe('listing backups', () => {
-  test('finds those under a prefix, by name, whatever else lies beside and below them', async () => {
+  test('finds those under a prefix, by name, one without its identity too, whatever else lies beside and below them', async () => {
     const store = new MemoryObjectStore();
     for (const key of [
       'b/backup.json',
@@ -67,6 +67,7 @@ describe('listing backups', () => {
       'B/backup.json',
       'a-1/backup.json',
       'a/backup.json',
+      'lost/catalog/00000000000000000001.json',
       'not-a-backup/data/x',
       'stray.txt',
       'team/c/backup.json',
@@ -75,7 +76,7 @@ describe('listing backups', () => {
     ]) {
       await store.putIfAbsent(key, [Buffer.from('{}')]);
     }
-    assert.deepEqual(await listBackups(store), ['B', 'a-1', 'a', 'b', 'z9']);
+    assert.deepEqual(await listBackups(store), ['B', 'a-1', 'a', 'b', 'lost', 'z9']);
     assert.deepEqual(await listBackups(store, 'team'), ['c']);
     assert.deepEqual(await listBackups(store, 'tea'), []);
     assert.deepEqual(await listBackups(new MemoryObjectStore()), []);

@@ -48,6 +48,27 @@ async function fill(path: string): Promise<TestBackup> {
 
 const address = (): string[] => ['--path', directory, '--backup-id', 'b'];
 
+describe('a backup whose catalog is gone', () => {
+  test('is shown with a warning by list and describe, and without its identity too as damaged', async () => {
+    const path = await temporaryDirectory();
+    const made = await fill(path);
+    for await (const { key } of made.store.list(made.layout.catalogPrefix)) await made.store.delete(key);
+    const warning = /there is data and not one commit\. .*the catalog was lost/;
+    const listed = await runCommand(['list', '--path', path]);
+    assert.equal(listed.exitCode, 0);
+    assert.match(listed.stdout, warning);
+    const json = await runCommand(['list', '--path', path, '--json']);
+    assert.equal(jsonOf(json).backups[0].uncommitted_data, true);
+    assert.match((await runCommand(['describe', '--path', path, '--backup-id', 'b'])).stdout, warning);
+    await made.commit({ kind: 'note', text: 'a commit without an identity' });
+    await made.store.delete(made.layout.identity);
+    const damaged = await runCommand(['list', '--path', path]);
+    assert.equal(damaged.exitCode, 13);
+    assert.match(damaged.stdout, /CATALOG_CORRUPT: b\/backup\.json is missing, though there is a catalog/);
+    await removeDirectory(path);
+  });
+});
+
 describe('list', () => {
   test('says that a store holds nothing, and succeeds', async () => {
     const empty = await temporaryDirectory();

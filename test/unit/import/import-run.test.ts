@@ -225,6 +225,15 @@ describe('an import', () => {
     );
   });
 
+  test('refuses a backup that has lost its identity', async () => {
+    const store = new MemoryObjectStore();
+    const peer = await peerOf(peerRecords(0n, 5));
+    await importInto(store, peer.store, workers);
+    await store.delete(LAYOUT.identity);
+    await assert.rejects(importInto(store, peer.store, workers), { code: 'CATALOG_CORRUPT' });
+    assert.equal(await store.get(LAYOUT.identity), undefined);
+  });
+
   test('refuses a backup of another origin, and leaves it as it is', async () => {
     const store = new MemoryObjectStore();
     await importInto(store, (await peerOf(peerRecords(0n, 5))).store, workers);

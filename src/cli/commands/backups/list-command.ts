@@ -12,7 +12,7 @@ import type { ObjectStore } from '../../../storage/object-store.ts';
 import { type CommandContext, type StoreFlags, withStore, withStoreOptions } from '../../command-context.ts';
 import { formatBytes, formatCount, formatInstant } from '../../output/format-quantities.ts';
 import { backupSummaryJson } from '../../output/outline-json.ts';
-import { gapText } from '../../output/reports/render-outline.ts';
+import { gapText, UNCOMMITTED } from '../../output/reports/render-outline.ts';
 import { renderTable } from '../../output/render-table.ts';
 import { printable } from '../../output/terminal.ts';
 
@@ -79,7 +79,7 @@ function renderList(backups: readonly ListedBackup[]): string {
         `${backup.error.code}: ${printable(backup.error.message)}`,
       ];
     }
-    const { createdAtMs, clusterId, topics, totals, window } = backup.outline;
+    const { createdAtMs, clusterId, topics, totals, window, isUncommitted } = backup.outline;
     return [
       backup.id,
       formatInstant(createdAtMs),
@@ -90,7 +90,7 @@ function renderList(backups: readonly ListedBackup[]): string {
       formatInstant(window.fromMs),
       formatInstant(window.toMs),
       formatInstant(window.newestCaptureMs),
-      totals.gaps === 0 ? '' : gapText(totals),
+      isUncommitted ? UNCOMMITTED : totals.gaps === 0 ? '' : gapText(totals),
     ];
   });
   return renderTable([...heads, 'NEWEST CAPTURE', 'NOTES'], rows);

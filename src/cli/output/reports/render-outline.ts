@@ -14,6 +14,10 @@ import { printable } from '../terminal.ts';
 
 const MAX_GAPS_SHOWN = 20;
 
+/** Of a backup that has data and not one commit. */
+export const UNCOMMITTED =
+  'WARNING: there is data and not one commit. Unless a first run is under way, or was killed before its first commit, the catalog was lost.';
+
 export function renderOutline(outline: BackupOutline, store: string, showPartitions: boolean): string {
   const { backupId, clusterId, createdAtMs, catalogVersion, committedAtMs, totals, window, topics, requests } = outline;
   const lines = [
@@ -26,6 +30,7 @@ export function renderOutline(outline: BackupOutline, store: string, showPartiti
     `  Gaps:           ${gapText(totals)}`,
     ...(requests === null ? [] : [`  Requests:       ${requestsText(requests)}`]),
   ];
+  if (outline.isUncommitted) return [...lines, '', UNCOMMITTED].join('\n');
   if (topics.length === 0) return [...lines, '', 'It holds no topic yet.'].join('\n');
   return [...lines, '', renderTopics(topics), ...topics.map((topic) => renderTopic(topic, showPartitions))].join('\n');
 }

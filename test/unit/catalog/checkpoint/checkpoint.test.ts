@@ -306,3 +306,17 @@ describe('a checkpoint', () => {
     }
   });
 });
+
+describe('a log that is gone', () => {
+  test('is not begun anew beside a checkpoint that cannot be read', async () => {
+    const store = new MemoryObjectStore();
+    const writer = await openWriter(store);
+    for (let version = 1; version <= 3; version += 1) await writer.commit([topicSeen(ORDERS, version)]);
+    await writer.checkpoint(true);
+    for (let version = 1; version <= 3; version += 1) await store.delete(LAYOUT.commit(version));
+    const corrupt = await copyWith(store, LAYOUT.checkpoint(3), (bytes) => bytes.fill(0, 0, 4));
+    await assert.rejects(openWriter(corrupt), { code: 'CATALOG_CORRUPT' });
+    await assert.rejects(readCatalog(corrupt, LAYOUT), { code: 'CATALOG_CORRUPT' });
+    assert.equal((await readCatalog(store, LAYOUT)).version, 3);
+  });
+});
