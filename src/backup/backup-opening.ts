@@ -15,6 +15,7 @@ import { BackOff, pause } from '../model/back-off.ts';
 import { isRetriable } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import { once } from '../model/once.ts';
+import { unlessAborted } from '../model/unless-aborted.ts';
 import type { RequestCounts } from '../model/request-counts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Discovery, TopicDiscovery } from './roster/topic-discovery.ts';
@@ -59,7 +60,8 @@ export class BackupOpening {
     const backOff = new BackOff();
     while (!signal.aborted) {
       try {
-        return await this.#attempt();
+        // A source that accepts a connection and then is silent would hold up a stop for half a minute.
+        return await unlessAborted(this.#attempt(), signal);
       } catch (error) {
         if (!isPatient || !isRetriable(error)) throw error;
         onTrouble(error);

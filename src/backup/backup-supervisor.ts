@@ -7,6 +7,7 @@ import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import { maxStoredSize } from '../compression/frame-codec.ts';
 import { pause } from '../model/back-off.ts';
 import { BackupError, type ErrorCode, errorOf } from '../model/errors.ts';
+import { unlessAborted } from '../model/unless-aborted.ts';
 import type { TopicConfigs } from '../model/topic/topic-description.ts';
 import { BackupOpening } from './backup-opening.ts';
 import { BackupProgress } from './progress/backup-progress.ts';
@@ -105,14 +106,14 @@ export class BackupSupervisor {
    * @throws the codes of the source, the store and the catalog, when the backup cannot start or the catalog cannot be kept.
    */
   async run(signal: AbortSignal): Promise<BackupOutcome> {
-    await this.#open(signal);
+    const isOpen = await this.#open(signal);
     const ticker = setInterval(() => this.#tick(), TICK_MS);
     try {
-      if (!signal.aborted) await this.#untilDone(signal);
+      if (isOpen && !signal.aborted) await this.#untilDone(signal);
     } finally {
       clearInterval(ticker);
     }
-    return this.#drain(signal.aborted);
+    return this.#drain(signal.aborted, isOpen);
   }
 
   /**
@@ -136,10 +137,11 @@ export class BackupSupervisor {
     await this.#queue?.flush(deadline);
   }
 
-  async #open(signal: AbortSignal): Promise<void> {
+  /** False when the signal aborted before it was known what there is to back up. */
+  async #open(signal: AbortSignal): Promise<boolean> {
     const { settings, log, logger } = this.#options;
     const ground = await this.#opening.run(signal);
-    if (ground === undefined) return;
+    if (ground === undefined) return false;
     const { catalog, founded, discovery } = ground;
     this.#progress.trouble.served('opening');
     this.#catalog = catalog;
@@ -173,7 +175,8 @@ export class BackupSupervisor {
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {
       throw new BackupError('TOPIC_NOT_FOUND', `no such topic: ${discovery.missing.join(', ')}`);
     }
-    await this.#adopt(discovery, true);
+    const adopting = this.#adopt(discovery, true).then(() => true);
+    return (await unlessAborted(adopting, signal)) === true;
   }
 
   #contextOf(queue: CommitQueue): PartitionContext {
@@ -295,7 +298,7 @@ export class BackupSupervisor {
     if (trouble.stalledMs >= settings.oneShotPatienceMs) throw trouble.error;
   }
 
-  async #drain(isShutdown: boolean): Promise<BackupOutcome> {
+  async #drain(isShutdown: boolean, isOpen: boolean): Promise<BackupOutcome> {
     const { settings } = this.#options;
     const deadline = AbortSignal.timeout(
       settings.continuous || isShutdown ? settings.shutdownTimeoutMs : settings.oneShotPatienceMs,
@@ -312,6 +315,7 @@ export class BackupSupervisor {
       partitions: this.#roster.all(),
       progress: this.#progress,
       isContinuous: settings.continuous,
+      isOpen,
       isTimedOut: deadline.aborted,
       isShutdown,
     });

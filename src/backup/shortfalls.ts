@@ -8,6 +8,8 @@ export interface BackupEnd {
   readonly partitions: readonly TrackedPartition[];
   readonly progress: BackupProgress;
   readonly isContinuous: boolean;
+  /** It came to know what there is to back up. */
+  readonly isOpen: boolean;
   /** The time for draining ended first. */
   readonly isTimedOut: boolean;
   /** It was told to stop. */
@@ -15,8 +17,16 @@ export interface BackupEnd {
 }
 
 /** Empty when everything wanted is committed. */
-export function shortfallsOf({ partitions, progress, isContinuous, isTimedOut, isShutdown }: BackupEnd): string[] {
+export function shortfallsOf({
+  partitions,
+  progress,
+  isContinuous,
+  isOpen,
+  isTimedOut,
+  isShutdown,
+}: BackupEnd): string[] {
   const shortfalls: string[] = [];
+  if (!isOpen) shortfalls.push('stopped before the source was reached');
   if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
   shortfalls.push(...partitions.flatMap((partition) => shortfallOf(partition, isShutdown) ?? []));
   shortfalls.push(...progress.deniedTopics.map((topic) => `${topic}: TOPIC_AUTHORIZATION_FAILED`));

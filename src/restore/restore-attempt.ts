@@ -6,6 +6,7 @@ import { readIdentity } from '../catalog/backup-identity.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError } from '../model/errors.ts';
 import { TopicSelection } from '../model/topic/topic-selection.ts';
+import { unlessAborted } from '../model/unless-aborted.ts';
 import { readFooter } from '../segment/segment-reader.ts';
 import { BegunRestore, type RunContext } from './begun-restore.ts';
 import { findEarlier } from './journal/find-earlier.ts';
@@ -75,7 +76,8 @@ export class RestoreAttempt {
     await this.#assertBackup();
     const sink = openSink(request.target);
     try {
-      await sink.connect();
+      await unlessAborted(sink.connect(), signal);
+      this.#assertNotCancelled();
       if (resume !== null) await this.#carryOn(resume, sink);
       else await this.#begin(sink);
     } finally {
@@ -171,11 +173,16 @@ export class RestoreAttempt {
   }
 
   async #complete(begun: BegunRestore, plan: RestorePlan | null, sink: RestoreSink): Promise<void> {
-    const { signal, onRunning } = this.#options;
-    if (signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was cancelled before it began');
+    const { onRunning } = this.#options;
+    this.#assertNotCancelled();
     await begun.patient().journal.putIntent(begun.intent);
     this.#begun = begun;
     this.report = await begun.complete(plan, sink, onRunning);
+  }
+
+  #assertNotCancelled(): void {
+    if (!this.#options.signal.aborted) return;
+    throw new BackupError('INTERRUPTED', 'the restore was cancelled before it began');
   }
 
   /** `isOwn`: what the target topics hold is of the restore that is asked for. */

@@ -110,6 +110,28 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     assert.equal(await store.get(LAYOUT.commit(1)), undefined);
   });
 
+  for (const continuous of [false, true]) {
+    const kind = continuous ? 'continuous' : 'single';
+    test(`of a ${kind} run that is stopped before it reached its source does not call it complete`, async () => {
+      const log = new MemoryPartitionLog([twoSegments()]);
+      const early = await supervise(log, new GatedStore(), { continuous }).run(AbortSignal.abort());
+      assert.deepEqual(early.shortfalls, ['stopped before the source was reached']);
+    });
+
+    for (const silent of ['connect', 'describeTopics', 'listOffsets'] as const) {
+      test(`of a ${kind} run stops at once though its source is silent when asked to ${silent}`, async () => {
+        const log = new MemoryPartitionLog([twoSegments()]);
+        log[silent] = () => new Promise<never>(() => {});
+        const stopping = new AbortController();
+        const running = supervise(log, new GatedStore(), { continuous }).run(stopping.signal);
+        await pause(50);
+        stopping.abort();
+        const outcome = await Promise.race([running, pause(2000)]);
+        assert.deepEqual(outcome?.shortfalls, ['stopped before the source was reached']);
+      });
+    }
+  }
+
   test('does not found a backup anew that has lost its identity', async () => {
     const store = new GatedStore();
     await supervise(new MemoryPartitionLog([twoSegments()]), store).run(new AbortController().signal);
