@@ -36,6 +36,10 @@ export class TopicDiscovery {
   readonly #wallMs: () => number;
   /** Last observation sent to the catalog, as text, by topic/topicId. */
   readonly #observed = new Map<string, string>();
+  /** Configuration as last read, by topic/topicId: it stands while it cannot be read again. */
+  readonly #configs = new Map<string, TopicConfigs>();
+  /** Incarnations of which it was said that their configuration cannot be read. */
+  readonly #unread = new Set<string>();
 
   constructor(log: PartitionLog, patterns: TopicPatterns, logger: Logger, wallMs: () => number) {
     this.#log = log;
@@ -49,7 +53,9 @@ export class TopicDiscovery {
     for (const incarnation of state.incarnations) {
       if (incarnation.observation === undefined) continue;
       const { partitions, replicationFactor, configs } = incarnation.observation;
-      this.#observed.set(incarnationName(incarnation), fingerprint(partitions, replicationFactor, configs));
+      const name = incarnationName(incarnation);
+      this.#observed.set(name, fingerprint(partitions, replicationFactor, configs));
+      if (configs !== null) this.#configs.set(name, configs);
     }
   }
 
@@ -70,7 +76,8 @@ export class TopicDiscovery {
   /** What was found, with what the catalog does not know of it yet; told once. */
   observe(found: FoundTopics): Discovery {
     const { topics, configs } = found;
-    return { ...found, observations: topics.flatMap((topic) => this.#observe(topic, configs.get(topic.topic))) };
+    const observations = topics.flatMap((topic) => this.#observe(topic, this.#configsOf(topic, configs)));
+    return { ...found, observations };
   }
 
   /** A broker lists no topics that may not be described; of those that are named it says why they are not there. */
@@ -91,10 +98,27 @@ export class TopicDiscovery {
     return false;
   }
 
-  #observe(description: TopicDescription, configs: TopicConfigs | undefined): CatalogAction[] {
+  /** As read now, else as last known; null when it was never read. */
+  #configsOf(description: TopicDescription, read: ReadonlyMap<string, TopicConfigs>): TopicConfigs | null {
+    const name = incarnationName(description);
+    const configs = read.get(description.topic);
+    if (configs !== undefined) {
+      this.#configs.set(name, configs);
+      this.#unread.delete(name);
+      return configs;
+    }
+    if (!this.#unread.has(name)) {
+      this.#unread.add(name);
+      const { topic } = description;
+      this.#logger.warn('the configuration of a topic cannot be read; what is known of it stands meanwhile', { topic });
+    }
+    return this.#configs.get(name) ?? null;
+  }
+
+  #observe(description: TopicDescription, configs: TopicConfigs | null): CatalogAction[] {
     const { topic, topicId, replicationFactor } = description;
     const partitions = description.partitions.length;
-    const text = fingerprint(partitions, replicationFactor, configs ?? null);
+    const text = fingerprint(partitions, replicationFactor, configs);
     const name = incarnationName(description);
     if (this.#observed.get(name) === text) return [];
     this.#observed.set(name, text);
@@ -102,7 +126,7 @@ export class TopicDiscovery {
     return [
       {
         kind: 'topic',
-        topic: { topic, topicId, partitions, replicationFactor, configs: configs ?? null, observedAtMs },
+        topic: { topic, topicId, partitions, replicationFactor, configs, observedAtMs },
       },
     ];
   }
