@@ -82,6 +82,7 @@ export class PartitionBackup {
   #decidedOffset = 0n;
   /** Counts resets: what an older generation still has under way no longer counts. */
   #generation = 0;
+  #isAppending = false;
 
   constructor(identity: PartitionIdentity, resume: ResumePosition, context: PartitionContext) {
     this.identity = identity;
@@ -103,6 +104,11 @@ export class PartitionBackup {
     return this.#durable.nextOffset;
   }
 
+  /** Where whoever takes the partition up again goes on. */
+  get durable(): ResumePosition {
+    return this.#durable;
+  }
+
   get openFrameBytes(): number {
     return this.#frame?.memory.byteLength ?? 0;
   }
@@ -122,16 +128,20 @@ export class PartitionBackup {
    * that lag behind. @throws BATCH_CORRUPT when the bytes are not record batches.
    */
   async append(records: Uint8Array, positions: LogPositions, endOffset?: bigint): Promise<void> {
+    invariant(!this.#isAppending, 'two appends to one partition at the same time');
+    this.#isAppending = true;
     this.observe(positions);
     try {
       await this.#takeBatches(records, endOffset);
     } finally {
       this.#frame?.flush();
+      this.#isAppending = false;
     }
   }
 
   async #takeBatches(records: Uint8Array, endOffset: bigint | undefined): Promise<void> {
     const generation = this.#generation;
+    const isOvertaken = (): boolean => generation !== this.#generation || this.#failure !== undefined;
     const header = new BatchCursor(records);
     const startDistance = header.distanceOf(this.#nextOffset);
     const endDistance = endOffset === undefined ? Number.POSITIVE_INFINITY : header.distanceOf(endOffset);
@@ -141,11 +151,11 @@ export class PartitionBackup {
       if (this.#uploads >= MAX_UPLOADS) await this.#chain.catch(() => {});
       // Not awaited without need: there may be a batch for every record.
       if (this.#context.uploads.isSpent) await this.#untilUploadsFit();
-      // A seal by age may close the frame while this waits: then there is room to be made again.
-      while (!this.#hasRoomFor(header) && generation === this.#generation) {
-        await this.#makeRoomFor(header, records.byteLength - header.position);
+      while (!isOvertaken() && !this.#makeRoomFor(header, records.byteLength - header.position)) {
+        await this.#untilMemoryIsReleased();
       }
-      if (generation !== this.#generation || this.#failure !== undefined) return;
+      if (isOvertaken()) return;
+      // At once: nobody else ever sees a frame that was opened for a batch without it.
       this.#take(records, header);
     }
   }
@@ -314,25 +324,27 @@ export class PartitionBackup {
   }
 
   /**
-   * `comingBytes`: what this and the following batches of the fetch take, so that a frame is not grown step by step. When memory
-   * is spent it waits: a frame that took what is left instead would be a splinter, and so would all after it.
+   * Whether the open frame has room for the batch now; false when memory is spent. Then one waits: a frame that took what is left
+   * instead would be a splinter, and so would all after it.
+   * @param comingBytes what this and the following batches of the fetch take, so that a frame is not grown step by step
    */
-  async #makeRoomFor(header: RecordBatchHeader, comingBytes: number): Promise<void> {
-    const { memory, relieveMemory } = this.#context;
+  #makeRoomFor(header: RecordBatchHeader, comingBytes: number): boolean {
+    if (this.#hasRoomFor(header)) return true;
+    const { memory } = this.#context;
     const target = this.#frameTargetBytes(header);
     if (this.#frame !== undefined && this.#frame.filledBytes + header.sizeBytes > target) this.closeFrame();
-    for (;;) {
-      const wanted = Math.max(header.sizeBytes, Math.min(comingBytes, target - (this.#frame?.filledBytes ?? 0)));
-      if (this.#frame?.growFor(wanted, memory) === true) return;
-      const taken = this.#frame === undefined ? memory.take(wanted) : undefined;
-      if (taken !== undefined) {
-        this.#frame = new OpenFrame(taken, header.baseOffset);
-        return;
-      }
-      const released = memory.released();
-      relieveMemory();
-      await released;
-    }
+    const wanted = Math.max(header.sizeBytes, Math.min(comingBytes, target - (this.#frame?.filledBytes ?? 0)));
+    if (this.#frame !== undefined) return this.#frame.growFor(wanted, memory);
+    const taken = memory.take(wanted);
+    if (taken !== undefined) this.#frame = new OpenFrame(taken, header.baseOffset);
+    return taken !== undefined;
+  }
+
+  async #untilMemoryIsReleased(): Promise<void> {
+    const { memory, relieveMemory } = this.#context;
+    const released = memory.released();
+    relieveMemory();
+    await released;
   }
 
   async #untilUploadsFit(): Promise<void> {

@@ -47,6 +47,7 @@ class SlowWorkers implements WorkerPool {
 
 interface Rig {
   readonly store: MemoryObjectStore;
+  readonly memory: FrameMemory;
   readonly backups: readonly PartitionBackup[];
   readonly segments: readonly SegmentSummary[];
   readonly reasons: readonly SealReason[];
@@ -82,10 +83,19 @@ function openRig(partitions: number, uploads = new UploadBudget(1, 0)): Rig {
   const backups = Array.from({ length: partitions }, (_, partition) => {
     const resume = { nextOffset: 0n, leaderEpoch: -1, timeline: 0 };
     const backup = new PartitionBackup({ ...IDENTITY, partition }, resume, context);
-    roster.add(new TrackedPartition({ backup, leader: 0, endOffset: undefined, capturedAtMs: null, foundAtMs: 0 }));
+    roster.add(
+      new TrackedPartition({
+        backup,
+        leader: 0,
+        endOffset: undefined,
+        committedOffset: backup.nextOffset,
+        capturedAtMs: null,
+        foundAtMs: 0,
+      }),
+    );
     return backup;
   });
-  return { store, backups, segments, reasons };
+  return { store, memory, backups, segments, reasons };
 }
 
 /** Feeds every partition in turn, an answer of many one-record batches at a time, as a broker that is never waited for. */
@@ -122,6 +132,42 @@ describe('a partition that is filled faster than it is packed', () => {
     await feed(rig.backups, 6, 100);
     assert.equal(rig.segments.length, BUDGET_FRAMES * 3);
     for (const { recordCount } of rig.segments) assert.equal(recordCount, 600);
+  });
+
+  it('gets on when several brokers fill partitions that hold all memory in open frames', {
+    timeout: 60_000,
+  }, async () => {
+    const partitions = BUDGET_FRAMES * 16;
+    const rig = openRig(partitions);
+    const brokers = [0, 1, 2].map((broker) => rig.backups.filter((_, index) => index % 3 === broker));
+    await Promise.all(brokers.map((backups) => feed(backups, 6, 40)));
+    assert.equal(rig.segments.length, partitions);
+    for (const { recordCount } of rig.segments) assert.equal(recordCount, 240);
+  });
+});
+
+describe('a partition that goes back to what is durable while its batches wait for memory', () => {
+  it('leaves nothing of them behind', { timeout: 60_000 }, async () => {
+    const rig = openRig(1);
+    const [backup] = rig.backups;
+    assert.ok(backup !== undefined);
+    const positions = { highWatermark: 1000n, lastStableOffset: 1000n, logStartOffset: 0n };
+    const batches = [0n, 10n, 20n, 30n].map((offset) => jsonBatch(offset, 10));
+    const others: Uint8Array[] = [];
+    for (let taken = rig.memory.take(1024); taken !== undefined; taken = rig.memory.take(1024)) others.push(taken);
+    const waiting = backup.append(Buffer.concat(batches.slice(2)), positions);
+    await setImmediate();
+    const reset = backup.reset();
+    for (const taken of others) rig.memory.give(taken);
+    await Promise.all([waiting, reset]);
+    assert.deepEqual([backup.openFrameBytes, rig.memory.lentBytes], [0, 0]);
+    await backup.append(Buffer.concat(batches), positions);
+    backup.seal('end');
+    await backup.settled();
+    const [segment] = rig.segments;
+    assert.ok(segment !== undefined);
+    const { frames } = await readFooter(rig.store, segment);
+    assert.deepEqual([frames[0]?.baseOffset, segment.recordCount], [0n, 40]);
   });
 });
 
