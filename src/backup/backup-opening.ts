@@ -30,7 +30,7 @@ export interface BackupOpeningOptions {
   readonly wallMs: () => number;
   /** True: a source or store that is away is waited for; false: it fails the opening at once. */
   readonly isPatient: boolean;
-  /** A failed attempt; it is repeated. */
+  /** A failed attempt to open or to found the backup; it is repeated. */
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -108,10 +108,11 @@ export class BackupOpening {
 
   /** Begins it, and does not wait: fetching and compressing need no identity. */
   #found(): void {
-    const { log, store, layout, wallMs } = this.#options;
+    const { log, store, layout, wallMs, onTrouble } = this.#options;
+    const { clusterId } = log;
     this.#founded = once(async () => {
-      await foundBackup(store, layout, log.clusterId, wallMs());
+      await foundBackup(store, layout, clusterId, wallMs());
     });
-    this.#founded().catch(() => {});
+    this.#founded().catch(onTrouble);
   }
 }

@@ -1,6 +1,7 @@
 // Runs one backup: finds the partitions, starts a fetch loop for every broker that leads some, grants the slots for catching
 // up, seals by age, commits, and drains at the end. A partition in trouble does not stop the others.
 
+import { assertCluster } from '../catalog/backup-identity.ts';
 import type { CatalogWriter, CommitResult } from '../catalog/catalog-writer.ts';
 import { partitionOf } from '../catalog/commit.ts';
 import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
@@ -59,6 +60,7 @@ export class BackupSupervisor {
   #founded = (): Promise<void> => Promise.resolve();
   #configs: ReadonlyMap<string, TopicConfigs> = new Map();
   #refreshAtMs = 0;
+  #isRefreshing = false;
   #failure: Error | undefined;
 
   constructor(options: BackupOptions) {
@@ -78,7 +80,10 @@ export class BackupSupervisor {
       logger,
       wallMs,
       isPatient: settings.continuous,
-      onTrouble: (error) => this.#onTrouble('opening', error),
+      onTrouble: (error) => {
+        this.#onTrouble('opening', error);
+        this.#refreshWithin(1000);
+      },
     });
     this.#trouble = new PartitionTrouble({
       log,
@@ -110,6 +115,11 @@ export class BackupSupervisor {
     const ticker = setInterval(() => this.#tick(), TICK_MS);
     try {
       if (isOpen && !signal.aborted) await this.#untilDone(signal);
+    } catch (error) {
+      // What cannot be committed any more is not taken in either.
+      void this.#loops.stop();
+      this.#queue?.stop();
+      throw error;
     } finally {
       clearInterval(ticker);
     }
@@ -175,7 +185,7 @@ export class BackupSupervisor {
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {
       throw new BackupError('TOPIC_NOT_FOUND', `no such topic: ${discovery.missing.join(', ')}`);
     }
-    const adopting = this.#adopt(discovery, true).then(() => true);
+    const adopting = this.#adopt(discovery).then(() => true);
     return (await unlessAborted(adopting, signal)) === true;
   }
 
@@ -200,11 +210,11 @@ export class BackupSupervisor {
     };
   }
 
-  async #adopt(discovery: Discovery, isFirst: boolean): Promise<void> {
-    this.#refreshAtMs = this.#options.monotonicMs() + this.#options.settings.topicRefreshMs;
+  async #adopt(discovery: Discovery): Promise<void> {
     this.#configs = discovery.configs;
     for (const action of discovery.observations) this.#queue?.add(action);
-    await this.#intake?.adopt(discovery, isFirst);
+    this.#refreshAtMs = this.#options.monotonicMs() + this.#options.settings.topicRefreshMs;
+    await this.#intake?.adopt(discovery);
   }
 
   #loopOptions(nodeId: number): BrokerFetchLoopOptions {
@@ -223,7 +233,11 @@ export class BackupSupervisor {
       },
       monotonicMs,
       wallMs,
-      onOutcome: (partition, outcome) => this.#trouble.outcome(partition, outcome),
+      onOutcome: async (partition, outcome) => {
+        await this.#trouble.outcome(partition, outcome);
+        this.#advance(partition);
+      },
+      isTiered: (topic) => this.#trouble.isTiered(topic),
       onProgress: (partition) => this.#onProgress(partition),
       onFailure: (partition, error) => this.#trouble.failure(partition, error),
       onTrouble: (error) => {
@@ -237,6 +251,11 @@ export class BackupSupervisor {
 
   #onProgress(partition: TrackedPartition): void {
     this.#trouble.answered(partition);
+    this.#advance(partition);
+  }
+
+  /** Records were taken in, or what remained turned out to be gone: the partition may be at its end. */
+  #advance(partition: TrackedPartition): void {
     if (partition.state !== 'catching-up') return;
     if (partition.isTakenIn) {
       partition.backup.seal('end');
@@ -256,20 +275,34 @@ export class BackupSupervisor {
       void this.#trouble.failure(partition, backup.failure).catch((error: unknown) => this.#fail(error));
     }
     this.#roster.grantSlots();
-    if (this.#options.monotonicMs() >= this.#refreshAtMs && this.#catalog !== undefined) {
-      this.#refreshAtMs = Number.POSITIVE_INFINITY;
-      void this.#refresh();
-    }
+    const isDue = this.#options.monotonicMs() >= this.#refreshAtMs;
+    if (isDue && this.#intake !== undefined && !this.#isRefreshing) void this.#refresh();
   }
 
   async #refresh(): Promise<void> {
+    this.#isRefreshing = true;
+    this.#refreshAtMs = Number.POSITIVE_INFINITY;
     try {
-      await this.#adopt(this.#discovery.observe(await this.#discovery.find()), false);
+      await this.#founded();
+      const found = await this.#discovery.find();
+      this.#assertSameCluster();
+      await this.#adopt(this.#discovery.observe(found));
       this.#progress.trouble.drop('topics');
+      this.#progress.trouble.drop('opening');
     } catch (error) {
-      this.#onTrouble('topics', error);
-      this.#refreshAtMs = this.#options.monotonicMs() + 1000;
+      if (error instanceof BackupError && error.code === 'BACKUP_OF_OTHER_CLUSTER') this.#fail(error);
+      else this.#onTrouble('topics', error);
+      this.#refreshWithin(1000);
+    } finally {
+      this.#isRefreshing = false;
     }
+  }
+
+  /** Another cluster may have come to be behind the same address: what it holds is no part of this backup. */
+  #assertSameCluster(): void {
+    const { log, store, layout } = this.#options;
+    const { clusterId } = this.#progress;
+    assertCluster({ backupId: layout.backupId, clusterId }, log.clusterId, store);
   }
 
   #refreshWithin(ms: number): void {
@@ -281,7 +314,9 @@ export class BackupSupervisor {
       const partitions = this.#roster.all();
       if (partitions.length > 0 && partitions.every(({ state }) => state === 'fenced')) return;
       this.#assertPatience();
-      if (!this.#options.settings.continuous && partitions.every(({ isOver }) => isOver)) {
+      // A refresh may be seeing a partition off.
+      const isSettled = !this.#isRefreshing && partitions.every(({ isOver }) => isOver);
+      if (!this.#options.settings.continuous && isSettled) {
         await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
         if (partitions.every(({ isOver }) => isOver)) return;
       }
@@ -304,15 +339,19 @@ export class BackupSupervisor {
       settings.continuous || isShutdown ? settings.shutdownTimeoutMs : settings.oneShotPatienceMs,
     );
     const drained = this.#sealAndCommit(deadline);
-    await Promise.race([
-      drained,
-      new Promise((resolve) => deadline.addEventListener('abort', resolve, { once: true })),
-    ]);
-    this.#queue?.stop();
+    try {
+      await Promise.race([
+        drained,
+        new Promise((resolve) => deadline.addEventListener('abort', resolve, { once: true })),
+      ]);
+    } finally {
+      this.#queue?.stop();
+    }
     // What was stored just now may have ended a trouble that the last look at the partition still saw.
     for (const partition of this.#roster.all()) this.#trouble.review(partition);
     const shortfalls = shortfallsOf({
       partitions: this.#roster.all(),
+      retired: this.#intake?.retired ?? [],
       progress: this.#progress,
       isContinuous: settings.continuous,
       isOpen,

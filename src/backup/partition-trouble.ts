@@ -57,9 +57,7 @@ export class PartitionTrouble {
           offset: outcome.endOffset,
           nextOffset: partition.backup.nextOffset,
         });
-        await partition.backup.truncateTo(outcome.endOffset);
-        partition.givenUpOffset = 0n;
-        return;
+        return this.#truncate(partition, outcome.endOffset);
       case 'stale-metadata':
         refreshSoon();
         this.#delay(
@@ -122,32 +120,71 @@ export class PartitionTrouble {
   }
 
   async #outOfRange(partition: TrackedPartition): Promise<void> {
-    const { log, logger, onGap } = this.#options;
+    const { logger } = this.#options;
     const { topic, partition: index } = partition.backup.identity;
+    const [earliest, latest] = await Promise.all([
+      this.#endOf(partition, 'earliest'),
+      this.#endOf(partition, 'latest'),
+    ]);
+    // What has become of the partition meanwhile counts.
     const { nextOffset } = partition.backup;
-    const earliest = (await log.listOffsets([{ topic, partition: index }], 'earliest')).get(partition.name);
-    const latest = (await log.listOffsets([{ topic, partition: index }], 'latest')).get(partition.name);
-    if (earliest === undefined || latest === undefined) return;
-    if (nextOffset < earliest) {
-      const reason = this.#gapReason(topic);
-      logger.warn('records were deleted at the source before they could be backed up', {
-        topic,
-        partition: index,
-        offset: nextOffset,
-        lastOffset: earliest - 1n,
-        reason,
-      });
-      onGap(partition, earliest - nextOffset, reason);
-      partition.backup.recordGap(earliest, reason);
-    } else if (nextOffset > latest) {
+    if (earliest !== undefined && nextOffset < earliest) {
+      this.#skipDeleted(partition, earliest);
+    } else if (latest !== undefined && nextOffset > latest) {
       logger.warn('the log of the source ends before what is backed up; going on from its end', {
         topic,
         partition: index,
         offset: latest,
         nextOffset,
       });
-      await partition.backup.truncateTo(latest);
+      await this.#truncate(partition, latest);
+    } else {
+      const message = `fetch ${partition.name}: OFFSET_OUT_OF_RANGE at ${nextOffset}, where the log has its records`;
+      this.#delay(partition, new BackupError('KAFKA_REQUEST_FAILED', message));
     }
+  }
+
+  #skipDeleted(partition: TrackedPartition, earliest: bigint): void {
+    const { logger, onGap } = this.#options;
+    const { identity, nextOffset } = partition.backup;
+    const reason = this.#gapReason(identity.topic);
+    logger.warn('records were deleted at the source before they could be backed up', {
+      topic: identity.topic,
+      partition: identity.partition,
+      offset: nextOffset,
+      lastOffset: earliest - 1n,
+      reason,
+    });
+    onGap(partition, earliest - nextOffset, reason);
+    partition.backup.recordGap(earliest, reason);
+  }
+
+  /** Where the source's log was cut; a one-shot backup ends no later than the log does now. */
+  async #truncate(partition: TrackedPartition, endOffset: bigint): Promise<void> {
+    const { backup } = partition;
+    const isPast = backup.nextOffset > endOffset;
+    await backup.truncateTo(endOffset);
+    partition.givenUpOffset = 0n;
+    if (partition.endOffset !== undefined) {
+      const latest = await this.#endOf(partition, 'latest');
+      if (latest !== undefined && latest < partition.endOffset) partition.endOffset = latest;
+    }
+    // Said of records that were not even read: asked again at once, it would be said again.
+    if (!isPast) {
+      const message = `fetch ${partition.name}: its log was cut at ${endOffset}, and nothing behind that is held`;
+      this.#delay(partition, new BackupError('KAFKA_REQUEST_FAILED', message));
+    }
+  }
+
+  async #endOf(partition: TrackedPartition, at: 'earliest' | 'latest'): Promise<bigint | undefined> {
+    const { topic, partition: index } = partition.backup.identity;
+    return (await this.#options.log.listOffsets([{ topic, partition: index }], at)).get(partition.name);
+  }
+
+  /** Whether records of a topic may lie in remote storage: also where its configuration may not be read just now. */
+  async isTiered(topic: string): Promise<boolean> {
+    const configs = (await this.#options.log.describeTopicConfigs([topic])).get(topic);
+    return configs === undefined || configs['remote.storage.enable'] === 'true';
   }
 
   /** Retention that is switched off on the topic cannot have deleted anything. */

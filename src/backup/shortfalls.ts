@@ -6,6 +6,8 @@ import type { TrackedPartition } from './roster/tracked-partition.ts';
 
 export interface BackupEnd {
   readonly partitions: readonly TrackedPartition[];
+  /** Gone from the source while the backup ran. */
+  readonly retired: readonly TrackedPartition[];
   readonly progress: BackupProgress;
   readonly isContinuous: boolean;
   /** It came to know what there is to back up. */
@@ -19,6 +21,7 @@ export interface BackupEnd {
 /** Empty when everything wanted is committed. */
 export function shortfallsOf({
   partitions,
+  retired,
   progress,
   isContinuous,
   isOpen,
@@ -31,11 +34,19 @@ export function shortfallsOf({
   shortfalls.push(...partitions.flatMap((partition) => shortfallOf(partition, isShutdown) ?? []));
   shortfalls.push(...progress.deniedTopics.map((topic) => `${topic}: TOPIC_AUTHORIZATION_FAILED`));
   if (isContinuous) return shortfalls;
+  shortfalls.push(...retired.flatMap((partition) => lossOf(partition) ?? []));
   const { gaps, gapRecords } = progress.counters;
   if (gaps > 0) shortfalls.push(`${gapRecords} offsets in ${gaps} gap(s): deleted at the source before they were read`);
   shortfalls.push(...progress.leaderless.map((name) => `${name}: has no leader`));
   shortfalls.push(...progress.missingTopics.map((topic) => `${topic}: no such topic`));
   return shortfalls;
+}
+
+function lossOf({ name, backup, endOffset = 0n }: TrackedPartition): string | undefined {
+  const { durableOffset } = backup;
+  return durableOffset < endOffset
+    ? `${name}: gone from the source, read up to ${durableOffset} of ${endOffset}`
+    : undefined;
 }
 
 function shortfallOf(partition: TrackedPartition, isShutdown: boolean): string | undefined {

@@ -63,7 +63,11 @@ export async function foundBackup(
 }
 
 /** @throws BACKUP_OF_OTHER_CLUSTER. */
-export function assertCluster(known: BackupIdentity, clusterId: string, store: ObjectStore): void {
+export function assertCluster(
+  known: Pick<BackupIdentity, 'backupId' | 'clusterId'>,
+  clusterId: string,
+  store: ObjectStore,
+): void {
   if (known.clusterId === clusterId) return;
   throw new BackupError(
     'BACKUP_OF_OTHER_CLUSTER',

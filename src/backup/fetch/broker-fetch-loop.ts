@@ -26,6 +26,8 @@ export interface BrokerFetchLoopOptions {
   readonly monotonicMs: () => number;
   readonly wallMs: () => number;
   readonly onOutcome: (partition: TrackedPartition, outcome: FetchOutcome) => Promise<void>;
+  /** Whether a topic's records may lie in remote storage (KIP-405). @throws what the source fails with */
+  readonly isTiered: (topic: string) => Promise<boolean>;
   /** Records were taken in, or there was nothing more to take. */
   readonly onProgress: (partition: TrackedPartition) => void;
   /** The partition's bytes could not be taken in. */
@@ -45,6 +47,7 @@ const EMPTY_ANSWERS_BEFORE_PROBE = 2;
 export class BrokerFetchLoop {
   readonly #options: BrokerFetchLoopOptions;
   readonly #stopping = new AbortController();
+  readonly #stopped: Promise<undefined>;
   readonly #backOff = new BackOff();
   #wake = new AbortController();
   #running: Promise<void> | undefined;
@@ -59,6 +62,9 @@ export class BrokerFetchLoop {
   constructor(options: BrokerFetchLoopOptions) {
     this.#options = options;
     this.#session = options.log.openSession(options.nodeId);
+    this.#stopped = new Promise((resolve) => {
+      this.#stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    });
   }
 
   start(): void {
@@ -70,7 +76,7 @@ export class BrokerFetchLoop {
     this.#wake.abort();
   }
 
-  /** Resolves when the fetch under way has been answered and left aside. */
+  /** Resolves when nothing more is taken in. A fetch under way is not waited for: its broker may be the one that hangs. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.wake();
@@ -87,7 +93,8 @@ export class BrokerFetchLoop {
         continue;
       }
       try {
-        const result = await pending;
+        const result = await this.#unlessStopped(pending);
+        if (result === undefined) return;
         const request = this.#requests;
         const atMs = this.#options.wallMs();
         this.#backOff.reset();
@@ -103,6 +110,17 @@ export class BrokerFetchLoop {
         for (const partition of this.#options.partitions().values()) partition.rewind();
       }
     }
+  }
+
+  /** Undefined once the loop is stopped; what is answered later is left aside. */
+  async #unlessStopped(pending: Promise<FetchResult>): Promise<FetchResult | undefined> {
+    const result = await Promise.race([pending, this.#stopped]);
+    if (result !== undefined) return result;
+    void pending.then(
+      ({ release }) => release(),
+      () => {},
+    );
+    return undefined;
   }
 
   /** Undefined when nothing is wanted just now. While anybody catches up, answers come at once; otherwise the broker gathers. */
@@ -124,14 +142,14 @@ export class BrokerFetchLoop {
     const partitions = this.#options.partitions();
     const nowMs = this.#options.monotonicMs();
     for (const [partition, position] of this.#asked) {
-      if (partition.isWanted(nowMs) && partitions.get(partition.key) === partition) continue;
+      if (this.#wants(partition, nowMs) && partitions.get(partition.key) === partition) continue;
       this.#asked.delete(partition);
       partition.droppedBy(this.#answer);
       this.#session.drop(position);
     }
     let isCatchingUp = false;
     for (const partition of partitions.values()) {
-      if (!partition.isWanted(nowMs)) continue;
+      if (!this.#wants(partition, nowMs)) continue;
       if (partition.state === 'catching-up') isCatchingUp = true;
       const asked = this.#asked.get(partition);
       if (asked?.nextOffset === partition.fetchOffset && asked.lastEpoch === partition.fetchEpoch) continue;
@@ -141,6 +159,11 @@ export class BrokerFetchLoop {
       this.#session.want(position);
     }
     return isCatchingUp;
+  }
+
+  /** Not while the loop of its former leader still takes in what that one had answered. */
+  #wants(partition: TrackedPartition, nowMs: number): boolean {
+    return partition.isWanted(nowMs) && (partition.takenBy === undefined || partition.takenBy === this);
   }
 
   /** Moves the fetch positions behind the answer, from the batch headers alone, so that the next request can go out. */
@@ -161,8 +184,9 @@ export class BrokerFetchLoop {
     const nowMs = this.#options.monotonicMs();
     try {
       for (const answer of result.partitions) {
+        if (this.#stopping.signal.aborted) return;
         const partition = partitions.get(keyOf(answer));
-        if (partition === undefined || !partition.isFetching) continue;
+        if (partition === undefined || !partition.isFetching || partition.takenBy !== undefined) continue;
         // The answer to a question that a reset, a truncation or the same failure, asked for twice, has overtaken.
         const isOvertaken = answer.askedOffset !== partition.backup.nextOffset || partition.notBeforeMs > nowMs;
         partition.keepProof();
@@ -170,7 +194,10 @@ export class BrokerFetchLoop {
           this.#lookAway(partition);
           continue;
         }
-        await this.#take(partition, answer);
+        partition.takenBy = this;
+        await this.#take(partition, answer).finally(() => {
+          partition.takenBy = undefined;
+        });
       }
     } finally {
       result.release();
@@ -189,7 +216,7 @@ export class BrokerFetchLoop {
         await partition.backup.append(answer.records, answer, partition.endOffset);
       } else {
         partition.backup.observe(answer);
-        if (answer.highWatermark > partition.backup.nextOffset) await this.#probeHole(partition);
+        if (answer.highWatermark > partition.backup.nextOffset && !(await this.#skipHole(partition))) return;
       }
       if (partition.backup.failure !== undefined) throw partition.backup.failure;
       this.#options.onProgress(partition);
@@ -207,21 +234,29 @@ export class BrokerFetchLoop {
 
   /**
    * An empty answer below the high watermark: either the answer had no room, or compaction has removed every batch up to the
-   * end. Asked for alone, a broker answers at least one batch when there is one.
+   * end. Asked for alone, a broker answers at least one batch when there is one: but not for a tiered topic, whose remote reads
+   * may take longer than the fetch (DelayedRemoteFetch), and which is never compacted. @returns whether there was a hole
    */
-  async #probeHole(partition: TrackedPartition): Promise<void> {
+  async #skipHole(partition: TrackedPartition): Promise<boolean> {
     partition.emptyAnswers += 1;
-    if (partition.emptyAnswers < EMPTY_ANSWERS_BEFORE_PROBE) return;
-    const { log, nodeId, limits } = this.#options;
-    const position = { ...partition.backup.identity, nextOffset: partition.backup.nextOffset, lastEpoch: -1 };
+    if (partition.emptyAnswers < EMPTY_ANSWERS_BEFORE_PROBE) return false;
+    partition.emptyAnswers = 0;
+    const { log, nodeId, limits, isTiered, onOutcome } = this.#options;
+    const { identity, nextOffset } = partition.backup;
+    if (await isTiered(identity.topic)) {
+      const kafkaError = 'no records below the high watermark; a read of remote storage takes longer than the fetch';
+      await onOutcome(partition, { kind: 'transient', ...identity, askedOffset: nextOffset, kafkaError });
+      this.#lookAway(partition);
+      return false;
+    }
+    const position = { ...identity, nextOffset, lastEpoch: -1 };
     const result = await log.fetchOnce(nodeId, [position], { ...limits, minBytes: 0, maxWaitMs: 0 });
     const [answer] = result.partitions;
-    if (answer?.kind === 'records' && answer.records.byteLength === 0 && answer.highWatermark > position.nextOffset) {
-      partition.backup.skipTo(answer.highWatermark);
-      partition.rewind();
-    }
     result.release();
-    partition.emptyAnswers = 0;
+    if (answer?.kind !== 'records' || answer.records.byteLength > 0 || answer.highWatermark <= nextOffset) return false;
+    partition.backup.skipTo(answer.highWatermark);
+    this.#lookAway(partition);
+    return true;
   }
 
   async #idle(): Promise<void> {

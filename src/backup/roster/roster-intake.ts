@@ -1,8 +1,9 @@
 // Brings the roster in line with what a discovery found: new partitions begin where the catalog or the configuration says, those
 // with another leader move, those that are gone are retired with what is in hand.
 
-import type { CatalogHead } from '../../catalog/catalog-head.ts';
+import type { CatalogHead, ResumePosition } from '../../catalog/catalog-head.ts';
 import type { PartitionLog } from '../../kafka/partition-log.ts';
+import { isRetriable } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
 import { partitionName } from '../../model/topic/topic-partition.ts';
 import type { StartOffset } from '../backup-settings.ts';
@@ -27,20 +28,29 @@ export interface RosterIntakeOptions {
   /** Connects to a broker that leads a partition, ahead of its first fetch. */
   readonly prepare: (nodeId: number) => void;
   readonly refreshSoon: () => void;
-  /** What was in hand of a partition that is gone could not be stored. */
+  /** A leader did not answer, or what was in hand of a partition that is gone could not be stored. */
   readonly onError: (error: unknown) => void;
 }
 
 export class RosterIntake {
   readonly #options: RosterIntakeOptions;
+  /** Partitions that were there at the start: only they begin where the configuration says. */
+  #first: ReadonlySet<string> | undefined;
+  /** By key. A topic may be missing from one answer alone: found again, it goes on behind what is on its way to the catalog. */
+  readonly #retired = new Map<string, TrackedPartition>();
 
   constructor(options: RosterIntakeOptions) {
     this.#options = options;
   }
 
-  /** Takes over new partitions, new leaders, topics that are gone or were made anew. `isFirst`: at the start of the backup. */
-  async adopt(discovery: Discovery, isFirst: boolean): Promise<void> {
-    const { log, roster, catalog, startOffset, prepare } = this.#options;
+  /** Partitions that are gone from the source. */
+  get retired(): readonly TrackedPartition[] {
+    return [...this.#retired.values()];
+  }
+
+  /** Takes over new partitions, new leaders, topics that are gone or were made anew. Not to be called before the last call is done. */
+  async adopt(discovery: Discovery): Promise<void> {
+    const { roster, prepare } = this.#options;
     this.#tellMissing(discovery);
     const found = new Map(discovery.partitions.map((partition) => [keyOf(partition), partition]));
     for (const partition of roster.all()) {
@@ -49,16 +59,47 @@ export class RosterIntake {
       else roster.lead(partition, leader);
     }
     const fresh = discovery.partitions.filter((partition) => roster.get(partition) === undefined);
+    this.#first ??= new Set(fresh.map(keyOf));
     if (fresh.length > 0) {
-      // A topic that appeared while the backup runs is wanted from its beginning.
-      const start = isFirst ? startOffset : ({ kind: 'earliest' } as const);
       for (const { leader } of fresh) if (leader >= 0) prepare(leader);
-      const positions = await startPositions(log, catalog, fresh, start);
-      for (const position of positions) this.#track(position);
-      await this.#checkResumed(positions);
+      const positions = (await Promise.all(byLeader(fresh).map((led) => this.#begin(led)))).flat();
       this.#noteLeaderless(fresh, positions);
     }
     roster.grantSlots();
+  }
+
+  /** Begins the partitions of one leader. */
+  async #begin(led: readonly FoundPartition[]): Promise<readonly StartPosition[]> {
+    const asked = startPositions(this.#options.log, led, {
+      resumeOf: (partition) => this.#resumeOf(partition),
+      startOf: (partition) => this.#startOf(partition),
+    });
+    const positions = (await this.#unlessAway(asked)) ?? [];
+    for (const position of positions) this.#track(position);
+    await this.#checkResumed(positions);
+    return positions;
+  }
+
+  /** A continuous backup does without a leader that does not answer, and asks it again later. */
+  async #unlessAway<T>(asked: Promise<T>): Promise<T | undefined> {
+    try {
+      return await asked;
+    } catch (error) {
+      if (!this.#options.isContinuous || !isRetriable(error)) throw error;
+      this.#options.onError(error);
+      return undefined;
+    }
+  }
+
+  #resumeOf(partition: FoundPartition): ResumePosition | undefined {
+    const { topic, topicId, partition: index } = partition;
+    const retired = this.#retired.get(keyOf(partition));
+    return retired?.backup.durable ?? this.#options.catalog.incarnation(topic, topicId).partitions.get(index)?.resume;
+  }
+
+  /** A partition that appeared while the backup runs is wanted from its beginning. */
+  #startOf(partition: FoundPartition): StartOffset {
+    return this.#first?.has(keyOf(partition)) === true ? this.#options.startOffset : { kind: 'earliest' };
   }
 
   #tellMissing({ missing, denied }: Discovery): void {
@@ -79,7 +120,11 @@ export class RosterIntake {
     const endOffset = isContinuous ? undefined : (log?.highWatermark ?? resume.nextOffset);
     const known = catalog.incarnation(topic, topicId).partitions.get(index)?.position;
     const capturedAtMs = known?.capturedAtMs ?? null;
-    const tracked = new TrackedPartition({ backup, leader, endOffset, capturedAtMs, foundAtMs: context.wallMs() });
+    const key = keyOf(partition);
+    const committedOffset = this.#retired.get(key)?.committedOffset ?? resume.nextOffset;
+    const foundAtMs = context.wallMs();
+    const tracked = new TrackedPartition({ backup, leader, endOffset, committedOffset, capturedAtMs, foundAtMs });
+    this.#retired.delete(key);
     if (log?.highWatermark === resume.nextOffset) tracked.state = isContinuous ? 'tailing' : 'done';
     if (log === undefined && !isContinuous) tracked.state = 'done';
     roster.add(tracked);
@@ -87,7 +132,7 @@ export class RosterIntake {
 
   async #checkResumed(positions: readonly StartPosition[]): Promise<void> {
     const { log, roster, trouble } = this.#options;
-    for (const outcome of await checkPositions(log, positions)) {
+    for (const outcome of (await this.#unlessAway(checkPositions(log, positions))) ?? []) {
       const partition = roster.get(outcome);
       if (partition === undefined || outcome.kind === 'records') continue;
       await trouble.outcome(partition, outcome);
@@ -111,7 +156,13 @@ export class RosterIntake {
     const { logger, roster, onError } = this.#options;
     logger.warn('a partition no longer exists at the source', { ...partition.backup.identity });
     roster.remove(partition);
+    this.#retired.set(partition.key, partition);
     partition.backup.seal('log-change');
     await partition.backup.settled().catch(onError);
+    await partition.backup.reset();
   }
+}
+
+function byLeader(found: readonly FoundPartition[]): (readonly FoundPartition[])[] {
+  return [...Map.groupBy(found, ({ leader }) => leader).values()];
 }

@@ -1,7 +1,7 @@
 // From where each newly found partition begins: the catalog's position where there is one, else what the configuration says.
 // Before anything is fetched, the broker is asked whether its log still agrees with what the catalog holds.
 
-import type { CatalogHead, ResumePosition } from '../../catalog/catalog-head.ts';
+import type { ResumePosition } from '../../catalog/catalog-head.ts';
 import type { FetchedPartition, PartitionLog } from '../../kafka/partition-log.ts';
 import { partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { StartOffset } from '../backup-settings.ts';
@@ -15,14 +15,21 @@ export interface StartPosition {
   readonly log: { readonly highWatermark: bigint; readonly lastStableOffset: bigint } | undefined;
 }
 
+/** What is known of partitions beside the source. */
+export interface KnownPositions {
+  /** Undefined where nothing of the partition was ever backed up. */
+  readonly resumeOf: (partition: FoundPartition) => ResumePosition | undefined;
+  /** Where it begins then. */
+  readonly startOf: (partition: FoundPartition) => StartOffset;
+}
+
 /** Partitions without a leader and without a position are left out: they are found again later. */
 export async function startPositions(
   log: PartitionLog,
-  state: CatalogHead,
   found: readonly FoundPartition[],
-  start: StartOffset,
+  { resumeOf, startOf }: KnownPositions,
 ): Promise<StartPosition[]> {
-  const resumes = new Map(found.map((partition) => [partition, resumeOf(state, partition)]));
+  const resumes = new Map(found.map((partition) => [partition, resumeOf(partition)]));
   const fresh = found.filter((partition) => resumes.get(partition) === undefined);
   // Answered in this order: whatever is stable by the first answer was decided below the watermark of the second.
   const [stable, latest, earliest] = await Promise.all([
@@ -37,14 +44,10 @@ export async function startPositions(
       highWatermark === undefined ? undefined : { highWatermark, lastStableOffset: stable.get(name) ?? 0n };
     const resume = resumes.get(partition);
     if (resume !== undefined) return [{ partition, resume, isResumed: true, log: positions }];
-    const nextOffset = firstOffset(start, partition, earliest, latest);
+    const nextOffset = firstOffset(startOf(partition), partition, earliest, latest);
     if (nextOffset === undefined) return [];
     return [{ partition, resume: { nextOffset, leaderEpoch: -1, timeline: 0 }, isResumed: false, log: positions }];
   });
-}
-
-function resumeOf(state: CatalogHead, { topic, topicId, partition }: FoundPartition): ResumePosition | undefined {
-  return state.incarnation(topic, topicId).partitions.get(partition)?.resume;
 }
 
 function firstOffset(

@@ -25,6 +25,8 @@ export interface TrackedPartitionOptions {
   readonly leader: number;
   /** High watermark at the start of a one-shot backup. */
   readonly endOffset: bigint | undefined;
+  /** Behind what the catalog has of it. */
+  readonly committedOffset: bigint;
   /** Capture of its newest segment, as the catalog has it; null without one. */
   readonly capturedAtMs: number | null;
   /** Now, by the wall clock. */
@@ -40,8 +42,8 @@ export class TrackedPartition {
   /** Next offset to ask for. */
   fetchOffset: bigint;
   fetchEpoch: number;
-  /** High watermark at the start of a one-shot backup: where it ends. */
-  readonly endOffset: bigint | undefined;
+  /** High watermark at the start of a one-shot backup: where it ends. Lower once the log was cut below it. */
+  endOffset: bigint | undefined;
   committedOffset: bigint;
   /** Behind what was taken in and given up after a failure: unless it is committed later, it is missing. */
   givenUpOffset = 0n;
@@ -49,6 +51,8 @@ export class TrackedPartition {
   /** Not fetched before this, by the monotonic clock. */
   notBeforeMs = 0;
   failures = 0;
+  /** Who is taking in an answer just now: a partition that moves to another leader is not taken in twice. */
+  takenBy: object | undefined;
   /** Fetch answers without records although there should be some. */
   emptyAnswers = 0;
   readonly #foundAtMs: number;
@@ -58,7 +62,7 @@ export class TrackedPartition {
   /** The broker whose session holds the partition, and the first of its requests that asked for it as it is asked for now. */
   #asked: { readonly answer: BrokerAnswer; readonly since: number } | undefined;
 
-  constructor({ backup, leader, endOffset, capturedAtMs, foundAtMs }: TrackedPartitionOptions) {
+  constructor({ backup, leader, endOffset, committedOffset, capturedAtMs, foundAtMs }: TrackedPartitionOptions) {
     this.backup = backup;
     this.key = keyOf(backup.identity);
     this.name = partitionName(backup.identity);
@@ -69,7 +73,7 @@ export class TrackedPartition {
     if (backup.highWatermark === backup.nextOffset) this.#provedAtMs = foundAtMs;
     this.fetchOffset = backup.nextOffset;
     this.fetchEpoch = backup.lastEpoch;
-    this.committedOffset = backup.nextOffset;
+    this.committedOffset = committedOffset;
   }
 
   get isFetching(): boolean {

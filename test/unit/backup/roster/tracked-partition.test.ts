@@ -24,6 +24,7 @@ function track(look: BackupLook, capturedAtMs: number | null = null): TrackedPar
     backup: backup as unknown as PartitionBackup,
     leader: 1,
     endOffset: undefined,
+    committedOffset: backup.nextOffset,
     capturedAtMs,
     foundAtMs: T0,
   });
