@@ -2,18 +2,15 @@
 // transaction; control batches too, for those who ask.
 
 import {
-  BATCH_FIELD,
   BATCH_HEADER_BYTES,
   codecOf,
-  hasExactTimestamps,
   isControl,
   isLogAppendTime,
   isTransactional,
   type RecordBatchHeader,
-  viewOf,
 } from '../record/batch-header.ts';
 import { expandRecords } from '../record/producer-compression.ts';
-import { RecordCursor } from '../record/record-cursor.ts';
+import { RecordCursor, timestampsOf } from '../record/record-cursor.ts';
 
 /** Byte arrays are views into the batch, or into its expanded records. */
 export interface StoredRecord {
@@ -41,20 +38,6 @@ export function* recordsOf(raw: Uint8Array, header: RecordBatchHeader): Generato
   const timestampAt = timestampsOf(raw, header);
   while (cursor.next()) {
     const offset = header.baseOffset + BigInt(cursor.offsetDelta);
-    yield { offset, timestamp: timestampAt(cursor.timestampDelta), ...shared, ...cursor.decode() };
+    yield { offset, timestamp: timestampAt(cursor), ...shared, ...cursor.decode() };
   }
-}
-
-/** The timestamp for a delta. Where the broker stamped, all records carry the time of the batch. */
-function timestampsOf(raw: Uint8Array, header: RecordBatchHeader): (delta: number) => number | bigint {
-  const { position, baseTimestampMs, maxTimestampMs } = header;
-  if (isLogAppendTime(header)) {
-    const appended = hasExactTimestamps(header)
-      ? maxTimestampMs
-      : viewOf(raw).getBigInt64(position + BATCH_FIELD.maxTimestamp);
-    return () => appended;
-  }
-  if (hasExactTimestamps(header)) return (delta) => baseTimestampMs + delta;
-  const base = viewOf(raw).getBigInt64(position + BATCH_FIELD.baseTimestamp);
-  return (delta) => base + BigInt(delta);
 }

@@ -43,6 +43,11 @@ export class BatchBuilder {
     return this.#position + payloadBytes + MAX_RECORD_GROWTH_BYTES;
   }
 
+  /** False when the time between the first record and this one is no exact number: they cannot be in one batch. */
+  spans(timestampMs: number): boolean {
+    return this.recordCount === 0 || Number.isSafeInteger(timestampMs - this.#baseTimestampMs);
+  }
+
   /** Appends the record whose bytes from the key length on are `source[from, to)`; it is copied. */
   append(source: Uint8Array, from: number, to: number, timestampMs: number): void {
     if (this.recordCount === 0) {

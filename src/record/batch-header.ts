@@ -74,7 +74,10 @@ export function isLogAppendTime(header: RecordBatchHeader): boolean {
   return (header.attributes & ATTRIBUTE.logAppendTime) !== 0;
 }
 
-/** False when a timestamp of the batch is no exact number: such a batch is kept and sent as it is, never re-encoded. */
+/**
+ * False when a timestamp of the header is no exact number: such a batch is kept and sent as it is, never re-encoded. A record may
+ * lie beyond 2^53 from the others all the same.
+ */
 export function hasExactTimestamps(header: RecordBatchHeader): boolean {
   return Number.isSafeInteger(header.baseTimestampMs) && Number.isSafeInteger(header.maxTimestampMs);
 }

@@ -3,6 +3,7 @@
 // then per header key length varint + key, value length varint (-1 null) + value (DefaultRecord).
 
 import { BackupError } from '../model/errors.ts';
+import { BATCH_FIELD, hasExactTimestamps, isLogAppendTime, type RecordBatchHeader, viewOf } from './batch-header.ts';
 import { VarintReader } from './varint.ts';
 
 /** One decoded record. The byte arrays are views into the batch; null and empty are told apart. */
@@ -25,6 +26,7 @@ export class RecordCursor {
   end = 0;
   /** Of the key length: from here to `end` a record stays the same when it moves to another batch. */
   payloadPosition = 0;
+  /** Rounded beyond 2^53: {@link timestampFrom} and {@link exactTimestampFrom} make a timestamp of it. */
   timestampDelta = 0;
   offsetDelta = 0;
   bytes: Uint8Array = NO_BYTES;
@@ -72,6 +74,21 @@ export class RecordCursor {
     return true;
   }
 
+  /** Timestamp of the current record in a batch with that base timestamp; rounded, so no safe integer, where no number holds it. */
+  timestampFrom(baseTimestampMs: number): number {
+    const timestampMs = baseTimestampMs + this.timestampDelta;
+    if (Number.isSafeInteger(this.timestampDelta)) return timestampMs;
+    return Number(this.exactTimestampFrom(BigInt(baseTimestampMs)));
+  }
+
+  /** The same, exact. */
+  exactTimestampFrom(baseTimestampMs: bigint): bigint {
+    const reader = new VarintReader(this.bytes, this.start, this.end);
+    reader.readVarint();
+    reader.skip(1);
+    return baseTimestampMs + reader.readBigVarlong();
+  }
+
   /** Key of the current record, without a look at the rest of it. */
   key(): Uint8Array | null {
     return takeNullable(this.#payloadReader());
@@ -103,6 +120,25 @@ export class RecordCursor {
   #payloadReader(): VarintReader {
     return new VarintReader(this.bytes, this.payloadPosition, this.end);
   }
+}
+
+/**
+ * What gives the timestamp of each record of a batch: epoch milliseconds, a bigint where no number holds it exactly. Where the
+ * broker stamped, all records carry the time of the batch. `bytes` are what `header` was parsed from.
+ */
+export function timestampsOf(bytes: Uint8Array, header: RecordBatchHeader): (cursor: RecordCursor) => number | bigint {
+  const { position, baseTimestampMs, maxTimestampMs } = header;
+  const isExact = hasExactTimestamps(header);
+  const view = viewOf(bytes);
+  if (isLogAppendTime(header)) {
+    const appended = isExact ? maxTimestampMs : view.getBigInt64(position + BATCH_FIELD.maxTimestamp);
+    return () => appended;
+  }
+  return (cursor) => {
+    const timestampMs = isExact ? cursor.timestampFrom(baseTimestampMs) : Number.NaN;
+    if (Number.isSafeInteger(timestampMs)) return timestampMs;
+    return cursor.exactTimestampFrom(view.getBigInt64(position + BATCH_FIELD.baseTimestamp));
+  };
 }
 
 function take(reader: VarintReader, length: number): Uint8Array {

@@ -8,7 +8,7 @@ import { VarintReader } from './varint.ts';
 const MIN_RECORD_BYTES = 6;
 
 /**
- * Lowest timestamp delta of the `recordCount` records that fill `section`; infinite for none.
+ * Lowest timestamp delta of the `recordCount` records that fill `section`; infinite for none, no safe integer beyond 2^53.
  * @throws BATCH_CORRUPT when the lengths do not fill the section exactly.
  */
 export function lowestTimestampDelta(section: Uint8Array, recordCount: number): number {

@@ -1,6 +1,6 @@
 // Kafka's variable-length integers: base-128 groups, least significant first, zig-zag signed (the encoding of Protocol
 // Buffers' sint32/sint64; org.apache.kafka.common.utils.ByteUtils). Readers return the value and leave the next position in
-// `VarintReader.position`; a number is exact up to 2^53, and beyond that readVarlong refuses rather than rounds.
+// `VarintReader.position`; readVarlong is exact up to 2^53 and rounds beyond, as a header's timestamps do; readBigVarlong is exact.
 
 import { BackupError } from '../model/errors.ts';
 
@@ -29,7 +29,10 @@ export class VarintReader {
     throw new BackupError('BATCH_CORRUPT', 'a varint in a record is longer than 5 bytes');
   }
 
-  /** A 64-bit signed value. @throws BATCH_CORRUPT when it runs past the end, is longer than 10 bytes or not exact as a number. */
+  /**
+   * A 64-bit signed value; beyond 2^53 it is rounded as Number(bigint) does, and so is no safe integer.
+   * @throws BATCH_CORRUPT when it runs past the end or is longer than 10 bytes.
+   */
   readVarlong(): number {
     const start = this.position;
     const first = this.#next();
@@ -43,7 +46,22 @@ export class VarintReader {
       scale *= 128;
     }
     this.position = start;
-    return this.#readLongVarlong();
+    return Number(this.readBigVarlong());
+  }
+
+  /** The same value, exact. @throws as {@link readVarlong}. */
+  readBigVarlong(): bigint {
+    let value = 0n;
+    for (let index = 0; index < MAX_VARLONG_BYTES; index += 1) {
+      const byte = this.#next();
+      value |= BigInt(byte & 0x7f) << BigInt(index * 7);
+      if (byte < 0x80) {
+        // Of the tenth byte only one bit belongs to the value; Kafka shifts the others out.
+        const zigZag = BigInt.asUintN(64, value);
+        return (zigZag >> 1n) ^ -(zigZag & 1n);
+      }
+    }
+    throw new BackupError('BATCH_CORRUPT', 'a varlong in a record is longer than 10 bytes');
   }
 
   /** Moves past `length` bytes. @throws BATCH_CORRUPT when that is past the end. */
@@ -52,21 +70,6 @@ export class VarintReader {
       throw new BackupError('BATCH_CORRUPT', 'a length in a record reaches past the end of its batch');
     }
     this.position += length;
-  }
-
-  #readLongVarlong(): number {
-    let value = 0n;
-    for (let index = 0; index < MAX_VARLONG_BYTES; index += 1) {
-      const byte = this.#next();
-      value |= BigInt(byte & 0x7f) << BigInt(index * 7);
-      if (byte < 0x80) {
-        const signed = (value >> 1n) ^ -(value & 1n);
-        const result = Number(signed);
-        if (!Number.isSafeInteger(result)) throw new BackupError('BATCH_CORRUPT', 'a timestamp delta is beyond 2^53');
-        return result;
-      }
-    }
-    throw new BackupError('BATCH_CORRUPT', 'a varlong in a record is longer than 10 bytes');
   }
 
   #next(): number {

@@ -116,7 +116,9 @@ function minTimestampOf(stored: Uint8Array, header: RecordBatchHeader): number |
   if (isLogAppendTime(header)) return header.maxTimestampMs;
   if (header.recordCount === 1 && header.lastOffsetDelta === 0) return header.maxTimestampMs;
   if (codecOf(header) !== 'none') return null;
-  return header.baseTimestampMs + lowestTimestampDelta(recordsOf(stored, header), header.recordCount);
+  const delta = lowestTimestampDelta(recordsOf(stored, header), header.recordCount);
+  const lowest = header.baseTimestampMs + delta;
+  return Number.isSafeInteger(delta) && Number.isSafeInteger(lowest) ? lowest : null;
 }
 
 function recordsOf(stored: Uint8Array, header: RecordBatchHeader): Uint8Array {

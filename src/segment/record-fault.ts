@@ -33,7 +33,7 @@ function faultIn(cursor: RecordCursor, header: RecordBatchHeader): string | unde
       return `a record of the batch at offset ${baseOffset} is ${offsetDelta} behind it, after one that is ${previousDelta}; its last is ${lastOffsetDelta}`;
     }
     previousDelta = offsetDelta;
-    const timestampMs = baseTimestampMs + cursor.timestampDelta;
+    const timestampMs = cursor.timestampFrom(baseTimestampMs);
     if (hasTimestamps && timestampMs > maxTimestampMs) {
       return `record ${baseOffset + BigInt(offsetDelta)} has timestamp ${timestampMs}, above the highest of its batch, ${maxTimestampMs}`;
     }

@@ -1,25 +1,16 @@
 // The records of one whole batch as a consumer sees them, one at a time, and the comparison of two of them. What producers and
 // brokers may do to a batch on its way (its compression, how it is cut) makes no difference here; every byte of a record does.
 
-import {
-  BATCH_FIELD,
-  BATCH_HEADER_BYTES,
-  codecOf,
-  hasExactTimestamps,
-  isControl,
-  isLogAppendTime,
-  type RecordBatchHeader,
-  viewOf,
-} from '../record/batch-header.ts';
+import { BATCH_HEADER_BYTES, codecOf, isControl, type RecordBatchHeader } from '../record/batch-header.ts';
 import { expandRecords } from '../record/producer-compression.ts';
-import { type DecodedRecord, RecordCursor } from '../record/record-cursor.ts';
+import { type DecodedRecord, RecordCursor, timestampsOf } from '../record/record-cursor.ts';
 
 /** Stands on one record at a time. @throws BATCH_CORRUPT from any method. */
 export class BatchRecords {
   readonly header: RecordBatchHeader;
   readonly isControl: boolean;
   readonly #cursor: RecordCursor;
-  readonly #timestampAt: (delta: number) => number | bigint;
+  readonly #timestampAt: (cursor: RecordCursor) => number | bigint;
 
   /** `bytes` hold the batch at the header's position; they must stay while it is read. */
   constructor(bytes: Uint8Array, header: RecordBatchHeader) {
@@ -41,7 +32,7 @@ export class BatchRecords {
 
   /** Epoch milliseconds; a bigint where no number holds it exactly. */
   get timestamp(): number | bigint {
-    return this.#timestampAt(this.#cursor.timestampDelta);
+    return this.#timestampAt(this.#cursor);
   }
 
   /** Key, value and headers as they lie in the batch. */
@@ -53,21 +44,6 @@ export class BatchRecords {
   decode(): DecodedRecord {
     return this.#cursor.decode();
   }
-}
-
-/** Where the broker stamped, all records carry the time of the batch. */
-function timestampsOf(bytes: Uint8Array, header: RecordBatchHeader): (delta: number) => number | bigint {
-  const { position, baseTimestampMs, maxTimestampMs } = header;
-  if (hasExactTimestamps(header)) {
-    return isLogAppendTime(header) ? () => maxTimestampMs : (delta) => baseTimestampMs + delta;
-  }
-  const view = viewOf(bytes);
-  if (isLogAppendTime(header)) {
-    const appended = view.getBigInt64(position + BATCH_FIELD.maxTimestamp);
-    return () => appended;
-  }
-  const base = view.getBigInt64(position + BATCH_FIELD.baseTimestamp);
-  return (delta) => base + BigInt(delta);
 }
 
 /** What of two records differs. The texts name sizes and hashes, never what was in a key or value. */

@@ -104,6 +104,18 @@ export function encodeBatch(batch: TestBatch): Buffer {
   return sealCrc(bytes);
 }
 
+/** A batch whose timestamps no number holds: a record for each of `deltas`, which count from `baseTimestampMs`. */
+export function encodeSpread(baseOffset: bigint, baseTimestampMs: bigint, deltas: readonly bigint[]): Buffer {
+  const records = deltas.map((delta, index) => encodeRecord({ timestampMs: 0, key: null, value: null }, index, delta));
+  const frame = encodeBatch({ baseOffset, records: [], lastOffsetDelta: deltas.length - 1 });
+  const bytes = Buffer.concat([frame, ...records]);
+  bytes.writeInt32BE(bytes.byteLength - 12, 8);
+  bytes.writeBigInt64BE(baseTimestampMs, 27);
+  bytes.writeBigInt64BE(baseTimestampMs + deltas.reduce((max, delta) => (delta > max ? delta : max)), 35);
+  bytes.writeInt32BE(deltas.length, 57);
+  return sealCrc(bytes);
+}
+
 /** The control batch that ends a transaction (EndTransactionMarker: version 0, coordinator epoch). */
 export function encodeMarker(marker: {
   readonly baseOffset: bigint;

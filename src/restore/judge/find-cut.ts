@@ -35,7 +35,7 @@ function firstPast(raw: Uint8Array, header: RecordBatchHeader, { fromOffset, toO
   const cursor = new RecordCursor(expandRecords(codecOf(header), section), header.recordCount);
   while (cursor.next()) {
     const offset = header.baseOffset + BigInt(cursor.offsetDelta);
-    const isPast = isLogAppendTime(header) || header.baseTimestampMs + cursor.timestampDelta > toMs;
+    const isPast = isLogAppendTime(header) || cursor.timestampFrom(header.baseTimestampMs) > toMs;
     if (isPast && offset >= fromOffset && offset < toOffset) return offset;
   }
   return null;

@@ -39,16 +39,27 @@ export function judgeFrame(task: JudgeTask): JudgeResult {
   if (scratch.byteLength < task.rawSizeBytes) scratch = new Uint8Array(task.rawSizeBytes);
   const stored = new Uint8Array(task.stored, 0, task.storedSizeBytes);
   const raw = expander.expand(task.codec, stored, scratch, task.rawSizeBytes);
+  try {
+    return judgeBatches(task, raw, false);
+  } catch (error) {
+    // Which batch has to go whole for the sake of its records, not its header, shows only in a walk over all of them.
+    if (!(error instanceof InexactTimestamp)) throw error;
+    return judgeBatches(task, raw, true);
+  } finally {
+    if (scratch.byteLength > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(0);
+  }
+}
+
+/** `examines`: looks at every record's timestamp before it decides how a batch goes. @throws InexactTimestamp. */
+function judgeBatches(task: JudgeTask, raw: Uint8Array, examines: boolean): JudgeResult {
   const batch = new BatchCursor(raw);
-  const judge = new FrameJudge(task, raw, batch);
+  const judge = new FrameJudge(task, raw, batch, examines);
   while (batch.next()) {
     batch.verifyCrc();
     judge.takeBatch();
   }
   if (batch.end !== raw.byteLength) throw new BackupError('OBJECT_CORRUPT', 'a frame ends in the middle of a batch');
-  const result = judge.finish();
-  if (scratch.byteLength > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(0);
-  return result;
+  return judge.finish();
 }
 
 /** Nothing in here makes an object for a batch or a record that is merged: a frame may hold tens of thousands. */
@@ -57,6 +68,7 @@ class FrameJudge {
   readonly #raw: Uint8Array;
   /** Stands on the batch that is judged. */
   readonly #batch: BatchCursor;
+  readonly #examines: boolean;
   /** Of `task.fromOffset` and `task.toOffset`, as the cursor counts. */
   readonly #from: number;
   readonly #to: number;
@@ -68,10 +80,11 @@ class FrameJudge {
   readonly #dropped: Record<DropReason, number> = { ...NO_DROPS };
   readonly #place: RecordPlace = { targetIndex: 0, timestampMs: 0, distance: 0, codec: 'none' };
 
-  constructor(task: JudgeTask, raw: Uint8Array, batch: BatchCursor) {
+  constructor(task: JudgeTask, raw: Uint8Array, batch: BatchCursor, examines: boolean) {
     this.#task = task;
     this.#raw = raw;
     this.#batch = batch;
+    this.#examines = examines;
     this.#from = batch.distanceOf(task.fromOffset);
     this.#to = batch.distanceOf(task.toOffset);
     const byProducer = Map.groupBy(task.markers, (marker) => marker.producerId);
@@ -146,7 +159,7 @@ class FrameJudge {
     const mergeBelow = codec === 'none' ? MERGE_BELOW_BYTES : MERGE_COMPRESSED_BELOW_BYTES;
     const isWorthIt =
       (batch.sizeBytes >= mergeBelow && codec === targetCodec && batch.recordCount <= maxWholeRecords) ||
-      !hasExactTimestamps(batch);
+      !this.#isExact();
     return (
       isWorthIt &&
       this.#shaper === null &&
@@ -159,6 +172,17 @@ class FrameJudge {
     );
   }
 
+  /** False when some timestamp of the batch, as far as it is known, is no exact number. */
+  #isExact(): boolean {
+    const batch = this.#batch;
+    if (!hasExactTimestamps(batch)) return false;
+    if (!this.#examines) return true;
+    const records = this.#enterRecords();
+    let isExact = true;
+    while (records.next()) isExact &&= Number.isSafeInteger(records.timestampFrom(batch.baseTimestampMs));
+    return isExact;
+  }
+
   #takeRecords(codec: ProducerCodec): void {
     const { fromMs, toMs } = this.#task;
     const batch = this.#batch;
@@ -167,7 +191,7 @@ class FrameJudge {
     const isInside = this.#isInside();
     const isExact = hasExactTimestamps(batch);
     while (records.next()) {
-      const timestampMs = isAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs + records.timestampDelta;
+      const timestampMs = isAppendTime ? batch.maxTimestampMs : records.timestampFrom(batch.baseTimestampMs);
       const distance = batch.distance + records.offsetDelta;
       if (!isInside && (distance < this.#from || distance >= this.#to)) continue;
       if ((toMs !== null && timestampMs > toMs) || (fromMs !== null && timestampMs < fromMs)) {
@@ -175,7 +199,7 @@ class FrameJudge {
       } else if (this.#shaper?.wants(records) === false) {
         this.#dropped.filtered += 1;
       } else {
-        if (!isExact) throw inexact(batch.offsetAt(distance));
+        if (!isExact || !Number.isSafeInteger(timestampMs)) throw new InexactTimestamp(batch.offsetAt(distance));
         this.#place.targetIndex = this.#shaper?.targetIndexOf(records) ?? 0;
         this.#place.timestampMs = timestampMs;
         this.#place.distance = distance;
@@ -195,9 +219,8 @@ class FrameJudge {
   }
 }
 
-function inexact(offset: bigint): BackupError {
-  return new BackupError(
-    'BATCH_CORRUPT',
-    `record ${offset} has a timestamp beyond 2^53 in a batch that must be re-encoded`,
-  );
+class InexactTimestamp extends BackupError {
+  constructor(offset: bigint) {
+    super('BATCH_CORRUPT', `record ${offset} has a timestamp beyond 2^53 in a batch that must be re-encoded`);
+  }
 }

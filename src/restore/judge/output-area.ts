@@ -89,6 +89,7 @@ export class OutputArea {
     if (
       codec !== growing.codec ||
       builder.recordCount >= this.#task.maxBatchRecords ||
+      !builder.spans(timestampMs) ||
       builder.sizeWith(payload.end - payload.payloadPosition) > this.#task.maxBatchBytes
     ) {
       this.#flush(growing);

@@ -47,7 +47,7 @@ export function isSameBatch(planned: Uint8Array, found: Uint8Array): boolean {
   const [leftCursor, rightCursor] = [new RecordCursor(left, a.recordCount), new RecordCursor(right, b.recordCount)];
   while (leftCursor.next() && rightCursor.next()) {
     const isSameTime =
-      a.baseTimestampMs + leftCursor.timestampDelta === b.baseTimestampMs + rightCursor.timestampDelta &&
+      leftCursor.timestampFrom(a.baseTimestampMs) === rightCursor.timestampFrom(b.baseTimestampMs) &&
       leftCursor.offsetDelta === rightCursor.offsetDelta;
     const payload = left.subarray(leftCursor.payloadPosition, leftCursor.end);
     if (!isSameTime || Buffer.compare(payload, right.subarray(rightCursor.payloadPosition, rightCursor.end)) !== 0) {

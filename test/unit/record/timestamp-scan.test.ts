@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { BatchBuilder } from '../../../src/record/batch-builder.ts';
+import { BATCH_HEADER_BYTES } from '../../../src/record/batch-header.ts';
 import { lowestTimestampDelta } from '../../../src/record/timestamp-scan.ts';
 import { BackupError } from '../../../src/model/errors.ts';
+import { encodeSpread } from '../../support/record-batches.ts';
 
 const PAYLOAD = Uint8Array.of(1, 1, 0);
 
@@ -32,6 +34,14 @@ describe('the timestamp scan', () => {
     }
     assert.throws(() => lowestTimestampDelta(section, 3), BackupError);
     assert.throws(() => lowestTimestampDelta(section, 5), BackupError);
+  });
+
+  test('beyond 2^53 finds no safe integer, unless a lower delta is one', () => {
+    const scan = (...deltas: bigint[]) =>
+      lowestTimestampDelta(encodeSpread(0n, 0n, deltas).subarray(BATCH_HEADER_BYTES), deltas.length);
+    assert.equal(scan(0n, -(2n ** 60n), 7n), -(2 ** 60));
+    assert.equal(scan(2n ** 60n, 2n ** 61n), 2 ** 60);
+    assert.equal(scan(2n ** 60n, -4n), -4);
   });
 
   test('of no records is infinite', () => {

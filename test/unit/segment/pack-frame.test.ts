@@ -5,7 +5,15 @@ import { FrameExpander, maxStoredSize } from '../../../src/compression/frame-cod
 import { PRODUCER_CODECS, type SegmentCodec } from '../../../src/model/codec.ts';
 import { splitBatches, verifyBatchCrc } from '../../../src/record/batch-header.ts';
 import { type Expansion, type PackResult, packFrame } from '../../../src/segment/pack-frame.ts';
-import { encodeBatch, encodeMarker, readBatch, sealCrc, shared, text } from '../../support/record-batches.ts';
+import {
+  encodeBatch,
+  encodeMarker,
+  encodeSpread,
+  readBatch,
+  sealCrc,
+  shared,
+  text,
+} from '../../support/record-batches.ts';
 import { jsonBatch, T0 } from './segment-fixture.ts';
 
 const CORRUPT = { name: 'BackupError', code: 'BATCH_CORRUPT' };
@@ -188,6 +196,19 @@ describe('the facts of a frame', () => {
       const { facts } = pack([batch, jsonBatch(9n, 1)], 'never').result;
       assert.deepEqual([facts.minTimestampMs, facts.maxTimestampMs], [null, Number.MAX_SAFE_INTEGER]);
     }
+  });
+
+  test('have no lower bound where no number holds the lowest timestamp, and the batch stays as it came', () => {
+    const lowestOf = (base: bigint, deltas: readonly bigint[]): number | null => {
+      const batch = encodeSpread(3n, base, deltas);
+      const { result, raw } = pack([batch, jsonBatch(40n, 1)], 'never');
+      assert.ok(batch.equals(raw.subarray(0, batch.byteLength)));
+      return result.facts.minTimestampMs;
+    };
+    assert.equal(lowestOf(-(2n ** 53n - 1n), [0n, -4n]), null);
+    assert.equal(lowestOf(0n, [0n, -(2n ** 60n)]), null);
+    assert.equal(lowestOf(0n, [0n, -(2n ** 53n - 1n)]), -(2 ** 53 - 1));
+    assert.equal(lowestOf(-(2n ** 53n - 1n), [0n, 2n ** 53n + 5n]), -(2 ** 53 - 1));
   });
 
   test('name each start and each end of a transaction, by producer, with the records in between', () => {

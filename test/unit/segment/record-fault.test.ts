@@ -3,7 +3,14 @@ import { describe, test } from 'node:test';
 import { PRODUCER_CODECS } from '../../../src/model/codec.ts';
 import { splitBatches, verifyBatchCrc } from '../../../src/record/batch-header.ts';
 import { recordFault } from '../../../src/segment/record-fault.ts';
-import { encodeBatch, sealCrc, type TestBatch, type TestRecord, text } from '../../support/record-batches.ts';
+import {
+  encodeBatch,
+  encodeSpread,
+  sealCrc,
+  type TestBatch,
+  type TestRecord,
+  text,
+} from '../../support/record-batches.ts';
 
 const T0 = 1_700_000_000_000;
 const records = (...ages: readonly number[]): TestRecord[] =>
@@ -51,6 +58,14 @@ describe('the records of a batch', () => {
     assert.equal(faultOf({ deleteHorizonMs: T0 + 86_400_000 }), undefined);
     assert.equal(faultOf({ logAppendTimeMs: T0 - 500 }), undefined);
     assert.equal(faultOf({ records: [], lastOffsetDelta: 4 }), undefined);
+  });
+
+  test('may lie further apart than a number reaches, and are held against the highest all the same', () => {
+    const bytes = encodeSpread(50n, -(2n ** 53n - 1n), [0n, 2n ** 53n + 3n, -(2n ** 60n)]);
+    const [header = assert.fail()] = splitBatches(bytes);
+    assert.equal(header.maxTimestampMs, 4);
+    assert.equal(recordFault(bytes, header), undefined);
+    assert.match(recordFault(bytes, { ...header, maxTimestampMs: 3 }) ?? '', /record 51 has timestamp 4, above/);
   });
 
   test('that do not decompress are a fault, though the CRC fits', () => {

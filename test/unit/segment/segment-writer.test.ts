@@ -7,10 +7,12 @@ import { FrameExpander } from '../../../src/compression/frame-codec.ts';
 import { SharedBufferPool } from '../../../src/compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { BackupError } from '../../../src/model/errors.ts';
+import { decodeCommit, encodeCommit } from '../../../src/catalog/commit.ts';
+import { NO_REQUESTS } from '../../../src/model/request-counts.ts';
 import { readFooter, readFrame } from '../../../src/segment/segment-reader.ts';
 import { VERIFY_FRAME } from '../../../src/segment/verify-frame.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import { encodeMarker, shared } from '../../support/record-batches.ts';
+import { encodeMarker, encodeSpread, shared } from '../../support/record-batches.ts';
 import {
   bytesOf,
   frameOf,
@@ -76,6 +78,34 @@ class FailingStore extends MemoryObjectStore {
 }
 
 describe('a segment', () => {
+  test('of timestamps that no number holds can be committed, read and verified', async () => {
+    const store = new MemoryObjectStore();
+    const frames = [
+      frameOf([encodeSpread(100n, -(2n ** 53n - 1n), [0n, -4n]), jsonBatch(102n, 3)]),
+      frameOf([
+        encodeSpread(105n, 0n, [0n, -(2n ** 60n)]),
+        encodeSpread(107n, -(2n ** 53n - 1n), [0n, 2n ** 53n + 3n]),
+      ]),
+    ];
+    const summary = await writeSegment(frames, { workers, store });
+    assert.equal(summary.minTimestampMs, null);
+    const commit = {
+      version: 1,
+      previousSha256: '',
+      writer: 'w',
+      committedAtMs: T0,
+      requests: NO_REQUESTS,
+      actions: [{ kind: 'segment' as const, segment: summary }],
+    };
+    assert.deepEqual(decodeCommit(encodeCommit(commit), 'c').actions, commit.actions);
+    const footer = await readFooter(store, summary);
+    for (const entry of footer.frames) {
+      const stored = (await bytesOf(store)).subarray(entry.position, entry.position + entry.storedSizeBytes);
+      const { differences } = await workers.run(VERIFY_FRAME, { stored: shared(stored), codec: 'zstd', frame: entry });
+      assert.deepEqual(differences, []);
+    }
+  });
+
   for (const codec of ['zstd', 'lz4', 'none'] as const) {
     test(`with codec ${codec} says the same in its summary, its footer and its bytes`, async () => {
       const store = new MemoryObjectStore();

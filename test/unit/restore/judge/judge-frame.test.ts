@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { judgeFrame } from '../../../../src/restore/judge/judge-frame.ts';
-import { encodeBatch, encodeMarker, sealCrc, type TestBatch, text } from '../../../support/record-batches.ts';
+import {
+  encodeBatch,
+  encodeMarker,
+  encodeSpread,
+  sealCrc,
+  type TestBatch,
+  text,
+} from '../../../support/record-batches.ts';
 import { judge, T0, taskFor } from './judge-fixture.ts';
 
 function batch(baseOffset: bigint, values: readonly string[], change: Partial<TestBatch> = {}): Buffer {
@@ -167,6 +174,41 @@ describe('timestamps', () => {
     assert.deepEqual(values(taskFor([nanoseconds(), batch(6n, ['m'])], { toMs: T0 + 9 })), ['m']);
     assert.throws(() => judgeFrame(taskFor([nanoseconds({ lastOffsetDelta: 1 })])), { code: 'BATCH_CORRUPT' });
     assert.throws(() => judgeFrame(taskFor([nanoseconds()], { fromMs: T0 })), { code: 'BATCH_CORRUPT' });
+  });
+});
+
+describe('timestamps that no number holds, behind a header that shows none of it', () => {
+  const spread = encodeSpread(5n, 0n, [0n, -(2n ** 60n), 7n]);
+
+  test('go with their batch as it is, and the others of the frame are merged', () => {
+    const task = taskFor([batch(3n, ['m']), batch(4n, ['m']), spread, batch(8n, ['m']), batch(9n, ['m'])]);
+    const { batches } = judge(task);
+    assert.deepEqual(
+      batches.map(({ recordCount }) => recordCount),
+      [2, 3, 2],
+    );
+    assert.deepEqual(batches[1]!.bytes.subarray(57), spread.subarray(57));
+    assert.deepEqual(
+      batches.flatMap(({ sourceOffsets }) => sourceOffsets),
+      [3n, 4n, 5n, 6n, 7n, 8n, 9n],
+    );
+  });
+
+  test('are before any window, and never rounded where a batch must be written anew', () => {
+    const { result } = judge(taskFor([spread], { fromMs: 0 }));
+    assert.deepEqual([result.recordCount, result.dropped['outside-window']], [2, 1]);
+    const refused = { code: 'BATCH_CORRUPT', message: /record 6 has a timestamp beyond 2\^53/ };
+    assert.throws(() => judgeFrame(taskFor([spread], { toOffset: 7n })), refused);
+  });
+
+  test('do not keep two records in one batch that are further apart than a number reaches', () => {
+    const records = [-(2 ** 53 - 1), 10, 11].map((timestampMs) => ({ timestampMs, key: null, value: text('v') }));
+    const task = taskFor(records.map((record, index) => encodeBatch({ baseOffset: BigInt(index), records: [record] })));
+    const { batches } = judge(task);
+    assert.deepEqual(
+      batches.map((sent) => sent.records.map(({ timestampMs }) => timestampMs)),
+      [[-(2 ** 53 - 1)], [10, 11]],
+    );
   });
 });
 
