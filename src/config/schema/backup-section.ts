@@ -80,11 +80,11 @@ function howToFetch() {
       max: 60_000,
     }),
     fetch_max_bytes: bytes({
-      doc: 'Most data in one fetch from one broker, as `fetch.max.bytes`.',
+      doc: 'Most data in one fetch from one broker, as `fetch.max.bytes`. An answer beyond 256 MiB, headers included, is not read.',
       unit: 'bytes',
       default: 8 * MIB,
       min: KIB,
-      max: GIB,
+      max: 128 * MIB,
     }),
     max_partition_fetch_bytes: bytes({
       doc: 'Most data of one partition in one fetch, as `max.partition.fetch.bytes`.',

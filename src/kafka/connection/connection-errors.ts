@@ -30,6 +30,10 @@ const REFUSED_CERTIFICATE =
 /** Answers of Kafka to a login that will not change by themselves. */
 const LOGIN_ERRORS = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM', 'ILLEGAL_SASL_STATE']);
 
+/** A login that the network ended. kafkajs calls it refused; credentials that are refused are answered so, by a broker's own words. */
+const BROKEN_LOGIN =
+  /^SASL .* failed: .*(timed out|Closed connection|Not connected|Connection timeout|(read|write) E[A-Z]+)$/;
+
 /** `attempt` says what was tried and where: "Metadata to broker-1:9092". */
 export function connectionError(error: unknown, attempt: string): BackupError {
   if (error instanceof BackupError) {
@@ -47,7 +51,8 @@ export function connectionError(error: unknown, attempt: string): BackupError {
     const text = `the broker refuses our certificate, or the lack of one; see ssl_certificate_location (${code})`;
     return failure('KAFKA_AUTHENTICATION_FAILED', attempt, text, error);
   }
-  return failure(codeOf(name, code, type), attempt, messageOf(error), error);
+  const text = messageOf(error);
+  return failure(BROKEN_LOGIN.test(text) ? 'KAFKA_UNREACHABLE' : codeOf(name, code, type), attempt, text, error);
 }
 
 function failure(code: ErrorCode, attempt: string, text: string, cause: unknown): BackupError {

@@ -41,7 +41,7 @@ export interface HeldResponse<Response> {
 
 const READ_BUFFER_BYTES = 256 * 1024;
 
-/** One connection to one broker. Connects on the first call, and again after a failure on the next one. */
+/** One connection to one broker. Connects on the first call, and again on the next one after a failure or a time-out. */
 export class BrokerConnection {
   readonly address: BrokerAddress;
   readonly #broker: Broker;
@@ -160,9 +160,21 @@ function exchange(connection: Connection, api: ApiCall<unknown>, timeoutMs: numb
   lengthWord.writeInt32BE(writer.sizeBytes);
   return new Promise((resolve, reject) => {
     connection.failIfNotConnected();
+    // Of a socket that was just destroyed kafkajs may not have heard yet: what is asked of it would never end.
+    if (connection.socket.destroyed) {
+      const { host, port } = connection;
+      throw new BackupError('KAFKA_UNREACHABLE', `${api.apiName} to ${host}:${port}: the connection was given up`);
+    }
     const { apiKey, apiName, apiVersion } = api;
     connection.requestQueue.push({
-      entry: { apiKey, apiName, apiVersion, correlationId, resolve: (answer) => resolve(answer.payload), reject },
+      entry: {
+        ...{ apiKey, apiName, apiVersion, correlationId },
+        resolve: (answer) => resolve(answer.payload),
+        reject: (error) => {
+          if (isTimeout(error)) connection.socket.destroy(error);
+          reject(error);
+        },
+      },
       expectResponse: true,
       requestTimeout: timeoutMs,
       sendRequest: () => {
@@ -176,6 +188,14 @@ function exchange(connection: Connection, api: ApiCall<unknown>, timeoutMs: numb
   });
 }
 
+/**
+ * What is not answered in time may never be, and everything behind it waits: the connection is given up, as the Java client does
+ * (NetworkClient.handleTimedOutRequests). A socket that is destroyed with an error tells kafkajs; without one, it does not.
+ */
+function isTimeout(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'KafkaJSRequestTimeoutError';
+}
+
 /** Replaces kafkajs' assembly on this connection. Its own is kept for the raw SASL exchange of old brokers. */
 function assembleResponses(connection: Connection, assembler: ResponseAssembler): void {
   const processRawAuthentication = connection.processData.bind(connection);
@@ -187,8 +207,9 @@ function assembleResponses(connection: Connection, assembler: ResponseAssembler)
     try {
       assembler.push(chunk);
     } catch (error) {
-      connection.rejectRequests(error instanceof Error ? error : new Error(String(error)));
-      connection.socket.destroy();
+      const failure = error instanceof Error ? error : new Error(String(error));
+      connection.rejectRequests(failure);
+      connection.socket.destroy(failure);
     }
   };
 }

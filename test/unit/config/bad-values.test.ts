@@ -18,6 +18,13 @@ const VALUES: readonly BadCase[] = [
     'backup.segment_max_bytes',
     '0 is out of range. Use 1KiB to 16GiB.',
   ],
+  [
+    'a fetch whose answer would not be read',
+    'backup: {fetch_max_bytes: 256MiB}\n',
+    '8:27',
+    'backup.fetch_max_bytes',
+    'out of range. Use 1KiB to 128MiB.',
+  ],
   ['a negative size', 'backup: {segment_max_bytes: -1}\n', '8:29', 'backup.segment_max_bytes', 'out of range'],
   ['a gigantic size', 'backup: {segment_max_bytes: 1000000000TiB}\n', '8:29', 'backup.segment_max_bytes', 'too large'],
   [
