@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { BackupError } from '../model/errors.ts';
 import { addRequests, NO_REQUESTS, type RequestCounts, requestsSince } from '../model/request-counts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import type { CatalogHead, PartitionHead } from './catalog-head.ts';
+import { type CatalogHead, PartitionHead } from './catalog-head.ts';
 import { follow, readCatalog, readCommit } from './catalog-reader.ts';
 import { CheckpointSeries } from './checkpoint/checkpoint-series.ts';
 import { actionText, type CatalogAction, decodeCommit, encodeCommit, partitionOf } from './commit.ts';
@@ -143,12 +143,13 @@ export class CatalogWriter {
   }
 
   /**
-   * Moves actions that are in the catalog already to `committed`, and those that can no longer enter it to `fenced`. The first
-   * open action of a partition decides for all that follow it, here and in later commits: they continue it.
+   * Moves actions that are in the catalog already to `committed`, and those that can no longer enter it to `fenced`: each must
+   * continue where the open ones before it leave its partition. All that follow a fenced one are fenced too, here and in later
+   * commits.
    */
   #sort(actions: readonly CatalogAction[], committed: CatalogAction[], fenced: CatalogAction[]): CatalogAction[] {
     const open: CatalogAction[] = [];
-    const admitted = new Map<PartitionHead, boolean>();
+    const ahead = new Map<PartitionHead, PartitionHead | 'lost'>();
     for (const action of actions) {
       const history = this.state.historyOf(action);
       if (this.#landed.size > 0 && this.#landed.has(actionText(action))) {
@@ -156,8 +157,11 @@ export class CatalogWriter {
       } else if (history === undefined) {
         open.push(action);
       } else {
-        const isAdmitted = admitted.get(history) ?? (!this.#lost.has(placeOf(action)) && history.admits(action));
-        admitted.set(history, isAdmitted);
+        const isLost = this.#lost.has(placeOf(action));
+        const head = ahead.get(history) ?? (isLost ? 'lost' : new PartitionHead(history.identity, history.position));
+        const isAdmitted = head !== 'lost' && head.admits(action);
+        if (isAdmitted) head.apply(action);
+        ahead.set(history, isAdmitted ? head : 'lost');
         (isAdmitted ? open : fenced).push(action);
       }
     }
