@@ -49,6 +49,8 @@ export interface PartitionContext {
 /** Sealed segments of one partition that are still going up; more would let one slow upload pile up others. */
 const MAX_UPLOADS = 3;
 
+type LogEnd = Pick<LogPositions, 'highWatermark' | 'lastStableOffset'>;
+
 interface OpenSegment {
   readonly writer: SegmentWriter;
   readonly holding: UploadHolding;
@@ -78,7 +80,10 @@ export class PartitionBackup {
   /** Sealed segments, gaps and truncations, in order; rejects at the first that failed. */
   #chain: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
-  #observed: Pick<LogPositions, 'highWatermark' | 'lastStableOffset'> | undefined;
+  /** As the last answer told. */
+  #seen: LogEnd | undefined;
+  /** A last stable offset, and a watermark that was read after it. */
+  #observed: LogEnd | undefined;
   #decidedOffset = 0n;
   /** Counts resets: what an older generation still has under way no longer counts. */
   #generation = 0;
@@ -160,15 +165,28 @@ export class PartitionBackup {
     }
   }
 
+  /** Notes what the log looks like at the start: `highWatermark` was read after `lastStableOffset`. */
+  observeStart(end: LogEnd): void {
+    this.highWatermark = end.highWatermark;
+    this.#seen = end;
+    this.#observed = end;
+  }
+
   /**
-   * Notes what the log looks like. A last stable offset tells that transactions before it are decided, by markers anywhere below
-   * the high watermark seen with it: it may be relied on once everything up to that watermark is taken in.
+   * Notes what the log looks like by an answer. A last stable offset tells that transactions before it are decided, by markers
+   * below the high watermark of that moment: it may be relied on once everything up to that watermark is taken in. A broker reads
+   * the watermark of an answer first (Partition.readRecords), so its last stable offset may rest on a marker at or above it; the
+   * watermark of the next answer was read after both. A new leader's may lag behind for a while: then the higher one counts.
    */
-  observe({ highWatermark, lastStableOffset }: Pick<LogPositions, 'highWatermark' | 'lastStableOffset'>): void {
+  observe(end: LogEnd): void {
+    const { highWatermark } = end;
+    const before = this.#seen;
     this.highWatermark = highWatermark;
+    this.#seen = end;
     if (this.#observed !== undefined && this.#nextOffset < this.#observed.highWatermark) return;
     if (this.#observed !== undefined) this.#decidedOffset = this.#observed.lastStableOffset;
-    this.#observed = { highWatermark, lastStableOffset };
+    if (before === undefined) return;
+    this.#observed = highWatermark < before.highWatermark ? before : { ...before, highWatermark };
   }
 
   /** Goes on at `nextOffset`: compaction left nothing before it. The next segment to be sealed covers the hole. */
@@ -239,6 +257,7 @@ export class PartitionBackup {
     await this.#chain.catch(() => {});
     await this.reset();
     if (this.#durable.nextOffset <= endOffset) return;
+    this.#seen = undefined;
     const timeline = this.#timeline + 1;
     const truncation = { ...this.identity, endOffset, timeline, detectedAtMs: this.#context.wallMs() };
     const durable = { nextOffset: endOffset, leaderEpoch: -1, timeline };

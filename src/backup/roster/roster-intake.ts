@@ -116,7 +116,7 @@ export class RosterIntake {
     const { context, isContinuous, roster, catalog } = this.#options;
     const { topic, topicId, partition: index, leader } = partition;
     const backup = new PartitionBackup({ topic, topicId, partition: index }, resume, context);
-    if (log !== undefined) backup.observe(log);
+    if (log !== undefined) backup.observeStart(log);
     const endOffset = isContinuous ? undefined : (log?.highWatermark ?? resume.nextOffset);
     const known = catalog.incarnation(topic, topicId).partitions.get(index)?.position;
     const capturedAtMs = known?.capturedAtMs ?? null;

@@ -229,3 +229,72 @@ describe('partitions whose store holds parts in memory', () => {
     assert.equal(uploads.heldBytes, 0);
   });
 });
+
+describe('what a partition knows of its transactions', () => {
+  const TEN = 10;
+
+  /** An answer with the ten records from `from` on. */
+  function answer(
+    backup: PartitionBackup,
+    from: number,
+    highWatermark: number,
+    lastStableOffset: number,
+  ): Promise<void> {
+    const positions = {
+      logStartOffset: 0n,
+      highWatermark: BigInt(highWatermark),
+      lastStableOffset: BigInt(lastStableOffset),
+    };
+    return backup.append(jsonBatch(BigInt(from), TEN), positions);
+  }
+
+  async function decidedOffset(
+    backup: PartitionBackup,
+    segments: readonly SegmentSummary[],
+  ): Promise<bigint | undefined> {
+    backup.seal('end');
+    await backup.settled();
+    return segments.at(-1)?.decidedOffset;
+  }
+
+  it('rests on markers below a watermark that was read after it, never on those that only its own answer knew', async () => {
+    const { backups, segments } = openRig(1);
+    const backup = backups[0]!;
+    await answer(backup, 0, 10, 8);
+    assert.equal(await decidedOffset(backup, segments), 0n);
+    // The watermark has moved between the broker's two looks: what decides offsets up to 25 lies above 20.
+    await answer(backup, 10, 20, 25);
+    assert.equal(await decidedOffset(backup, segments), 8n);
+    await answer(backup, 20, 40, 38);
+    assert.equal(await decidedOffset(backup, segments), 8n);
+    await answer(backup, 30, 40, 40);
+    assert.equal(await decidedOffset(backup, segments), 25n);
+    await answer(backup, 40, 50, 50);
+    assert.equal(await decidedOffset(backup, segments), 40n);
+  });
+
+  it('is at the end of a backup what it was at its start, however the log goes on', async () => {
+    const { backups, segments } = openRig(1);
+    const backup = backups[0]!;
+    backup.observeStart({ highWatermark: 20n, lastStableOffset: 18n });
+    await answer(backup, 0, 500, 400);
+    assert.equal(await decidedOffset(backup, segments), 0n);
+    await answer(backup, 10, 600, 600);
+    assert.equal(await decidedOffset(backup, segments), 18n);
+  });
+
+  it('does not rest on the watermark of a new leader that lags behind, nor on a log that was cut since', async () => {
+    const { backups, segments } = openRig(1);
+    const backup = backups[0]!;
+    await answer(backup, 0, 30, 30);
+    await answer(backup, 10, 20, 20);
+    assert.equal(await decidedOffset(backup, segments), 0n);
+    await answer(backup, 20, 30, 30);
+    assert.equal(await decidedOffset(backup, segments), 30n);
+    await backup.truncateTo(10n);
+    await answer(backup, 10, 20, 20);
+    assert.equal(await decidedOffset(backup, segments), 0n);
+    await answer(backup, 20, 30, 30);
+    assert.equal(await decidedOffset(backup, segments), 20n);
+  });
+});
