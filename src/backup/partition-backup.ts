@@ -21,6 +21,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { ExpansionChoice, type RecompressMode } from './frame/expansion-choice.ts';
 import type { FrameMemory } from './frame/frame-memory.ts';
 import { OpenFrame } from './frame/open-frame.ts';
+import { type EpochEnd, storedEpochEnd } from './stored-epochs.ts';
 import type { UploadBudget, UploadHolding } from './upload-budget.ts';
 
 /** Shared by all partitions of a backup. */
@@ -252,20 +253,27 @@ export class PartitionBackup {
 
   /**
    * The source's log was cut at `endOffset`: goes on from there, on a new timeline when records beyond it are durable already.
+   * `lastEpoch`: of the last batch before it, where that is known.
    */
-  async truncateTo(endOffset: bigint): Promise<void> {
+  async truncateTo(endOffset: bigint, lastEpoch = -1): Promise<void> {
     await this.#chain.catch(() => {});
     await this.reset();
     if (this.#durable.nextOffset <= endOffset) return;
     this.#seen = undefined;
     const timeline = this.#timeline + 1;
     const truncation = { ...this.identity, endOffset, timeline, detectedAtMs: this.#context.wallMs() };
-    const durable = { nextOffset: endOffset, leaderEpoch: -1, timeline };
+    const durable = { nextOffset: endOffset, leaderEpoch: lastEpoch, timeline };
     this.#timeline = timeline;
     this.#nextOffset = endOffset;
     this.#coveredOffset = endOffset;
-    this.lastEpoch = -1;
+    this.lastEpoch = lastEpoch;
     this.#enqueue(async () => ({ action: { kind: 'truncation', truncation }, durable }));
+  }
+
+  /** Where what is durable leaves `epoch`: see {@link storedEpochEnd}. */
+  storedEpochEnd(epoch: number): Promise<EpochEnd | undefined> {
+    const { store, layout } = this.#context;
+    return storedEpochEnd({ store, layout, identity: this.identity, nextOffset: this.durableOffset }, epoch);
   }
 
   /** Hands the open frame to the threads, full or not. */

@@ -45,19 +45,12 @@ export class PartitionTrouble {
 
   /** Treats an answer that is not records. */
   async outcome(partition: TrackedPartition, outcome: FetchOutcome): Promise<void> {
-    const { logger, refreshSoon } = this.#options;
-    const { topic, partition: index } = partition.backup.identity;
+    const { refreshSoon } = this.#options;
     switch (outcome.kind) {
       case 'offset-out-of-range':
         return this.#outOfRange(partition);
       case 'truncated':
-        logger.warn('the log of the source was truncated; going on from where it agrees', {
-          topic,
-          partition: index,
-          offset: outcome.endOffset,
-          nextOffset: partition.backup.nextOffset,
-        });
-        return this.#truncate(partition, outcome.endOffset);
+        return this.#parted(partition, outcome);
       case 'stale-metadata':
         refreshSoon();
         this.#delay(
@@ -119,6 +112,34 @@ export class PartitionTrouble {
     this.#fault(partition, error, partition.backup.durableOffset);
   }
 
+  /**
+   * The source's log and ours part. Where the answered epoch is that of our last batch, its end at the source is where they agree.
+   * Else the source never had our last epoch, and its log may hold more of the answered one than ours does: they agree up to the
+   * lower of both ends, and what is left is held against the source once more.
+   */
+  async #parted(partition: TrackedPartition, answer: Extract<FetchOutcome, { kind: 'truncated' }>): Promise<void> {
+    const { backup } = partition;
+    // The epochs of what is not durable are not known, and it is read again anyway: from what is left the source is asked anew.
+    await backup.reset();
+    const { nextOffset } = backup;
+    if (nextOffset !== answer.askedOffset) return;
+    const stored = answer.epoch < backup.lastEpoch ? await backup.storedEpochEnd(answer.epoch) : answer;
+    const cut = stored !== undefined && stored.endOffset < answer.endOffset ? stored : answer;
+    if (stored === undefined || cut.endOffset >= nextOffset) {
+      const text = `fetch ${partition.name}: the source's log parts from what is stored, and it is not known yet where`;
+      this.#delay(partition, new BackupError('KAFKA_REQUEST_FAILED', text));
+      return;
+    }
+    const { topic, partition: index } = backup.identity;
+    this.#options.logger.warn('the log of the source was truncated; going on from where it agrees', {
+      topic,
+      partition: index,
+      offset: cut.endOffset,
+      nextOffset,
+    });
+    await this.#truncate(partition, cut.endOffset, cut.epoch);
+  }
+
   async #outOfRange(partition: TrackedPartition): Promise<void> {
     const { logger } = this.#options;
     const { topic, partition: index } = partition.backup.identity;
@@ -159,21 +180,13 @@ export class PartitionTrouble {
     partition.backup.recordGap(earliest, reason);
   }
 
-  /** Where the source's log was cut; a one-shot backup ends no later than the log does now. */
-  async #truncate(partition: TrackedPartition, endOffset: bigint): Promise<void> {
-    const { backup } = partition;
-    const isPast = backup.nextOffset > endOffset;
-    await backup.truncateTo(endOffset);
+  /** A one-shot backup ends no later than the log that was cut does now. */
+  async #truncate(partition: TrackedPartition, endOffset: bigint, epoch = -1): Promise<void> {
+    await partition.backup.truncateTo(endOffset, epoch);
     partition.givenUpOffset = 0n;
-    if (partition.endOffset !== undefined) {
-      const latest = await this.#endOf(partition, 'latest');
-      if (latest !== undefined && latest < partition.endOffset) partition.endOffset = latest;
-    }
-    // Said of records that were not even read: asked again at once, it would be said again.
-    if (!isPast) {
-      const message = `fetch ${partition.name}: its log was cut at ${endOffset}, and nothing behind that is held`;
-      this.#delay(partition, new BackupError('KAFKA_REQUEST_FAILED', message));
-    }
+    if (partition.endOffset === undefined) return;
+    const latest = await this.#endOf(partition, 'latest');
+    if (latest !== undefined && latest < partition.endOffset) partition.endOffset = latest;
   }
 
   async #endOf(partition: TrackedPartition, at: 'earliest' | 'latest'): Promise<bigint | undefined> {

@@ -38,7 +38,13 @@ export type FetchedPartition = FetchKey & { readonly askedOffset: bigint } & (
         readonly records: Uint8Array;
       } & LogPositions)
     | { readonly kind: 'offset-out-of-range' }
-    | { readonly kind: 'truncated'; readonly endOffset: bigint; readonly epoch: number }
+    | {
+        readonly kind: 'truncated';
+        /** The largest leader epoch of the source's log that is not above `lastEpoch`. */
+        readonly epoch: number;
+        /** Where that one ends at the source; it may be a fork of ours when it is not `lastEpoch` itself. */
+        readonly endOffset: bigint;
+      }
     | { readonly kind: 'stale-metadata'; readonly kafkaError: string }
     | { readonly kind: 'denied'; readonly kafkaError: string }
     | { readonly kind: 'transient'; readonly kafkaError: string }

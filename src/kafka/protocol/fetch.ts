@@ -30,7 +30,7 @@ export interface FetchResponsePartition {
   readonly highWatermark: bigint;
   readonly lastStableOffset: bigint;
   readonly logStartOffset: bigint;
-  /** Set when the log was truncated below the fetch offset: epoch and its end offset, from where both agree. */
+  /** Set when the logs part below the fetch offset: the largest epoch that is not above the last fetched one, and its end offset. */
   readonly diverging: { readonly epoch: number; readonly endOffset: bigint } | null;
   /** A view into the response. */
   readonly records: Uint8Array;

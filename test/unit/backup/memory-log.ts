@@ -39,6 +39,11 @@ export class MemoryPartitionLog implements PartitionLog {
     this.#partitions = partitions;
   }
 
+  /** The leader of the partition has another log from now on. */
+  replace(partition: number, batches: readonly Buffer[]): void {
+    this.#partitions[partition] = [...batches];
+  }
+
   append(partition: number, batch: Buffer): void {
     this.#partitions[partition]?.push(batch);
   }
@@ -101,7 +106,8 @@ export class MemoryPartitionLog implements PartitionLog {
     return last === undefined ? 0n : nextOffsetOf(last);
   }
 
-  #answer({ topicId, partition, nextOffset }: FetchPosition): FetchedPartition {
+  #answer(position: FetchPosition): FetchedPartition {
+    const { topicId, partition, nextOffset } = position;
     if (this.failingAnswers > 0) {
       this.failingAnswers -= 1;
       return { kind: 'transient', topicId, partition, askedOffset: nextOffset, kafkaError: 'REQUEST_TIMED_OUT' };
@@ -110,6 +116,8 @@ export class MemoryPartitionLog implements PartitionLog {
       const kafkaError = 'TOPIC_AUTHORIZATION_FAILED';
       return { kind: 'denied', topicId, partition, askedOffset: nextOffset, kafkaError };
     }
+    const epoch = this.#diverging(position);
+    if (epoch !== undefined) return { kind: 'truncated', topicId, partition, askedOffset: nextOffset, ...epoch };
     const batches = (this.#partitions[partition] ?? []).filter((batch) => nextOffsetOf(batch) > nextOffset);
     const end = this.endOf(partition);
     return {
@@ -123,6 +131,26 @@ export class MemoryPartitionLog implements PartitionLog {
       logStartOffset: 0n,
     };
   }
+
+  /** As a broker compares (LeaderEpochFileCache.endOffsetFor): the largest epoch not above the asked one, and its end. */
+  #diverging({ partition, nextOffset, lastEpoch }: FetchPosition): { epoch: number; endOffset: bigint } | undefined {
+    if (lastEpoch < 0) return undefined;
+    const batches = this.#partitions[partition] ?? [];
+    const upTo = batches.filter((batch) => epochOf(batch) <= lastEpoch);
+    const last = upTo.at(-1);
+    const found =
+      last === undefined
+        ? { epoch: lastEpoch, endOffset: 0n }
+        : {
+            epoch: epochOf(last),
+            endOffset: upTo.length === batches.length ? this.endOf(partition) : nextOffsetOf(last),
+          };
+    return found.epoch < lastEpoch || found.endOffset < nextOffset ? found : undefined;
+  }
+}
+
+function epochOf(batch: Buffer): number {
+  return batch.readInt32BE(12);
 }
 
 function nextOffsetOf(batch: Buffer): bigint {
