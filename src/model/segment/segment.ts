@@ -12,7 +12,10 @@ export interface PartitionIdentity extends TopicPartition {
   readonly topicId: string;
 }
 
-/** Lowest and highest record timestamp. `minTimestampMs` is null where compressed batches were kept unread: no bound. */
+/**
+ * Lowest and highest record timestamp. `minTimestampMs` is null, no bound, where compressed batches were kept unread or where no
+ * number holds it; `maxTimestampMs` is at most the largest exact number.
+ */
 export interface TimestampBounds {
   readonly minTimestampMs: number | null;
   readonly maxTimestampMs: number;
