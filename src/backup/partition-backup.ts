@@ -179,7 +179,7 @@ export class PartitionBackup {
    * the watermark of an answer first (Partition.readRecords), so its last stable offset may rest on a marker at or above it; the
    * watermark of the next answer was read after both. A new leader's may lag behind for a while: then the higher one counts.
    */
-  observe(end: LogEnd): void {
+  observe(end: LogPositions): void {
     const { highWatermark } = end;
     const before = this.#seen;
     this.highWatermark = highWatermark;
