@@ -12,7 +12,7 @@ import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
 import { partSizeOf } from '../config/storage/storage-config.ts';
 import type { ControlServer } from '../control/control-server.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
-import { invariant } from '../model/errors.ts';
+import { BackupError, invariant } from '../model/errors.ts';
 import { packageVersion } from '../package-files.ts';
 import type { RestoreJob } from '../restore/restore-job.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
@@ -57,7 +57,10 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
     monotonicMs,
     wallMs,
   });
-  const restores = createRestores(config, store, logger, (signal) => supervisor.bringUpToDate(signal));
+  const restores = createRestores(config, store, logger, {
+    beforePlan: (signal) => supervisor.bringUpToDate(signal),
+    unknownTarget: forbiddenTarget,
+  });
   telemetry.watch(
     () => supervisor.status(),
     () => restores.list(),
@@ -80,6 +83,11 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
       }
     },
   };
+}
+
+/** To whoever asks over the control port, the targets of the configuration are the limit of what is allowed. */
+function forbiddenTarget(target: string): BackupError {
+  return new BackupError('FORBIDDEN', `no target ${JSON.stringify(target)} in the configuration`);
 }
 
 interface ControlParts {

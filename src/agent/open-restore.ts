@@ -8,12 +8,12 @@ import { pause } from '../model/back-off.ts';
 import { invariant } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { RestoreJob } from '../restore/restore-job.ts';
-import { RestoreService } from '../restore/restore-service.ts';
+import { RestoreService, type RestoreServiceOptions } from '../restore/restore-service.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openStore } from '../storage/open-store.ts';
 import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
 import { configured } from './configured.ts';
-import { configuredRequest, configuredSettings } from './restore-requests.ts';
+import { configuredRequest, configuredSettings, unconfiguredTarget } from './restore-requests.ts';
 
 /** How long a restore waits for a target that is away. */
 const TARGET_PATIENCE_MS = 600_000;
@@ -22,7 +22,10 @@ export async function openRestore(source: ConfigSource): Promise<OpenedRestore> 
   const { config, logger } = await configured(source);
   const { restore } = config;
   const { store } = await openStore(config.storage, { logger });
-  const service = createRestores(config, store, logger);
+  const service = createRestores(config, store, logger, {
+    beforePlan: async () => {},
+    unknownTarget: unconfiguredTarget,
+  });
   return {
     request: configuredRequest(restore),
     topicTargets: restore.topicTargets,
@@ -47,12 +50,15 @@ function startedRestore(service: RestoreService, submitted: RestoreJob): Started
   };
 }
 
-/** Restores of the configured backup to the configured targets. `beforePlan` brings the catalog up to date. */
+/** What depends on who asks for restores. */
+export type RestoreSurroundings = Pick<RestoreServiceOptions, 'beforePlan' | 'unknownTarget'>;
+
+/** Restores of the configured backup to the configured targets. */
 export function createRestores(
   config: AgentConfig,
   store: ObjectStore,
   logger: Logger,
-  beforePlan: (signal: AbortSignal) => Promise<void> = async () => {},
+  surroundings: RestoreSurroundings,
 ): RestoreService {
   const { restore, targets } = config;
   return new RestoreService({
@@ -70,7 +76,7 @@ export function createRestores(
     },
     targets: [...targets.keys()],
     openWorkers: () => openWorkers(config.backup.compressionThreads),
-    beforePlan,
+    ...surroundings,
     logger,
     monotonicMs,
     wallMs,

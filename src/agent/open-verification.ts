@@ -4,11 +4,11 @@ import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedVerification } from '../cli/services.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { pause } from '../model/back-off.ts';
-import { BackupError } from '../model/errors.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VerificationRun } from '../verification/verification-run.ts';
 import { monotonicMs, openCluster, openWorkers } from './adapters.ts';
 import { configured } from './configured.ts';
+import { unconfiguredTarget } from './restore-requests.ts';
 
 export async function openVerification(source: ConfigSource): Promise<OpenedVerification> {
   const { config, logger } = await configured(source);
@@ -19,7 +19,7 @@ export async function openVerification(source: ConfigSource): Promise<OpenedVeri
     layout: new ObjectLayout(config.backupId),
     openLog: (name) => {
       const target = config.targets.get(name);
-      if (target === undefined) throw new BackupError('FORBIDDEN', `no target ${name} in the configuration`);
+      if (target === undefined) throw unconfiguredTarget(name);
       return new KafkaPartitionLog(openCluster(target, logger));
     },
     workers,

@@ -4,6 +4,7 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import { readRestoreBody, type RestoreBody } from '../config/restore/restore-body.ts';
 import type { ReadRestore } from '../control/resources/restore-request.ts';
+import { BackupError } from '../model/errors.ts';
 import type { RecoveryTarget } from '../model/restore/recovery-target.ts';
 import { overrideTarget } from '../model/restore/restore-shape.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../restore/restore-job.ts';
@@ -11,6 +12,15 @@ import { type RestoreSettings, SETTING_KEYS } from '../restore/restore-settings.
 
 /** `target` of the configuration. */
 export const DEFAULT_TARGET = 'default';
+
+/** A command was told to restore to, or to read, a target that its own file does not have. */
+export function unconfiguredTarget(target: string): BackupError {
+  const section = target === DEFAULT_TARGET ? 'target:' : `targets: with ${target}:`;
+  return new BackupError(
+    'CONFIG_INVALID',
+    `the configuration names no target ${JSON.stringify(target)}; add ${section} with bootstrap_servers`,
+  );
+}
 
 /** A request from outside, written like `restore` of a configuration, of which nothing but its schema plays a part. */
 export const readRestore: ReadRestore = (body, options) => {

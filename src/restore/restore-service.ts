@@ -20,6 +20,8 @@ import type {
 export interface RestoreServiceOptions extends AttemptContext {
   /** Names of the targets in the configuration. */
   readonly targets: readonly string[];
+  /** What a restore into any other target is refused with. */
+  readonly unknownTarget: (target: string) => Error;
 }
 
 const JOBS_KEPT = 100;
@@ -108,14 +110,8 @@ export class RestoreService implements RestoreJobs {
     request: RestoreRequest,
     start: { readonly resume: RestoreIntent | null; readonly agreed: StoredPlan | null },
   ): RestoreJob {
-    const { targets, wallMs } = this.#options;
-    if (!targets.includes(request.target)) {
-      const known = targets.length === 0 ? 'none' : targets.join(', ');
-      throw new BackupError(
-        'FORBIDDEN',
-        `no target ${JSON.stringify(request.target)} in the configuration (it names: ${known})`,
-      );
-    }
+    const { targets, unknownTarget, wallMs } = this.#options;
+    if (!targets.includes(request.target)) throw unknownTarget(request.target);
     const active = this.#jobs.find(({ state }) => !TERMINAL.includes(state));
     if (active !== undefined) {
       throw new BackupError('RESTORE_CONFLICT', `restore ${active.attempt.id} is ${active.state}`);
