@@ -14,6 +14,7 @@ import type { ControlServer } from '../control/control-server.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { BackupError, invariant } from '../model/errors.ts';
 import { packageVersion } from '../package-files.ts';
+import type { RestoreObserver } from '../restore/begun-restore.ts';
 import type { RestoreJob } from '../restore/restore-job.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
 import { ObservedObjectStore } from '../storage/observed-object-store.ts';
@@ -58,6 +59,7 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
     wallMs,
   });
   const restores = createRestores(config, store, logger, {
+    observer: telemetry.restoreObserver,
     beforePlan: (signal) => supervisor.bringUpToDate(signal),
     unknownTarget: forbiddenTarget,
   });
@@ -125,6 +127,7 @@ interface Telemetry {
   /** Told of each request to the store, or of each operation of one that makes no requests. */
   readonly observe: (request: { operation: string; outcome: string; seconds: number }) => void;
   readonly backupObserver: BackupObserver;
+  readonly restoreObserver: RestoreObserver;
   /** Null without a control port: nobody could ask. */
   readonly scrape: (() => Promise<MetricsPage>) | null;
   watch(status: () => BackupStatus, restores: () => readonly RestoreJob[]): void;
@@ -136,6 +139,7 @@ async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<
     return {
       observe: nothing,
       backupObserver: { segmentSealed: nothing, committed: nothing, gap: nothing, error: nothing },
+      restoreObserver: { acknowledged: nothing, failed: nothing },
       scrape: null,
       watch: nothing,
     };
@@ -166,6 +170,10 @@ async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<
       },
       gap: (reason, records) => metrics.countGap(reason, records),
       error: (code) => metrics.countError(code),
+    },
+    restoreObserver: {
+      acknowledged: (records) => metrics.countRestored(records),
+      failed: (code) => metrics.countError(code),
     },
     scrape: () => metrics.scrape(),
     watch: (statusSource, restoreSource) => {

@@ -23,6 +23,7 @@ export async function openRestore(source: ConfigSource): Promise<OpenedRestore> 
   const { restore } = config;
   const { store } = await openStore(config.storage, { logger });
   const service = createRestores(config, store, logger, {
+    observer: { acknowledged: () => {}, failed: () => {} },
     beforePlan: async () => {},
     unknownTarget: unconfiguredTarget,
   });
@@ -51,7 +52,7 @@ function startedRestore(service: RestoreService, submitted: RestoreJob): Started
 }
 
 /** What depends on who asks for restores. */
-export type RestoreSurroundings = Pick<RestoreServiceOptions, 'beforePlan' | 'unknownTarget'>;
+export type RestoreSurroundings = Pick<RestoreServiceOptions, 'observer' | 'beforePlan' | 'unknownTarget'>;
 
 /** Restores of the configured backup to the configured targets. */
 export function createRestores(

@@ -4,7 +4,7 @@
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { RestoreSink, WritePermit } from '../kafka/restore-sink.ts';
-import { invariant } from '../model/errors.ts';
+import { type ErrorCode, invariant } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { AttemptWatch } from './journal/attempt-watch.ts';
@@ -24,12 +24,21 @@ const PATIENCE_MS = 600_000;
 /** Not even for the first failure. */
 const NO_PATIENCE_MS = -1;
 
+/** Told of what restores do, for metrics. */
+export interface RestoreObserver {
+  /** Records that the target has just acknowledged; not those that it was found to hold. */
+  readonly acknowledged: (records: number) => void;
+  /** A restore has failed; one that was cancelled has not. */
+  readonly failed: (code: ErrorCode) => void;
+}
+
 export interface RunContext {
   readonly store: ObjectStore;
   readonly layout: ObjectLayout;
   readonly settings: RunLimits;
   /** Opened for an attempt and closed after it: between restores no thread is kept. */
   readonly openWorkers: () => WorkerPool;
+  readonly observer: RestoreObserver;
   readonly logger: Logger;
   readonly monotonicMs: () => number;
   readonly wallMs: () => number;
@@ -106,7 +115,7 @@ export class BegunRestore {
 
   async #fill(plan: RestorePlan | null, sink: RestoreSink, hold: Hold, onRunning: () => void): Promise<RestoreReport> {
     invariant(plan !== null, 'a restore without a plan was not verified');
-    const { settings, openWorkers, logger, wallMs } = this.#context;
+    const { settings, openWorkers, observer, logger, wallMs } = this.#context;
     const workers = openWorkers();
     try {
       this.run = new RestoreRun({
@@ -115,6 +124,7 @@ export class BegunRestore {
         limits: settings,
         sink,
         workers,
+        onAcknowledged: observer.acknowledged,
         logger,
         wallMs,
         ...hold,

@@ -145,7 +145,7 @@ export const METRICS = {
   errors: {
     name: 'kafka_backup_errors_total',
     type: 'counter',
-    help: 'Failures by code; the codes are those of ERRORS.md.',
+    help: 'Failures by code: every trouble of the backup, tried again or not, and every restore that failed. The codes are those of ERRORS.md.',
     labels: ['code'],
     unit: 'count',
   },

@@ -1,5 +1,6 @@
 // Restores asked for over the control port of a running agent: a request says all that a configuration says, and what it cannot mean
-// is refused as a whole, with everything that is wrong. Kafka's own consumer reads what was restored.
+// is refused as a whole, with everything that is wrong. Kafka's own consumer reads what was restored, and the agent's metrics tell
+// of all of it.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,14 +8,17 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentProcess, JsonObject } from '../support/agent-process.ts';
 import { assertExit, committedRecords } from '../support/agent-workspace.ts';
+import { METRICS } from '../../src/telemetry/metric-table.ts';
 import { freePorts } from '../support/free-port.ts';
 import type { KafkaProbe, ListedRecord } from '../support/kafka-probe.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
+import { parseExposition } from '../unit/telemetry/exposition.ts';
 
 const TOKEN = 'correct-horse-battery-staple';
 const RECORDS = 3000;
 const PARTITIONS = 3;
 const T0 = 1_700_000_000_000;
+const ENDED = ['COMPLETED', 'FAILED', 'CANCELLED'];
 const POLL_MS = 100;
 const TIMEOUT_MS = 60_000;
 
@@ -23,6 +27,8 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
   let probe: KafkaProbe;
   let agent: AgentProcess;
   let origin: string;
+  /** Acknowledged by the target, as the restores themselves say. */
+  let restored = 0;
 
   before(async () => {
     system = await SystemFixture.start();
@@ -50,25 +56,42 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
     await system?.stop();
   });
 
-  async function post(body: unknown): Promise<{ readonly status: number; readonly json: JsonObject }> {
+  async function post(
+    body: unknown,
+    path = '/v1/restores',
+  ): Promise<{ readonly status: number; readonly json: JsonObject }> {
     const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
-    const response = await fetch(`${origin}/v1/restores`, { method: 'POST', headers, body: JSON.stringify(body) });
+    const response = await fetch(`${origin}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
     return { status: response.status, json: (await response.json()) as JsonObject };
   }
 
   /** Asks for a restore and waits for its end. */
   async function restore(body: unknown): Promise<JsonObject> {
+    const job = await ended(await accepted(body));
+    assert.equal(job['state'], 'COMPLETED', JSON.stringify(job['error']));
+    return job;
+  }
+
+  /** The id of the restore that was begun. */
+  async function accepted(body: unknown): Promise<string> {
     const { status, json } = await post(body);
     assert.equal(status, 202, JSON.stringify(json));
+    return String(json['id']);
+  }
+
+  async function ended(id: string): Promise<JsonObject> {
+    const job = await jobWhen(id, ({ state }) => ENDED.includes(String(state)));
+    restored += recordsDone(job);
+    return job;
+  }
+
+  async function jobWhen(id: string, condition: (job: JsonObject) => boolean): Promise<JsonObject> {
     const deadline = Date.now() + TIMEOUT_MS;
     for (;;) {
-      const response = await fetch(`${origin}/v1/restores/${String(json['id'])}`);
+      const response = await fetch(`${origin}/v1/restores/${id}`);
       const job = (await response.json()) as JsonObject;
-      if (['COMPLETED', 'FAILED', 'CANCELLED'].includes(String(job['state']))) {
-        assert.equal(job['state'], 'COMPLETED', JSON.stringify(job['error']));
-        return job;
-      }
-      assert.ok(Date.now() < deadline, `the restore ended: ${JSON.stringify(job)}`);
+      if (condition(job)) return job;
+      assert.ok(Date.now() < deadline, `the restore came to that: ${JSON.stringify(job)}`);
       await sleep(POLL_MS);
     }
   }
@@ -161,7 +184,59 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
     assert.match(errors.find(({ path }) => path === 'body/tpoic_mapping')!.message, /topic_mapping/);
     await assert.rejects(probe.describeTopic('never-prod.orders'));
   });
+
+  it('is cancelled on request: what was acknowledged stays, nothing follows, and it can be resumed', async () => {
+    const id = await accepted({
+      topics: ['prod.orders'],
+      topic_mapping: { 'prod.orders': 'cancelled' },
+      produce_batch_size: 10,
+      rate_limit_records_per_sec: 200,
+    });
+    await jobWhen(id, (job) => recordsDone(job) > 0);
+    const { status, json } = await post({}, `/v1/restores/${id}/cancel`);
+    assert.deepEqual([status, json['state']], [202, 'CANCELLING']);
+    const job = await ended(id);
+    assert.equal(job['state'], 'CANCELLED');
+    assert.equal((job['links'] as JsonObject)['resume'], `/v1/restores/${id}/resume`);
+    const there = async (): Promise<bigint> =>
+      [...(await probe.endOffsets('cancelled')).values()].reduce((total, end) => total + end, 0n);
+    assert.equal(await there(), BigInt(recordsDone(job)));
+    assert.ok(recordsDone(job) < RECORDS, `${recordsDone(job)} records restored`);
+    await sleep(500);
+    assert.equal(await there(), BigInt(recordsDone(job)));
+  });
+
+  it('shows in the metrics, as the backup does: every metric is there, and has moved', async () => {
+    const failed = await ended(await accepted({ topics: ['prod.orders'] }));
+    assert.equal((failed['error'] as JsonObject)['code'], 'PREFLIGHT_BLOCKED');
+    const response = await fetch(`${origin}/metrics`);
+    const families = parseExposition(await response.text());
+    const named = Object.values(METRICS).map(({ name }) => name);
+    assert.deepEqual(
+      named.filter((name) => !families.has(name)),
+      [],
+    );
+    const total = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
+      (families.get(name)?.samples ?? [])
+        .filter((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
+        .reduce((sum, { value }) => sum + value, 0);
+    assert.equal(total('kafka_backup_records_total'), 2 * RECORDS);
+    assert.equal(total('kafka_backup_restore_records_total'), restored);
+    assert.equal(total('kafka_backup_errors_total', { code: 'PREFLIGHT_BLOCKED' }), 1);
+    assert.equal(total('kafka_backup_restore_state', { state: 'FAILED' }), 1);
+    assert.equal(total('kafka_backup_task_state', { state: 'tailing' }), 2 * PARTITIONS);
+    // No gap was found, nothing lags, no worker is busy, and a filesystem has neither circuit nor requests that failed.
+    const still = /gap|lag|worker_pool|progress|storage_(errors|circuit|concurrency)/;
+    assert.deepEqual(
+      named.filter((name) => total(name) <= 0 && !still.test(name)),
+      [],
+    );
+  });
 });
+
+function recordsDone({ progress }: JsonObject): number {
+  return Number((progress as JsonObject | null)?.['records_done'] ?? 0);
+}
 
 function valueOf({ value }: ListedRecord): string | undefined {
   return value?.toString();

@@ -17,6 +17,7 @@ import type { TokenBucket } from './token-bucket.ts';
 export interface LaneContext extends FrameContext {
   readonly journal: RestoreJournal;
   readonly target: PatientTarget;
+  readonly onAcknowledged: (recordCount: number) => void;
   readonly recordRate: TokenBucket | null;
   readonly byteRate: TokenBucket | null;
   readonly signal: AbortSignal;
@@ -154,7 +155,7 @@ export class LaneRestore {
     memory: SharedArrayBuffer,
     { opened, sending, release }: FrameSending,
   ): Promise<void> {
-    const { signal, recordRate, byteRate, journal } = this.#context;
+    const { signal, recordRate, byteRate, journal, onAcknowledged } = this.#context;
     const sourcePartition = source.plan.source.partition;
     const acknowledgements: Promise<void>[] = [];
     try {
@@ -179,6 +180,7 @@ export class LaneRestore {
         const counted = acknowledged.then(
           () => {
             source.recordsRestored += recordCount;
+            if (isSent) onAcknowledged(recordCount);
           },
           (error: unknown) => {
             throw explained(error, { source: source.plan.source, runs, recordCount, sizeBytes });

@@ -44,6 +44,8 @@ export interface RestoreRunOptions {
   readonly fillings: TopicFillings;
   readonly sink: RestoreSink;
   readonly workers: WorkerPool;
+  /** Told of every batch that was sent and acknowledged. */
+  readonly onAcknowledged: (recordCount: number) => void;
   readonly logger: Logger;
   readonly patience: Patience;
   /** Of this attempt, as long as no other one has taken the restore over. */
@@ -65,7 +67,7 @@ export class RestoreRun {
 
   constructor(options: RestoreRunOptions) {
     this.#options = options;
-    const { plan, intent, limits, store, journal, sink, workers, patience, permit } = options;
+    const { plan, intent, limits, store, journal, sink, workers, onAcknowledged, patience, permit } = options;
     const signal = AbortSignal.any([patience.signal, this.#stopping.signal]);
     const rate = (perSecond: number | null): TokenBucket | null =>
       perSecond === null ? null : new TokenBucket(perSecond, patience);
@@ -79,6 +81,7 @@ export class RestoreRun {
       settings: intent.settings,
       journal,
       target: this.#target,
+      onAcknowledged,
       recordRate: rate(limits.recordsPerSecond),
       byteRate: rate(limits.bytesPerSecond),
       signal,

@@ -62,6 +62,7 @@ describe('a restore of several topics', () => {
       const sink = new WatchedSink(new ModelCluster(), new Fault());
       const store = new MemoryObjectStore();
       for await (const { key } of backup.store.list('')) await store.putIfAbsent(key, [await backup.bytes(key)]);
+      let acknowledged = 0;
       const service = new RestoreService({
         store,
         layout: backup.layout,
@@ -69,6 +70,7 @@ describe('a restore of several topics', () => {
         openSink: () => sink,
         openWorkers: () => ({ ...workers, run: workers.run.bind(workers), close: async () => {} }),
         ...SURROUNDINGS,
+        observer: { ...SURROUNDINGS.observer, acknowledged: (records) => (acknowledged += records) },
         wait: (_ms, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
       });
       const { id } = service.submit({ ...RESTORE_ALL, target: 'default' });
@@ -77,6 +79,7 @@ describe('a restore of several topics', () => {
         report!.sources.reduce((total, { recordsRestored }) => total + recordsRestored, 0),
         TOPICS.length * PARTITIONS * SEGMENTS * 10,
       );
+      assert.equal(acknowledged, TOPICS.length * PARTITIONS * SEGMENTS * 10);
       assert.equal(Math.max(...sink.seen), limit);
     });
   }

@@ -22,6 +22,7 @@ export const SETTINGS: RestoreSettings = {
 /** Options of a RestoreService that has one target and no source of its own. */
 export const SURROUNDINGS = {
   targets: ['default'],
+  observer: { acknowledged: (): void => {}, failed: (): void => {} },
   unknownTarget: (target: string): Error => new Error(`no target ${target}`),
   beforePlan: async (): Promise<void> => {},
   logger: NOBODY,
