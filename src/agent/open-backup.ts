@@ -104,13 +104,14 @@ async function openControl(
   config: AgentConfig,
   { supervisor, restores, scrape, logger }: ControlParts,
 ): Promise<ControlServer | null> {
-  const { listen, tokenFile } = config.control;
+  const { listen, tokenFile, allowedHosts } = config.control;
   if (listen === null || scrape === null) return null;
   const { startControlServer } = await import('../control/control-server.ts');
   const { openTokenFile } = await import('../control/token-file.ts');
   return startControlServer({
     listen,
     token: tokenFile === null ? null : await openTokenFile(tokenFile, logger),
+    allowedHosts,
     backup: () => supervisor.status(),
     restores,
     readRestore,

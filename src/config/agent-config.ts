@@ -144,6 +144,8 @@ export interface ControlConfig {
   readonly listen: ListenAddress | null;
   /** File with the token for writing calls; null: the port is read-only. */
   readonly tokenFile: string | null;
+  /** Names, besides the address itself and the loopback's, under which the port may be called. */
+  readonly allowedHosts: readonly string[];
 }
 
 export interface MetricsConfig {

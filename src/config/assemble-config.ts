@@ -172,7 +172,7 @@ function ruleOf(from: string, to: string): MappingRule | undefined {
 function controlConfig({ mode, backup, control }: SchemaValues): ControlConfig {
   const usual = mode === 'backup' && backup.continuous ? DEFAULT_CONTROL_ADDRESS : null;
   const listen = control.listen === false ? null : (control.listen ?? usual);
-  return { listen, tokenFile: control.token_file };
+  return { listen, tokenFile: control.token_file, allowedHosts: control.allowed_hosts };
 }
 
 function given<T>(value: T | null, key: string): T {

@@ -1,14 +1,18 @@
-// Who may call what (threats A1 and A2). Against DNS rebinding: the Host header must name us. Against pages in an operator's
-// browser: a writing call with Origin, or from another site, is refused. Against neighbours: whatever writes needs the token;
-// /v1 may be read freely from the loopback only. A proxy on the loopback makes its clients local: it has to authenticate them.
+// Who may call what (threats A1 and A2). Against DNS rebinding: the Host header must name us, but for health and metrics, which
+// scrapers and probes reach by whatever name a network has for us. Against pages in
+// an operator's browser: a writing call with Origin, or from another site, is refused. Against neighbours: whatever writes needs the
+// token; /v1 may be read freely from the loopback only. A proxy on the loopback makes its clients local: it has to authenticate them.
 
 import type { IncomingMessage } from 'node:http';
 import { isIPv4, isIPv6 } from 'node:net';
 import { type ErrorBody, errorBody, protocolErrorBody } from './error-body.ts';
 import type { TokenSource } from './token-file.ts';
 
-/** `open`: anybody who reaches the port. `local`: loopback, or the token. `token`: always the token. */
+/** `open`: anybody who reaches the port, by any name. `local`: loopback, or the token. `token`: always the token. */
 export type RouteAuth = 'open' | 'local' | 'token';
+
+/** Of a request: that of its route, or `none` where it has no route, and only its address is judged. */
+export type RequestAuth = RouteAuth | 'none';
 
 export interface Refusal {
   readonly status: number;
@@ -27,23 +31,24 @@ export const LOOPBACK_NAMES: readonly string[] = ['localhost', '127.0.0.1', '::1
 /** Judges a request by its head alone, before any of its body is read. Null lets it pass. */
 export async function judgeAccess(
   request: IncomingMessage,
-  auth: RouteAuth,
+  auth: RequestAuth,
   rules: AccessRules,
 ): Promise<Refusal | null> {
-  const refused = judgeAddress(request, rules) ?? (auth === 'token' ? judgeOrigin(request) : null);
+  const refused = judgeAddress(request, auth, rules) ?? (auth === 'token' ? judgeOrigin(request) : null);
   if (refused !== null) return refused;
-  if (auth === 'open' || (auth === 'local' && isLoopback(request.socket.remoteAddress))) return null;
+  if (auth === 'open' || auth === 'none' || (auth === 'local' && isLoopback(request.socket.remoteAddress))) return null;
   return judgeToken(request, rules.token);
 }
 
-function judgeAddress(request: IncomingMessage, { hostNames }: AccessRules): Refusal | null {
+function judgeAddress(request: IncomingMessage, auth: RequestAuth, { hostNames }: AccessRules): Refusal | null {
   if (!(request.url ?? '').startsWith('/')) {
     return refusal(400, protocolErrorBody(400, 'the request target must be a path'));
   }
   const hosts = request.headersDistinct['host'] ?? [];
   const host = hosts.length === 1 ? hostNameOf(hosts[0] ?? '') : null;
   if (host === null) return refusal(400, protocolErrorBody(400, 'exactly one valid Host header is needed'));
-  if (hostNames.has(host) || host === plainAddress(request.socket.localAddress)) return null;
+  const isOurs = hostNames.has(host) || host === plainAddress(request.socket.localAddress);
+  if (isOurs || auth === 'open') return null;
   const hint = 'Address the agent by its listening address, or add the name to control.allowed_hosts.';
   return refusal(403, errorBody(403, 'FORBIDDEN', `this host name is not served here: ${host}`, hint));
 }

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { BackupError, messageOf } from '../model/errors.ts';
-import { type AccessRules, judgeAccess, LOOPBACK_NAMES, type RouteAuth } from './access-guard.ts';
+import { type AccessRules, judgeAccess, LOOPBACK_NAMES, type RequestAuth } from './access-guard.ts';
 import { type ErrorBody, errorBodyFor, protocolErrorBody } from './error-body.ts';
 import { parseJsonBody } from './json-body.ts';
 import { CONTROL_ROUTES, type ControlRequest, type ControlRoute, type ControlSources } from './routes.ts';
@@ -17,7 +17,7 @@ export interface ControlServerOptions extends Omit<ControlSources, 'startedAtMs'
   /** Null: every writing route answers 403. */
   readonly token: TokenSource | null;
   /** Names besides the loopback's, the listening host and the address of arrival that a Host header may carry. */
-  readonly allowedHosts?: readonly string[];
+  readonly allowedHosts: readonly string[];
 }
 
 export interface ControlServer {
@@ -52,7 +52,7 @@ const OTHER_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRAC
 export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { listen, logger, token } = options;
   const sources: ControlSources = { ...options, startedAtMs: options.now() };
-  const names = [...LOOPBACK_NAMES, listen.host, ...(options.allowedHosts ?? [])];
+  const names = [...LOOPBACK_NAMES, listen.host, ...options.allowedHosts];
   const app = buildServer(sources, { token, hostNames: new Set(names.map((name) => name.toLowerCase())) });
   try {
     // For `localhost` fastify would open a second server, without our limits.
@@ -116,8 +116,8 @@ function buildServer(sources: ControlSources, rules: AccessRules): FastifyInstan
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   });
   addBodyParser(app);
-  const guardFor = (auth: RouteAuth) => makeGuard(auth, rules, sources);
-  const strangers = guardFor('open');
+  const guardFor = (auth: RequestAuth) => makeGuard(auth, rules, sources);
+  const strangers = guardFor('none');
   app.addHook('onRequest', async (request, reply) => (request.is404 ? strangers(request, reply) : undefined));
   app.setNotFoundHandler((_request, reply) => send(reply, protocolErrorBody(404, 'HTTP 404 Not Found')));
   for (const route of CONTROL_ROUTES) addRoute(app, route, guardFor(route.auth), sources);
@@ -133,13 +133,13 @@ function buildServer(sources: ControlSources, rules: AccessRules): FastifyInstan
 type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /** Answers in place of the handler where access is refused. The query is not logged: people put tokens there. */
-function makeGuard(auth: RouteAuth, rules: AccessRules, { logger }: ControlSources): Guard {
+function makeGuard(auth: RequestAuth, rules: AccessRules, { logger }: ControlSources): Guard {
   return async (request, reply) => {
     const refused = await judgeAccess(request.raw, auth, rules);
     if (refused === null) return undefined;
     const { ip, method, url } = request;
     const fields = { component: 'control', reason: refused.body.message, ip, method, path: url.split('?')[0] };
-    if (auth !== 'open') logger.warn('control call refused', fields);
+    if (auth === 'local' || auth === 'token') logger.warn('control call refused', fields);
     return send(reply.headers(refused.headers ?? {}), refused.body);
   };
 }

@@ -5,7 +5,7 @@ import { called, isNull, type MapNode, type ScalarNode, type SourceNode } from '
 import { type Origin, quoted } from '../problems.ts';
 import { type Format, type FormatFacts, type Report, VARIABLE_SCHEMA } from './format.ts';
 import { COUNT, wholeNumber } from './number-formats.ts';
-import { BROKER, TEXT, TOPIC_NAME, TOPIC_PATTERN } from './text-formats.ts';
+import { BROKER, HOST_NAME, TEXT, TOPIC_NAME, TOPIC_PATTERN } from './text-formats.ts';
 
 /** Where a backup begins for partitions that the catalog does not know yet. Offsets are inclusive. */
 export type StartOffset =
@@ -19,6 +19,7 @@ export type Assignment = { readonly kind: 'all' };
 const LARGEST_PARTITION = 2_147_483_647;
 
 export const BROKERS = listOf('brokers', BROKER);
+export const HOST_NAMES = listOf('host_names', HOST_NAME);
 export const TOPIC_PATTERNS = listOf('topic_patterns', TOPIC_PATTERN);
 export const TEXTS = listOf('texts', TEXT);
 export const PARTITIONS = listOf('partitions', COUNT);

@@ -27,6 +27,11 @@ export const PATH = checkedText('path', 'path', (text) => (text.includes('\0') ?
 /** A broker's `host:port`, also `[::1]:9092`. */
 export const BROKER = checkedText('broker', '`host:port`', (text) => addressFault(text, 1));
 
+/** The name of a host alone, as a Host header carries it before the port. */
+export const HOST_NAME = checkedText('host_name', 'host name', (text) =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(text) ? null : 'is not a host name. Write it without scheme and port.',
+);
+
 /** A topic by name, by glob (`*`, `?`) or by regular expression after `~`. */
 export const TOPIC_PATTERN = checkedText('topic_pattern', 'name, glob or `~regex`', (text) => {
   if (text.startsWith('~')) return regexFault(text.slice(1));

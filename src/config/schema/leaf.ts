@@ -5,6 +5,7 @@
 import {
   ASSIGNMENT,
   BROKERS,
+  HOST_NAMES,
   OPAQUE,
   PARTITION_MAP,
   PARTITIONS,
@@ -95,6 +96,7 @@ export const backupId = builder(BACKUP_ID);
 export const listen = builder(LISTEN);
 export const instant = builder(INSTANT);
 export const brokers = builder(BROKERS);
+export const hostNames = builder(HOST_NAMES);
 export const topicPatterns = builder(TOPIC_PATTERNS);
 export const texts = builder(TEXTS);
 export const partitions = builder(PARTITIONS);
@@ -141,6 +143,7 @@ export const FORMATS: ReadonlyMap<string, Format<unknown>> = new Map(
     ...[TIME_ZONE, REGEX, TOPIC_TARGETS, OFFSETS, REPARTITIONING, TOPIC_CONFIGS],
     ...[
       BROKERS,
+      HOST_NAMES,
       TOPIC_PATTERNS,
       TEXTS,
       PARTITIONS,

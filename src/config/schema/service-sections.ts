@@ -1,6 +1,6 @@
 // The process itself: control port, metrics, logging; and the sections of the peer that have no counterpart here.
 
-import { choice, count, durationMs, durationSecs, flag, listen, path, text, urlPath } from './leaf.ts';
+import { choice, count, durationMs, durationSecs, flag, hostNames, listen, path, text, urlPath } from './leaf.ts';
 
 const CONTROL_SERVES =
   'metrics are served by the control port, at /metrics, and cost nothing until they are asked for.';
@@ -16,6 +16,10 @@ export function controlSection() {
     token_file: path({
       doc: 'File with the token that writing calls must carry. Without it the control port is read-only.',
       default: null,
+    }),
+    allowed_hosts: hostNames({
+      doc: 'Names by which `/v1` may be called, such as `kafka-backup.monitoring.svc`, besides `localhost` and the address itself. Health and metrics answer to any name.',
+      default: [],
     }),
   };
 }

@@ -64,6 +64,7 @@ before(async () => {
   server = await startControlServer({
     listen: { host: '127.0.0.1', port: 0 },
     token: null,
+    allowedHosts: [],
     backup: () => status,
     restores: { list: () => [], get: () => undefined } as AnyJson,
     readRestore: () => ({ kind: 'invalid', issues: [] }),

@@ -243,6 +243,13 @@ const VALUES: readonly BadCase[] = [
     'restore.source_partitions',
     'out of range',
   ],
+  [
+    'a host name with a port',
+    'control: {allowed_hosts: ["agent:8083"]}\n',
+    '8:27',
+    'control.allowed_hosts',
+    '"agent:8083" is not a host name. Write it without scheme and port.',
+  ],
   ['a listener without port', 'control: {listen: localhost}\n', '8:19', 'control.listen', 'is not host:port'],
   [
     'an unknown mechanism',

@@ -112,6 +112,12 @@ describe('loading', () => {
     assert.equal(restore.produceBatchSize, 1000);
     assert.equal(restore.createTopics, true);
     assert.equal(control.listen, null);
+    assert.deepEqual(control.allowedHosts, []);
+  });
+
+  it('takes the names by which the control port may be called', () => {
+    const { control } = configOf(`${ENOUGH}control: {allowed_hosts: [kafka-backup.monitoring.svc, agent]}\n`);
+    assert.deepEqual(control.allowedHosts, ['kafka-backup.monitoring.svc', 'agent']);
   });
 
   it('reads sizes, durations, instants and offsets exactly', () => {

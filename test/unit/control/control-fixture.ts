@@ -319,6 +319,7 @@ export async function startControl(change: Partial<ControlServerOptions> = {}): 
   const server = await startControlServer({
     listen: { host: '127.0.0.1', port: 0 },
     token: await openTokenFile(tokenFile, logger),
+    allowedHosts: [],
     backup: () => backupStatus(),
     restores,
     readRestore,
