@@ -121,12 +121,17 @@ function collectSection(entries: readonly MapEntry[], section: Section, at: stri
       isLeaf(node) && node.alias !== undefined ? [[node.alias, key]] : [],
     ),
   );
+  const pathOf = (written: string): string => {
+    const key = aliases.get(written) ?? written;
+    return at === '' ? key : `${at}.${key}`;
+  };
+  const present = new Set(entries.map((entry) => pathOf(entry.key)));
   for (const entry of entries) {
     const key = aliases.get(entry.key) ?? entry.key;
-    const path = at === '' ? key : `${at}.${key}`;
+    const path = pathOf(entry.key);
     const node = Object.hasOwn(section, key) ? section[key] : undefined;
     if (at === '' && key === TARGETS) collectTargets(entry, given);
-    else if (node === undefined) reportUnknown(entry, section, at, given);
+    else if (node === undefined) reportUnknown(entry, section, { at, present }, given);
     else if (!isLeaf(node)) collectBelow(entry, node, path, given);
     else if (given.values.has(path)) {
       given.report(
@@ -175,9 +180,15 @@ function collectTargets(entry: MapEntry, given: GivenValues): void {
   }
 }
 
-function reportUnknown(entry: MapEntry, section: Section, at: string, given: GivenValues): void {
+/** A key that was probably meant is not missed as well; what is `present` under its own name is judged by itself. */
+function reportUnknown(
+  entry: MapEntry,
+  section: Section,
+  { at, present }: { readonly at: string; readonly present: ReadonlySet<string> },
+  given: GivenValues,
+): void {
   const suggestion = given.problems.length < MOST_SUGGESTIONS ? suggestKey(section, at, entry.key) : null;
   const short = entry.key.length > 80 ? `${entry.key.slice(0, 80)}...` : entry.key;
   given.report(entry.origin, at === '' ? short : `${at}.${short}`, 'unknown key.', suggestion?.text ?? null);
-  if (suggestion?.meant != null) given.markBroken(suggestion.meant);
+  if (suggestion?.meant != null && !present.has(suggestion.meant)) given.markBroken(suggestion.meant);
 }

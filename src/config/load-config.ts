@@ -84,14 +84,21 @@ function collectConfigFile(file: string, env: Environment, given: GivenValues): 
     given.problems.push(...yaml.problems);
     return 'not understood';
   }
+  given.problems.push(...yaml.problems);
+  for (const path of yaml.unread) given.markBroken(keyOf(path));
   const unexpanded: ConfigProblem[] = [];
   const root = expandVariables(yaml.root, env, unexpanded);
   for (const { origin, key, message, suggestion } of unexpanded) {
     given.report(origin, key, message, suggestion);
-    given.markBroken(key.replace(/\[.*$/, ''));
+    given.markBroken(keyOf(key));
   }
   if (!collectFile(root, given)) return 'not understood';
   return read.worldReadable ? 'world-readable' : 'private';
+}
+
+/** The key that holds a place such as `source.topics.include[2]`. */
+function keyOf(path: string): string {
+  return path.replace(/\[.*$/, '');
 }
 
 function collectOverrides(overrides: Readonly<Record<string, OverrideValue>>, given: GivenValues): void {

@@ -7,14 +7,22 @@ import { type ConfigProblem, type Origin, quoted } from '../problems.ts';
 import type { MapEntry, ScalarNode, SourceNode } from './source-node.ts';
 
 export type YamlResult =
-  | { readonly kind: 'ok'; readonly root: SourceNode }
+  /** With what is wrong about single keys; `unread` are the paths of values that could not be taken over. */
+  | {
+      readonly kind: 'read';
+      readonly root: SourceNode;
+      readonly problems: readonly ConfigProblem[];
+      readonly unread: readonly string[];
+    }
+  /** Nothing in the text can be relied upon. */
   | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] };
 
-/** Parses one document. An empty document is an empty map. Collects every problem it can see, at most one per line. */
+/** Parses one document. An empty document is an empty map. Collects every problem it can see, of syntax at most one per line. */
 export function readYaml(text: string, file: string): YamlResult {
   const reader = new YamlReader(text.replace(/^\uFEFF/, ''), file);
   const root = reader.read();
-  return reader.problems.length > 0 ? { kind: 'invalid', problems: reader.problems } : { kind: 'ok', root };
+  const { problems, unread } = reader;
+  return root === null ? { kind: 'invalid', problems } : { kind: 'read', root, problems, unread };
 }
 
 const DEEPEST = 20;
@@ -43,6 +51,8 @@ const SYNTAX_TEXTS: Readonly<Record<string, string>> = {
 
 class YamlReader {
   readonly problems: ConfigProblem[] = [];
+  readonly unread: string[] = [];
+  private isTooDeep = false;
   private readonly lines = new LineCounter();
   private readonly text: string;
   private readonly file: string;
@@ -52,7 +62,8 @@ class YamlReader {
     this.file = file;
   }
 
-  read(): SourceNode {
+  /** Null when the text is not understood as a whole. */
+  read(): SourceNode | null {
     const document = parseDocument(this.text, { ...OPTIONS, lineCounter: this.lines });
     for (const error of [...document.errors, ...document.warnings]) {
       if (error.code === 'TAG_RESOLVE_FAILED') continue; // every explicit tag is reported below
@@ -62,8 +73,9 @@ class YamlReader {
     if (yaml.explicit === true && yaml.version !== '1.2') {
       this.report(0, '', `YAML ${yaml.version} reads values differently.`, 'Remove the %YAML line.');
     }
-    if (this.problems.length > 0 || document.contents === null) return this.emptyMap();
-    return this.node(document.contents, '', 0);
+    if (this.problems.length > 0) return null;
+    const root = document.contents === null ? this.emptyMap() : this.node(document.contents, '', 0);
+    return this.isTooDeep ? null : root;
   }
 
   private node(node: ParsedNode | null, path: string, depth: number): SourceNode {
@@ -71,12 +83,15 @@ class YamlReader {
     const position = node.range[0];
     if (isAlias(node)) {
       this.report(position, path, 'aliases (*name) are not accepted.', 'Write the value out.');
+      this.unread.push(path);
       return this.scalar(null, '', position);
     }
     if (node.tag !== undefined) {
       this.report(position, path, 'tags (!name) are not accepted.', 'Remove the tag.');
+      if (isScalar(node)) this.unread.push(path);
     }
     if (depth > DEEPEST) {
+      this.isTooDeep = true;
       this.report(position, path, 'the nesting is too deep.');
       return this.scalar(null, '', position);
     }

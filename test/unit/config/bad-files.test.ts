@@ -43,7 +43,12 @@ const ADDED_LINES: readonly Case[] = [
   ],
   ['a duplicate section', 'storage: {backend: memory}\n', '8:1', '"storage" is here twice, first in line 5'],
   ['an alias', 'logging: {level: &a info}\nbackup: {compression: *a}\n', '9:23', 'aliases (*name) are not accepted'],
-  ['an alias bomb', `a: &a [x]\nb: &b [${'*a,'.repeat(9)}*a]\n`, '9:8', 'aliases (*name) are not accepted'],
+  [
+    'an alias bomb',
+    `restore:\n  topics:\n    include: &a [x]\n    exclude: &b [${'*a,'.repeat(9)}*a]\n`,
+    '11:18',
+    'aliases (*name) are not accepted',
+  ],
   ['an unknown tag', 'logging: {level: !level info}\n', '8:25', 'tags (!name) are not accepted'],
   ['a function tag', 'logging: {level: !!js/function "x"}\n', '8:32', 'tags (!name) are not accepted'],
   ['a binary tag', 'logging: {level: !!binary aW5mbw==}\n', '8:27', 'tags (!name) are not accepted'],

@@ -47,6 +47,45 @@ backup:
   });
 });
 
+describe('a mistake', () => {
+  /** Keys of the problems of a sufficient file with these lines instead of its source. */
+  const keysOf = (lines: string): string[] => problemsOf(ENOUGH.replace(/source:\n.*\n/, lines)).map(({ key }) => key);
+  const spoilt: readonly (readonly [name: string, lines: string, keys: readonly string[]])[] = [
+    [
+      'that is a key given twice',
+      'source: {bootstrap_servers: [a], client_id: x, client_id: y}\n',
+      ['source.bootstrap_servers', 'source.client_id'],
+    ],
+    [
+      'that is an alias',
+      'source: {bootstrap_servers: [a], client_id: *x}\n',
+      ['source.bootstrap_servers', 'source.client_id'],
+    ],
+    [
+      'that is a tag',
+      'source: !own {bootstrap_servers: [a], client_id: !own 1}\n',
+      ['source', 'source.bootstrap_servers', 'source.client_id'],
+    ],
+    [
+      'that is a key like nothing plain',
+      'source: {bootstrap_servers: [a], [b]: c}\n',
+      ['source.bootstrap_servers', 'source'],
+    ],
+    [
+      'that resembles a section which is given',
+      'sorce: {}\nsource: {bootstrap_servers: [a]}\n',
+      ['sorce', 'source.bootstrap_servers'],
+    ],
+  ];
+  for (const [name, lines, keys] of spoilt) {
+    it(`${name} hides no other`, () => assert.deepEqual(keysOf(lines), keys));
+  }
+
+  it('that resembles a section which is not given stands for it', () => {
+    assert.deepEqual(keysOf('sorce: {bootstrap_servers: ["a:1"]}\n'), ['sorce']);
+  });
+});
+
 describe('secrets', () => {
   const SECRET = 'hunter2hunter2';
   const spots = [
