@@ -16,19 +16,24 @@ import { type StorageConfig, storageConfig } from './storage-config.ts';
 const FLAG: Origin = { kind: 'flag', name: 'path' };
 const FORMS = 'Use a directory, file:/DIR, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://ACCOUNT/CONTAINER/PREFIX.';
 
+/** Of Azure's public cloud; accounts elsewhere keep their host. */
+const AZURE_HOST = /\.blob\.core\.windows\.net$/;
+
 /**
  * The store that a path or URL names. Keys of `storage` may also come from the environment, as they may for a file.
- * @throws USAGE_INVALID for a scheme that no store has, CONFIG_INVALID with every problem of the keys
+ * @throws USAGE_INVALID for a URL with parts that no store has, CONFIG_INVALID with every problem of the keys
  */
 export function storageFromUrl(store: string, env: Environment = process.env): StorageConfig {
   const scheme = /^([a-z][a-z0-9+.-]*):/.exec(store)?.[1];
   if (scheme === undefined) return { kind: 'filesystem', path: store, directIo: true };
   const url = URL.parse(store);
-  if (url === null) throw new BackupError('USAGE_INVALID', `--path ${scheme}: is not a URL. ${FORMS}`);
+  if (url === null) throw refusal(scheme, `is not a URL. ${FORMS}`);
+  const fault = faultOf(url);
+  if (fault !== null) throw refusal(scheme, fault);
   if (scheme === 'file') return { kind: 'filesystem', path: fileURLToPath(url), directIo: true };
   if (scheme === 'memory') return { kind: 'memory' };
   const place = placeOf(scheme, url);
-  if (place === undefined) throw new BackupError('USAGE_INVALID', `--path ${scheme}: is not a store. ${FORMS}`);
+  if (place === undefined) throw refusal(scheme, `is not a store. ${FORMS}`);
 
   const given = new GivenValues();
   collectEnvironment(env, given);
@@ -42,6 +47,34 @@ export function storageFromUrl(store: string, env: Environment = process.env): S
   return storageConfig(values.storage);
 }
 
+function refusal(scheme: string, fault: string): BackupError {
+  return new BackupError('USAGE_INVALID', `--path ${scheme}: ${fault}`);
+}
+
+/** What a URL says that is not the name of a store, or null. Never quotes what could be a secret. */
+function faultOf({ protocol, host, port, username, password, hash, pathname }: URL): string | null {
+  if (username !== '' || password !== '') return 'takes no user and password; credentials come from the environment.';
+  if (port !== '')
+    return `takes no port (:${port}); the address of a store of your own is ?endpoint=https://HOST:PORT.`;
+  if (hash !== '') return 'takes nothing behind a #; write %23 for the character itself.';
+  if (protocol === 'file:' && host !== '') return 'names a host; a directory of this machine is file:/DIR.';
+  // Of two and more escapes together only the decoder knows whether they are UTF-8.
+  const escapes = pathname.match(/%[0-9a-f]{2}(?:%[0-9a-f]{2})*|%.{0,2}/gi) ?? [];
+  const malformed = escapes.find((escape) => !isDecodable(escape));
+  return malformed === undefined
+    ? null
+    : `has the malformed escape ${malformed} in its path; write %25 for a percent sign.`;
+}
+
+function isDecodable(escape: string): boolean {
+  try {
+    decodeURIComponent(escape);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Keys of `storage`, as the URL's host and path say them. */
 function placeOf(scheme: string, { hostname, pathname }: URL): Readonly<Record<string, string>> | undefined {
   const path = decodeURIComponent(pathname).replace(/^\/+/, '');
@@ -53,8 +86,11 @@ function placeOf(scheme: string, { hostname, pathname }: URL): Readonly<Record<s
       return { backend: 'gcs', bucket: hostname, prefix: path };
     case 'azure': {
       const [container = '', ...rest] = path.split('/');
+      const [account = ''] = hostname.split('.');
       // The peer writes the account's whole host name.
-      return { backend: 'azure', account_name: hostname.split('.')[0] ?? '', container, prefix: rest.join('/') };
+      const isPublic = account === hostname || AZURE_HOST.test(hostname);
+      const endpoint = isPublic ? '' : `https://${hostname}`;
+      return { backend: 'azure', account_name: account, container, prefix: rest.join('/'), endpoint };
     }
     default:
       return undefined;

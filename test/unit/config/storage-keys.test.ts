@@ -205,6 +205,10 @@ describe('a store named by --path', () => {
       assert.ok(found.kind === 'azure');
       assert.deepEqual([found.accountName, found.container, found.prefix], ['acc', 'c', 'p/q']);
     }
+    const sovereign = from('azure://acc.blob.core.usgovcloudapi.net/c/p');
+    assert.ok(sovereign.kind === 'azure');
+    const { accountName, container, endpoint } = sovereign;
+    assert.deepEqual([accountName, container, endpoint], ['acc', 'c', 'https://acc.blob.core.usgovcloudapi.net']);
     for (const url of ['gs://b/p', 'gcs://b/p']) {
       const found = from(url);
       assert.ok(found.kind === 'gcs');
@@ -225,6 +229,31 @@ describe('a store named by --path', () => {
         return true;
       },
     );
+  });
+
+  it('is refused for what it says beside the place, which is named', () => {
+    const refusals = [
+      ['s3://b/%zz', /malformed escape %zz in its path/],
+      ['s3://b/x%E0%A4/%20', /malformed escape %E0%A4 in its path/],
+      ['gs://b/100%', /malformed escape % in its path/],
+      ['file:///%zz', /malformed escape %zz/],
+      ['file://server/x', /names a host/],
+      ['s3://b:9000/x', /no port \(:9000\).*endpoint/],
+      ['azure://u:CANARY@acc/c', /no user and password/],
+      ['s3://b/x#CANARY', /nothing behind a #/],
+      ['s3://b:99999/x', /is not a URL/],
+    ] as const;
+    for (const [url, message] of refusals) {
+      assert.throws(
+        () => from(url),
+        (error: Error & { code: string }) => {
+          assert.equal(error.code, 'USAGE_INVALID', url);
+          assert.match(error.message, message);
+          assert.doesNotMatch(error.message, /CANARY/);
+          return true;
+        },
+      );
+    }
   });
 
   it('is refused by its name', () => {
