@@ -15,12 +15,12 @@ export interface CommandContext {
 }
 
 export interface GlobalFlags {
-  readonly verbose: number;
+  readonly verbose: boolean;
   readonly json: boolean;
 }
 
 export function configSource(flags: GlobalFlags & { readonly config: string }): ConfigSource {
-  return { file: flags.config, overrides: {}, verbosity: flags.verbose };
+  return { file: flags.config, overrides: {}, isVerbose: flags.verbose };
 }
 
 /** Flags of the commands that read a stored backup. */
@@ -34,7 +34,7 @@ export interface StoreFlags extends GlobalFlags {
 export function storeAddress(flags: StoreFlags): StoreAddress {
   const { config, path, backupId } = flags;
   if (config !== undefined && path === undefined) {
-    return { kind: 'config', config: { file: config, overrides: {}, verbosity: flags.verbose }, backupId };
+    return { kind: 'config', config: { file: config, overrides: {}, isVerbose: flags.verbose }, backupId };
   }
   if (path !== undefined && config === undefined) return { kind: 'path', path, backupId };
   throw new BackupError('USAGE_INVALID', 'name the backup with --config FILE, or with --path STORE and --backup-id ID');

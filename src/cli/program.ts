@@ -36,7 +36,7 @@ export async function runProgram(args: readonly string[], services: Services, te
   };
   const program = new Command('kafka-backup')
     .description('Backs up Kafka topics into a store and puts them back as they were at a given millisecond.')
-    .option('-v, --verbose', 'say more (twice: even more)', (_value, count: number) => count + 1, 0)
+    .option('-v, --verbose', 'say more: log at the level debug', false)
     .option('--json', 'one JSON document as the result; progress as JSON lines on stderr', false)
     .version(
       `kafka-backup ${services.version} (node ${process.versions.node}, zstd by ${services.zstdImplementation})`,

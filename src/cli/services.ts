@@ -18,8 +18,8 @@ export interface ConfigSource {
   readonly file: string;
   /** By dotted key. */
   readonly overrides: Readonly<Record<string, string | number | boolean>>;
-  /** 0 as configured, 1 debug, 2 and more trace. */
-  readonly verbosity: number;
+  /** Log at the level debug, whatever is configured. */
+  readonly isVerbose: boolean;
 }
 
 /** How a stored backup is addressed: by a configuration, or by a store's URL or path. */

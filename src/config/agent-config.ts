@@ -65,6 +65,7 @@ export interface TopicSelection {
 
 export interface BackupConfig {
   readonly continuous: boolean;
+  /** For whoever reads the file: what is not continuous ends there in any case. */
   readonly stopAtCurrentOffsets: boolean;
   readonly startOffset: StartOffset;
   readonly assignment: Assignment;
@@ -154,6 +155,6 @@ export interface MetricsConfig {
 }
 
 export interface LoggingConfig {
-  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly format: 'auto' | 'json' | 'pretty';
 }

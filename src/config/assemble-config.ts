@@ -94,7 +94,9 @@ function backupConfig({ backup, storage }: SchemaValues, has: AssemblyInput['has
     topicRefreshIntervalSecs: backup.topic_refresh_interval_secs,
     internalTopics: backup.include_internal_topics ? backup.internal_topics : [],
     maxConcurrentPartitions: backup.max_concurrent_partitions,
-    fetchMinBytes: backup.fetch_min_bytes,
+    fetchMinBytes: has('backup.fetch_min_bytes')
+      ? backup.fetch_min_bytes
+      : Math.min(backup.fetch_min_bytes, backup.fetch_max_bytes),
     fetchMaxWaitMs: backup.fetch_max_wait_ms,
     fetchMaxBytes: backup.fetch_max_bytes,
     maxPartitionFetchBytes: backup.max_partition_fetch_bytes,

@@ -2,7 +2,7 @@
 // checks can point at it. Order of precedence: defaults < file < environment < files named by the environment < flags.
 
 import { formatOf, isLeaf, type Leaf, type Section } from './schema/leaf.ts';
-import { CLUSTER, leavesOf, SCHEMA, TARGET_NAME, TARGETS } from './schema/schema.ts';
+import { CLUSTER, leavesOf, LENIENT_SECTIONS, SCHEMA, TARGET_NAME, TARGETS } from './schema/schema.ts';
 import { type ConfigNotice, type ConfigProblem, type Origin, quoted } from './problems.ts';
 import { called, isNull, type MapEntry, type SourceNode } from './input/source-node.ts';
 import { suggestKey } from './suggest-key.ts';
@@ -99,6 +99,7 @@ export function parseValues(given: GivenValues): ReadonlyMap<string, unknown> {
     if (given.isBroken(path)) continue;
     if (isNull(node)) {
       if (leaf.nullable && leaf.required !== true) parsed.set(path, null);
+      else if (isCollection(leaf.default)) parsed.set(path, leaf.default);
       else given.report(node.origin, path, 'the key has no value.', 'Give it one, or remove the line.');
       continue;
     }
@@ -108,6 +109,11 @@ export function parseValues(given: GivenValues): ReadonlyMap<string, unknown> {
     if (value !== undefined) parsed.set(path, value);
   }
   return parsed;
+}
+
+/** A list or map of which the file holds only the key, perhaps with comments below, is as if it were left out. */
+function isCollection(value: unknown): boolean {
+  return Array.isArray(value) || value instanceof Map;
 }
 
 /** A file with more problems than this is not a configuration file, and looking for near keys takes time. */
@@ -189,6 +195,12 @@ function reportUnknown(
 ): void {
   const suggestion = given.problems.length < MOST_SUGGESTIONS ? suggestKey(section, at, entry.key) : null;
   const short = entry.key.length > 80 ? `${entry.key.slice(0, 80)}...` : entry.key;
-  given.report(entry.origin, at === '' ? short : `${at}.${short}`, 'unknown key.', suggestion?.text ?? null);
+  const path = at === '' ? short : `${at}.${short}`;
+  if (LENIENT_SECTIONS.has(at)) {
+    const message = ['this key does nothing here.', ...(suggestion === null ? [] : [suggestion.text])].join(' ');
+    given.notices.push({ kind: 'notice', origin: entry.origin, key: path, message });
+    return;
+  }
+  given.report(entry.origin, path, 'unknown key.', suggestion?.text ?? null);
   if (suggestion?.meant != null && !present.has(suggestion.meant)) given.markBroken(suggestion.meant);
 }

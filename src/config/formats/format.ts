@@ -12,6 +12,8 @@ export interface FormatFacts {
   readonly values?: readonly string[];
   /** Other spellings of those words. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** The words and their other spellings may be written in capitals. */
+  readonly anyCase?: boolean;
   /** Words that deserve their own answer, such as mechanisms that are not supported. */
   readonly refused?: Readonly<Record<string, string>>;
   readonly sensitive?: boolean;

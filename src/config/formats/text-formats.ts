@@ -93,7 +93,7 @@ export const CHOICE: Format<string> = {
   parse(node, facts, report) {
     const scalar = scalarOf(node, `one of ${choices(facts).join(', ')}`, report);
     if (scalar === undefined) return undefined;
-    const word = scalar.text;
+    const word = facts.anyCase === true ? scalar.text.toLowerCase() : scalar.text;
     const value = Object.hasOwn(facts.aliases ?? {}, word) ? facts.aliases?.[word] : word;
     if (value !== undefined && choices(facts).includes(value)) return value;
     const refusal = Object.hasOwn(facts.refused ?? {}, word) ? facts.refused?.[word] : undefined;
@@ -103,9 +103,11 @@ export const CHOICE: Format<string> = {
   },
   holds: (value, facts) => typeof value === 'string' && choices(facts).includes(value),
   show: (value) => value,
-  jsonSchema: (facts) => ({
-    anyOf: [{ enum: [...choices(facts), ...Object.keys(facts.aliases ?? {})] }, VARIABLE_SCHEMA],
-  }),
+  jsonSchema: (facts) => {
+    const words = [...choices(facts), ...Object.keys(facts.aliases ?? {})];
+    const capitals = facts.anyCase === true ? words.map((word) => word.toUpperCase()) : [];
+    return { anyOf: [{ enum: [...words, ...capitals] }, VARIABLE_SCHEMA] };
+  },
 };
 
 /** `host:port`, or `false` for none. */

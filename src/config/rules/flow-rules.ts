@@ -76,9 +76,8 @@ function checkSizes(subject: RuleSubject): void {
       involves: ['storage.part_size_bytes'],
     });
   }
-  if (backup.fetch_min_bytes > backup.fetch_max_bytes) {
-    const path = subject.has('backup.fetch_min_bytes') ? 'backup.fetch_min_bytes' : 'backup.fetch_max_bytes';
-    subject.problem(path, 'fetch_min_bytes is larger than fetch_max_bytes.', { involves });
+  if (subject.has('backup.fetch_min_bytes') && backup.fetch_min_bytes > backup.fetch_max_bytes) {
+    subject.problem('backup.fetch_min_bytes', 'fetch_min_bytes is larger than fetch_max_bytes.', { involves });
   }
 }
 

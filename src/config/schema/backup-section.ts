@@ -31,7 +31,7 @@ function whatToRead() {
       default: false,
     }),
     stop_at_current_offsets: flag({
-      doc: 'End at the high watermarks seen at the start, also where producers go on writing.',
+      doc: 'A backup that is not continuous ends at the high watermarks seen at its start, also where producers go on writing, and whatever stands here; `true` says it once more.',
       default: false,
     }),
     start_offset: startOffset({
@@ -66,7 +66,7 @@ function howToFetch() {
       max: 1024,
     }),
     fetch_min_bytes: bytes({
-      doc: 'The broker waits for this much data, as `fetch.min.bytes`.',
+      doc: 'The broker waits for this much data, as `fetch.min.bytes`. Left out, it is never more than `fetch_max_bytes`.',
       unit: 'bytes',
       default: MIB,
       min: 1,
@@ -164,17 +164,17 @@ function howToPack() {
 function whenDurable() {
   return {
     checkpoint_interval_secs: durationSecs({
-      doc: 'Longest time that a sealed segment waits for its commit; the shorter of this and `sync_interval_secs` counts.',
+      doc: 'Longest time that a sealed segment waits for its commit; the shorter of this and `sync_interval_secs` counts. 0: it does not wait.',
       unit: 's',
       default: 30,
-      min: 1,
+      min: 0,
       max: 86_400,
     }),
     sync_interval_secs: durationSecs({
       doc: 'See `checkpoint_interval_secs`.',
       unit: 's',
       default: 30,
-      min: 1,
+      min: 0,
       max: 86_400,
     }),
     shutdown_timeout_secs: durationSecs({

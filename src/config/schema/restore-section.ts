@@ -26,8 +26,9 @@ import {
 } from './leaf.ts';
 
 const LARGEST_INT = 2_147_483_647;
-const LATER = 'is not available in this version.';
-const GROUPS_LATER = `resetting consumer groups ${LATER} Remove the key; the restore report holds the offset map.`;
+const GROUPS_LATER =
+  'moving consumer groups is not available in this version. Remove the key; the restore report holds the offset map.';
+const GROUPS_STAY = 'consumer groups are not moved in this version; the restore report holds the offset map.';
 
 export function restoreSection() {
   return { ...whatToRestore(), ...whereTo(), ...howFast(), ...laterKeys(), ...inactiveKeys() };
@@ -197,8 +198,9 @@ function howFast() {
       min: -1,
       max: 1,
       status: {
-        kind: 'unavailable',
-        text: 'only -1 (all in-sync replicas) can restore exactly once. Use -1 or remove the key.',
+        kind: 'notice',
+        text: 'a restore waits for all in-sync replicas, as with -1: with fewer an acknowledged record can be lost.',
+        quietWhen: -1,
       },
     }),
     produce_timeout_ms: durationMs({
@@ -213,13 +215,14 @@ function howFast() {
 
 function laterKeys() {
   const groups = { kind: 'unavailable', text: GROUPS_LATER } as const;
+  const named = { kind: 'notice', text: GROUPS_STAY } as const;
   return {
     consumer_group_strategy: choice(['skip', 'header-based', 'timestamp-based', 'cluster-scan', 'manual'], {
       doc: 'How consumer groups are moved to the restored offsets.',
       default: 'skip',
-      status: groups,
+      status: { ...named, quietWhen: 'skip' },
     }),
-    consumer_groups: texts({ doc: 'Consumer groups to move.', default: [], status: groups }),
+    consumer_groups: texts({ doc: 'Consumer groups to move.', default: [], status: { ...named, quietWhen: [] } }),
     reset_consumer_offsets: flag({ doc: 'Move them after the restore.', default: false, status: groups }),
     auto_consumer_groups: flag({ doc: 'Move every group that the backup knows.', default: false, status: groups }),
     purge_topics: flag({
@@ -245,7 +248,7 @@ function inactiveKeys() {
       doc: 'How often to write that file.',
       unit: 's',
       default: 60,
-      min: 1,
+      min: 0,
       max: 86_400,
       status: notice('a resumed restore reads its progress from the target topics.'),
     }),

@@ -54,9 +54,12 @@ export const SECTION_DOCS: Readonly<Record<string, string>> = {
   restore: 'What is put back, and how.',
   control: 'The control port.',
   metrics: 'Prometheus metrics and health.',
-  logging: 'Log lines on stderr.',
+  logging: 'Log lines on stderr. Further keys that other tools have here do nothing, and a notice says so.',
   offset_storage: 'Accepted from other tools’ files.',
 };
+
+/** Sections of which other tools' files may hold further keys: those do nothing, and a notice says so. */
+export const LENIENT_SECTIONS: ReadonlySet<string> = new Set(['logging']);
 
 /** The leaves below a section, by dotted path, in the order of the table. */
 export function leavesOf(section: Section, prefix = ''): ReadonlyMap<string, Leaf<unknown>> {

@@ -75,13 +75,16 @@ export function metricsSection() {
 
 export function loggingSection() {
   return {
-    level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
-      doc: 'Least severity that is logged. `-v` and `-vv` lower it.',
+    level: choice(['debug', 'info', 'warn', 'error'], {
+      doc: 'Least severity that is logged, in small letters or capitals; `-v` lowers it to `debug`. There is nothing beyond these: `trace` means `debug`, `fatal` means `error`.',
       default: 'info',
+      aliases: { trace: 'debug', fatal: 'error' },
+      anyCase: true,
     }),
     format: choice(['auto', 'json', 'pretty'], {
-      doc: 'Form of log lines; `auto` is pretty on a terminal and JSON elsewhere.',
+      doc: 'Form of log lines; `auto` is pretty on a terminal and JSON elsewhere. `text` means `pretty`.',
       default: 'auto',
+      aliases: { text: 'pretty' },
     }),
   };
 }

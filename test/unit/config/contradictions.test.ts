@@ -28,24 +28,17 @@ const UNAVAILABLE: readonly BadCase[] = [
   ['purging', 'restore: {purge_topics: true}\n', '8:25', 'restore.purge_topics', 'a restore never deletes records'],
   [
     'moving consumer groups',
-    'restore: {consumer_group_strategy: header-based}\n',
-    '8:36',
-    'restore.consumer_group_strategy',
+    'restore: {reset_consumer_offsets: true}\n',
+    '8:35',
+    'restore.reset_consumer_offsets',
     'not available in this version',
   ],
   [
-    'naming consumer groups',
-    'restore: {consumer_groups: [a]}\n',
-    '8:28',
-    'restore.consumer_groups',
+    'moving every consumer group',
+    'restore: {auto_consumer_groups: true}\n',
+    '8:33',
+    'restore.auto_consumer_groups',
     'not available in this version',
-  ],
-  [
-    'acks 1',
-    'restore: {produce_acks: 1}\n',
-    '8:25',
-    'restore.produce_acks',
-    'only -1 (all in-sync replicas) can restore exactly once',
   ],
 ];
 

@@ -55,7 +55,10 @@ describe('files of the peer', () => {
     assert.equal(config.source?.sasl?.password, 'p: #{}');
     assert.equal(config.backup.maxConcurrentPartitions, 8);
     assert.equal(config.backup.onMissingTopic, 'wait');
-    assert.equal(config.backup.commitIntervalSecs, 5);
+    assert.equal(config.backup.commitIntervalSecs, 0);
+    assert.deepEqual([config.backup.fetchMinBytes, config.backup.fetchMaxBytes], [MIB / 2, MIB / 2]);
+    assert.deepEqual(config.backup.internalTopics, []);
+    assert.deepEqual(config.logging, { level: 'info', format: 'pretty' });
     const keys = notices.map((notice) => notice.key);
     assert.deepEqual(keys, [
       'source.connection.keepalive_interval_secs',
@@ -70,6 +73,7 @@ describe('files of the peer', () => {
       'offset_storage.backend, offset_storage.db_path, offset_storage.s3_key, offset_storage.sync_interval_secs',
       'metrics.port, metrics.bind_address',
       'metrics.update_interval_ms',
+      'logging.file',
     ]);
     assert.match(renderNotices(notices), /resume positions come from the catalog/);
   });
@@ -86,9 +90,12 @@ describe('files of the peer', () => {
     );
     assert.equal(config.restore.recoveryTarget.toMs, 1_732_406_400_000);
     assert.equal(config.restore.rateLimitBytesPerSec, MIB);
+    assert.deepEqual([config.restore.partitionMapping, config.restore.repartitioning], [new Map(), new Map()]);
     assert.deepEqual(
       notices.map((notice) => notice.key),
       [
+        'restore.consumer_group_strategy, restore.consumer_groups',
+        'restore.produce_acks',
         'restore.checkpoint_state',
         'restore.checkpoint_interval_secs',
         'restore.offset_report',

@@ -55,7 +55,7 @@ async function restore({ services, terminal }: CommandContext, flags: RestoreFla
   const showPlan = (show: (text: string) => void, job: RestoreJob): void => {
     if (job.plan === null) return;
     const target = printable(job.request.target);
-    show(renderPlan(job.plan, { backupId: job.backupId, target, limits, isDetailed: flags.verbose > 0 }));
+    show(renderPlan(job.plan, { backupId: job.backupId, target, limits, isDetailed: flags.verbose }));
   };
   let endProgress = (): void => {};
   try {
