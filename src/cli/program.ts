@@ -1,7 +1,7 @@
 // The command line: assembles the commands and turns every failure into a message, a hint and an exit code (DESIGN 7).
 
 import { Command, CommanderError } from 'commander';
-import { BackupError, messageOf } from '../model/errors.ts';
+import { BackupError } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
 import { addBackupCommand } from './commands/backup-command.ts';
 import { addCatCommand } from './commands/backups/cat-command.ts';
@@ -27,6 +27,8 @@ const DEFECT_EXIT_CODE = 1;
 /** Runs one command line, without the name of the program; resolves with the exit code. Never throws. */
 export async function runProgram(args: readonly string[], services: Services, terminal: Terminal): Promise<number> {
   let exitCode = 0;
+  // Looked for by hand: an error in the command line may come before the parser has seen the flag.
+  const isJson = (args.includes('--') ? args.slice(0, args.indexOf('--')) : args).includes('--json');
   const context: CommandContext = {
     services,
     terminal,
@@ -45,7 +47,9 @@ export async function runProgram(args: readonly string[], services: Services, te
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.result(text.trimEnd()),
-      writeErr: (text) => terminal.say(text.trimEnd()),
+      writeErr: (text) => {
+        if (!isJson) terminal.say(text.trimEnd());
+      },
     });
   addBackupCommand(program, context);
   addRestoreCommands(program, context);
@@ -66,31 +70,35 @@ export async function runProgram(args: readonly string[], services: Services, te
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return reportFailure(error, program.opts<{ json?: boolean }>().json === true, terminal);
+    return reportFailure(error, isJson, terminal);
   }
 }
 
 function reportFailure(error: unknown, isJson: boolean, terminal: Terminal): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+  if (error instanceof CommanderError) return reportUsage(error, isJson, terminal);
   if (!(error instanceof BackupError)) {
     terminal.say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     terminal.say('This is a defect; please report it.');
     return DEFECT_EXIT_CODE;
   }
-  const { code, kind, message } = error;
+  const { kind, message } = error;
   if (isJson) {
-    terminal.say(
-      toJson({
-        message_type: 'exit_error',
-        code: kind.exitCode,
-        error: code,
-        message: messageOf(error),
-        hint: kind.hint,
-      }),
-    );
+    terminal.say(exitError(error));
   } else {
     terminal.say(`error: ${message.split('\n').map(printable).join('\n')}`);
     terminal.say(`hint: ${kind.hint}`);
   }
   return kind.exitCode;
+}
+
+/** The parser of the command line has said what is wrong already, but as text only. */
+function reportUsage({ exitCode, code, message }: CommanderError, isJson: boolean, terminal: Terminal): number {
+  if (exitCode === 0) return 0;
+  const said = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '');
+  if (isJson) terminal.say(exitError(new BackupError('USAGE_INVALID', said)));
+  return USAGE_EXIT_CODE;
+}
+
+function exitError({ code, kind, message }: BackupError): string {
+  return toJson({ message_type: 'exit_error', code: kind.exitCode, error: code, message, hint: kind.hint });
 }

@@ -76,7 +76,7 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
 
     const run = await system.workspace.backup(spec);
     assertExit(run, 3);
-    assert.equal(run.summary.gapRecords, 700);
+    assert.equal(run.summary['gap_records'], 700);
     const history = onlyIncarnation(await system.workspace.catalog('retained'), 'retained').partitions.get(0)!;
     assertTiling(history, 0n, 1800n);
     assert.deepEqual(

@@ -120,7 +120,7 @@ describe('in trouble', { timeout: 300_000 }, () => {
     assert.ok(codes.every((code) => code === 0 || code === 11));
     assert.equal(await assertWhole('shared'), produced);
     const objects = await storedSegments('shared');
-    const fenced = runs.map(({ summary }) => Number(summary.fencedSegments));
+    const fenced = runs.map(({ summary }) => Number(summary['fenced_segments']));
     context.diagnostic(
       `exit codes ${codes.join(' and ')}, fenced segments ${fenced.join(' and ')}, ${objects} objects`,
     );

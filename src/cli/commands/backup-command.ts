@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { BackupOutcome } from '../../backup/backup-supervisor.ts';
+import type { BackupCounters } from '../../backup/progress/backup-status.ts';
 import { toJson } from '../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../output/format-quantities.ts';
@@ -36,13 +37,13 @@ async function backup(context: CommandContext, flags: GlobalFlags & { readonly c
     fields: () => {
       const { counters, partitions, trouble } = opened.status();
       const lag = partitions.reduce((total, { lagRecords }) => total + lagRecords, 0);
-      return { seconds_elapsed: Math.round(elapsedSeconds()), ...counters, lagRecords: lag, trouble };
+      return { seconds_elapsed: Math.round(elapsedSeconds()), ...countersJson(counters), lag_records: lag, trouble };
     },
   });
   try {
     const outcome = await opened.run(terminal.signals.stop);
     endProgress();
-    if (flags.json) terminal.result(toJson(summaryJson(outcome, elapsedSeconds())));
+    if (flags.json) terminal.result(toJson(backupSummaryJson(outcome, elapsedSeconds())));
     else terminal.result(renderBackupSummary(outcome, elapsedSeconds()));
     return exitCodeOf(outcome);
   } finally {
@@ -50,7 +51,8 @@ async function backup(context: CommandContext, flags: GlobalFlags & { readonly c
   }
 }
 
-function summaryJson({ isComplete, shortfalls, status }: BackupOutcome, seconds: number): unknown {
+/** A contract: README.md describes every field, and a test holds it to that. */
+export function backupSummaryJson({ isComplete, shortfalls, status }: BackupOutcome, seconds: number): unknown {
   return {
     message_type: 'summary',
     command: 'backup',
@@ -60,8 +62,22 @@ function summaryJson({ isComplete, shortfalls, status }: BackupOutcome, seconds:
     cluster_id: status.clusterId,
     catalog_version: status.catalogVersion,
     seconds_elapsed: Number(seconds.toFixed(3)),
-    ...status.counters,
-    storeRequests: status.store?.requests ?? null,
+    ...countersJson(status.counters),
+    store_requests: status.store?.requests ?? null,
+  };
+}
+
+function countersJson(counters: BackupCounters): Readonly<Record<string, number>> {
+  return {
+    records: counters.records,
+    raw_bytes: counters.rawBytes,
+    stored_bytes: counters.storedBytes,
+    segments: counters.segments,
+    commits: counters.commits,
+    gaps: counters.gaps,
+    gap_records: counters.gapRecords,
+    errors: counters.errors,
+    fenced_segments: counters.fencedSegments,
   };
 }
 

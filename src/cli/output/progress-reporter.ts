@@ -1,5 +1,5 @@
 // Progress of a running backup or restore: one line that renews itself on a terminal, one line every half minute elsewhere,
-// JSON lines (`message_type: status`) with --json.
+// JSON lines (`message_type: status`, all names in snake case) with --json.
 
 import { toJson } from '../../model/json-fields.ts';
 import type { Terminal } from './terminal.ts';
@@ -25,7 +25,7 @@ export function reportProgress({ terminal, isJson, line, fields }: ProgressOptio
   const isRenewed = terminal.isInteractive && !isJson;
   const timer = setInterval(
     () => {
-      if (isJson) terminal.say(toJson({ message_type: 'status', ...fields() }));
+      if (isJson) terminal.say(toJson({ message_type: 'status', ...inSnakeCase(fields()) }));
       else if (isRenewed) terminal.progress(line());
       else terminal.say(line());
     },
@@ -35,4 +35,12 @@ export function reportProgress({ terminal, isJson, line, fields }: ProgressOptio
     clearInterval(timer);
     if (isRenewed) terminal.progress('');
   };
+}
+
+function inSnakeCase(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const named = Object.entries(fields).map(([name, value]) => [
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  return Object.fromEntries(named);
 }

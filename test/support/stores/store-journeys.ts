@@ -31,7 +31,7 @@ export async function journeyThere({ probe, workspace }: SystemFixture, cloud: C
   assertExit(run, 0);
   const requests = proxy.seen.length;
   assert.ok(requests > 10 && requests < 100, `${requests} requests`);
-  assert.equal(run.summary.storeRequests, requests);
+  assert.equal(run.summary['store_requests'], requests);
   const described = (await byUrl({ workspace }, cloud, 'describe', '--backup-id', topic)).summary;
   const told = described.requests as { readonly total: number; readonly per_stored_gib: number };
   assert.equal(told.total, requests - 1, 'all but the commit that tells of them');
