@@ -14,7 +14,8 @@ const BELOW_FLOWS = ['model/', 'record/', 'segment/', 'catalog/', WORKERS, CONTR
 const BACKUP_FACE = 'backup/(progress/backup-status|backup-supervisor)\\.ts';
 const IMPORT_FACE = 'import/(import-run|partition-import)\\.ts';
 const VERIFICATION_FACE = 'verification/(verification-run|lane-verification)\\.ts';
-const RESTORE_FACE = 'restore/(restore-job|documents/.*|journal/(offset-map|offset-runs|restore-report))\\.ts';
+const RESTORE_FACE =
+  'restore/(restore-job|documents/.*|journal/(list-restores|offset-map|offset-runs|restore-report))\\.ts';
 
 /** From (below src) to what it may import besides itself (below src). Type imports count. */
 const MAY_IMPORT = {

@@ -31,6 +31,8 @@ export interface OpenedStore {
   readonly store: ObjectStore;
   /** Undefined where the address names no backup. */
   readonly backupId: string | undefined;
+  /** False for a directory that does not exist. */
+  isThere(): Promise<boolean>;
   layoutOf(backupId: string): ObjectLayout;
   close(): Promise<void>;
 }

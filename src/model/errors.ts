@@ -227,7 +227,7 @@ export const ERROR_KINDS = {
     retriable: false,
     exitCode: 10,
     httpStatus: 404,
-    hint: 'GET /v1/restores lists what this agent knows.',
+    hint: 'kafka-backup list --restores shows the restores of a backup; GET /v1/restores those that the agent itself runs or ran.',
   },
   RESTORE_CONFLICT: {
     summary: 'another restore is under way',

@@ -4,8 +4,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
+import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
+import { RestoreJournal } from '../../../src/restore/journal/restore-journal.ts';
 import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
+import { INTENT, REPORT } from '../restore/journal/journal-fixture.ts';
 import { type AnyJson, jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
 
 const SECOND_ID = 'AAAAAAAAAAAAAAAAAAAAAg';
@@ -77,6 +80,45 @@ describe('list', () => {
     const json = await runCommand(['list', '--path', empty, '--json']);
     assert.deepEqual([json.exitCode, jsonOf(json)], [0, { store: empty, backups: [] }]);
     await removeDirectory(empty);
+  });
+
+  test('does not take a directory that does not exist for a store without backups', async () => {
+    const { exitCode, stdout, stderr } = await runCommand(['list', '--path', '/no/such/store']);
+    assert.deepEqual([exitCode, stdout], [10, '']);
+    assert.match(stderr, /error: there is no directory \/no\/such\/store/);
+  });
+
+  test('lists the restores of a backup by their ids, newest first', async () => {
+    const layout = new ObjectLayout('b');
+    const store = new FilesystemObjectStore(directory);
+    const none = await runCommand(['list', '--restores', ...address()]);
+    assert.deepEqual([none.exitCode, none.stdout], [0, 'No restore of b has begun.\n']);
+    for (const id of ['rst_1', 'rst_2', 'rst_3']) {
+      const journal = new RestoreJournal(store, layout, id);
+      await journal.putIntent({ ...INTENT, id });
+      if (id === 'rst_1') await journal.putReport({ ...REPORT, id });
+      if (id === 'rst_3') await journal.putWithdrawn('rst_2');
+    }
+    const { restores } = jsonOf(await runCommand(['list', '--restores', ...address(), '--json']));
+    assert.deepEqual(
+      restores.map(({ id, state, records }: AnyJson) => [id, state, records]),
+      [
+        ['rst_3', 'withdrawn', null],
+        ['rst_2', 'unfinished', null],
+        ['rst_1', 'completed', REPORT.allAttempts.recordsRestored],
+      ],
+    );
+    assert.deepEqual(
+      restores[2].target_topics,
+      INTENT.topics.map(({ topic }) => topic),
+    );
+    const { stdout } = await runCommand(['list', '--restores', ...address()]);
+    assert.match(stdout, /^RESTORE +STATE +BEGUN/);
+    assert.match(stdout, /^rst_1 +completed +\S+ +\S+ +[\d,]+ /m);
+    const unknown = await runCommand(['list', '--restores', '--path', directory, '--backup-id', 'other']);
+    assert.equal(unknown.exitCode, 10);
+    const hinted = await runCommand(['offset-map', 'rst_9', ...address()]);
+    assert.match(hinted.stderr, /kafka-backup list --restores/);
   });
 
   test('sums every backup up', async () => {

@@ -15,6 +15,11 @@ import { backupSummaryJson } from '../../output/outline-json.ts';
 import { gapText, UNCOMMITTED } from '../../output/reports/render-outline.ts';
 import { renderTable } from '../../output/render-table.ts';
 import { printable } from '../../output/terminal.ts';
+import { showRestores } from '../restores/list-restores.ts';
+
+interface ListFlags extends StoreFlags {
+  readonly restores?: boolean;
+}
 
 type ListedBackup =
   | { readonly kind: 'readable'; readonly id: string; readonly outline: BackupOutline }
@@ -22,20 +27,25 @@ type ListedBackup =
 
 export function addListCommand(program: Command, context: CommandContext): void {
   withStoreOptions(program.command('list').description('list the backups of a store, and what each can restore'))
+    .option('--restores', 'list the restores of one backup instead, the newest 200: their ids, states and records')
     .addHelpText(
       'after',
       '\nRESTORABLE TO is the newest instant that the catalog proves for every partition; a partition that was quiet since its\n' +
         'last capture proves nothing newer. NEWEST CAPTURE is the newest instant at which anything was captured.',
     )
     .action(async (_options, command: Command) => {
-      context.exit(await list(context, command.optsWithGlobals<StoreFlags>()));
+      const flags = command.optsWithGlobals<ListFlags>();
+      context.exit(await (flags.restores === true ? showRestores(context, flags) : list(context, flags)));
     });
 }
 
 function list(context: CommandContext, flags: StoreFlags): Promise<number> {
   const { terminal } = context;
-  return withStore(context, flags, async ({ store, layoutOf }) => {
+  return withStore(context, flags, async ({ store, layoutOf, isThere }) => {
     const ids = flags.backupId === undefined ? await listBackups(store) : [flags.backupId];
+    if (ids.length === 0 && !(await isThere())) {
+      throw new BackupError('BACKUP_NOT_FOUND', `there is no directory ${store.description}`);
+    }
     const backups: ListedBackup[] = [];
     for (const id of ids) backups.push(await summarize(store, layoutOf(id)));
     if (flags.json) {
