@@ -1,8 +1,7 @@
 // The configuration that a command names, loaded, with the logger that it asks for.
 
-import type { ConfigSource } from '../cli/services.ts';
+import type { ConfigSource, EffectiveConfig } from '../cli/services.ts';
 import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
-import type { EffectiveValue } from '../config/effective-config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { originText, renderProblems } from '../config/problems.ts';
 import { BackupError } from '../model/errors.ts';
@@ -23,10 +22,16 @@ export async function configured(
   return { config: loaded.config, logger };
 }
 
-export function effectiveConfig(source: ConfigSource): readonly EffectiveValue[] {
+export function effectiveConfig(source: ConfigSource): EffectiveConfig {
   const loaded = loadConfig({ file: source.file, overrides: source.overrides });
   if (loaded.kind === 'invalid') throw new BackupError('CONFIG_INVALID', renderProblems(loaded.problems));
-  return loaded.effective;
+  const notices = loaded.notices.map(({ kind, origin, key, message }) => ({
+    kind,
+    key,
+    message,
+    origin: originText(origin),
+  }));
+  return { values: loaded.effective, notices };
 }
 
 /** Internal topics are named beside the others; an empty list means all others. */

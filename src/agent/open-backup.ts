@@ -14,7 +14,6 @@ import type { ControlServer } from '../control/control-server.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { BackupError, invariant } from '../model/errors.ts';
 import { packageVersion } from '../package-files.ts';
-import type { RestoreObserver } from '../restore/begun-restore.ts';
 import type { RestoreJob } from '../restore/restore-job.ts';
 import type { RestoreService } from '../restore/restore-service.ts';
 import { ObservedObjectStore } from '../storage/observed-object-store.ts';
@@ -59,7 +58,13 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
     wallMs,
   });
   const restores = createRestores(config, store, logger, {
-    observer: telemetry.restoreObserver,
+    observer: {
+      acknowledged: telemetry.countRestored,
+      failed: (restoreId, error) => {
+        logger.error('the restore failed', { restore: restoreId, error });
+        if (error instanceof BackupError) telemetry.backupObserver.error(error.code);
+      },
+    },
     beforePlan: (signal) => supervisor.bringUpToDate(signal),
     unknownTarget: forbiddenTarget,
   });
@@ -128,7 +133,7 @@ interface Telemetry {
   /** Told of each request to the store, or of each operation of one that makes no requests. */
   readonly observe: (request: { operation: string; outcome: string; seconds: number }) => void;
   readonly backupObserver: BackupObserver;
-  readonly restoreObserver: RestoreObserver;
+  readonly countRestored: (records: number) => void;
   /** Null without a control port: nobody could ask. */
   readonly scrape: (() => Promise<MetricsPage>) | null;
   watch(status: () => BackupStatus, restores: () => readonly RestoreJob[]): void;
@@ -140,7 +145,7 @@ async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<
     return {
       observe: nothing,
       backupObserver: { segmentSealed: nothing, committed: nothing, gap: nothing, error: nothing },
-      restoreObserver: { acknowledged: nothing, failed: nothing },
+      countRestored: nothing,
       scrape: null,
       watch: nothing,
     };
@@ -172,10 +177,7 @@ async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<
       gap: (reason, records) => metrics.countGap(reason, records),
       error: (code) => metrics.countError(code),
     },
-    restoreObserver: {
-      acknowledged: (records) => metrics.countRestored(records),
-      failed: (code) => metrics.countError(code),
-    },
+    countRestored: (records) => metrics.countRestored(records),
     scrape: () => metrics.scrape(),
     watch: (statusSource, restoreSource) => {
       status = statusSource;

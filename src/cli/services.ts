@@ -105,6 +105,19 @@ export interface RunningAgent {
   backup(): Promise<unknown>;
 }
 
+/** The configuration in force. An origin is a place in the file, a variable, a flag or `default`. */
+export interface EffectiveConfig {
+  /** Secrets are hidden. */
+  readonly values: readonly { readonly key: string; readonly value: string; readonly origin: string }[];
+  /** What a start with it says: of keys that do something else here, and of risks. */
+  readonly notices: readonly {
+    readonly kind: 'notice' | 'warning';
+    readonly key: string;
+    readonly message: string;
+    readonly origin: string;
+  }[];
+}
+
 export interface Services {
   readonly version: string;
   /** Name of the zstd in use. */
@@ -121,9 +134,7 @@ export interface Services {
   /** @throws CONFIG_INVALID when the configuration has no source. */
   openEstimate(config: ConfigSource): Promise<OpenedEstimate>;
   openWorkers(): WorkerPool;
-  /** Effective values with their origin, secrets hidden. */
-  effectiveConfig(
-    config: ConfigSource,
-  ): readonly { readonly key: string; readonly value: string; readonly origin: string }[];
+  /** @throws CONFIG_INVALID with every problem in its message. */
+  effectiveConfig(config: ConfigSource): EffectiveConfig;
   configSchema(): unknown;
 }

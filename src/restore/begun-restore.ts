@@ -4,7 +4,7 @@
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { RestoreSink, WritePermit } from '../kafka/restore-sink.ts';
-import { type ErrorCode, invariant } from '../model/errors.ts';
+import { invariant } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { AttemptWatch } from './journal/attempt-watch.ts';
@@ -24,12 +24,12 @@ const PATIENCE_MS = 600_000;
 /** Not even for the first failure. */
 const NO_PATIENCE_MS = -1;
 
-/** Told of what restores do, for metrics. */
+/** Told of what restores do, for the log and for metrics. */
 export interface RestoreObserver {
   /** Records that the target has just acknowledged; not those that it was found to hold. */
   readonly acknowledged: (records: number) => void;
-  /** A restore has failed; one that was cancelled has not. */
-  readonly failed: (code: ErrorCode) => void;
+  /** A restore has failed; one that was cancelled has not. Whoever waits for its end is told the same. */
+  readonly failed: (restoreId: string, error: Error) => void;
 }
 
 export interface RunContext {

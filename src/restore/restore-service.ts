@@ -166,7 +166,7 @@ export class RestoreService implements RestoreJobs {
 
   /** Never throws: the job carries the failure. */
   async #execute(job: Job): Promise<void> {
-    const { logger, observer, wallMs } = this.#options;
+    const { observer, wallMs } = this.#options;
     const { attempt, cancelling } = job;
     job.startedAtMs = wallMs();
     job.state = 'PLANNING';
@@ -179,8 +179,7 @@ export class RestoreService implements RestoreJobs {
       job.state = isCancelled ? 'CANCELLED' : 'FAILED';
       job.error = errorOf(error);
       job.failure = failureOf(error);
-      if (!isCancelled) logger.error('the restore failed', { restore: attempt.id, error });
-      if (!isCancelled && error instanceof BackupError) observer.failed(error.code);
+      if (!isCancelled) observer.failed(attempt.id, job.error);
     }
     job.finishedAtMs = wallMs();
     if (job.state !== 'COMPLETED') await this.#keepAttempt(job);

@@ -14,10 +14,13 @@ export function addConfigCommands(program: Command, { services, terminal }: Comm
     .requiredOption('-c, --config <file>', 'configuration (YAML)')
     .action((_options, command: Command) => {
       const flags = command.optsWithGlobals<GlobalFlags & { config: string }>();
-      const values = services.effectiveConfig(configSource(flags));
+      const { values, notices } = services.effectiveConfig(configSource(flags));
       if (flags.json) {
-        terminal.result(toJson({ file: flags.config, config: values }));
+        terminal.result(toJson({ file: flags.config, config: values, notices }));
         return;
+      }
+      for (const { kind, key, message, origin } of notices) {
+        terminal.say(`${kind}: ${printable(`${key} (${origin}): ${message}`)}`);
       }
       const rows = values.map(({ key, value, origin }) => [key, printable(value), printable(origin)]);
       terminal.result(renderTable(['KEY', 'VALUE', 'FROM'], rows));

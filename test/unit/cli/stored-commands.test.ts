@@ -361,6 +361,24 @@ describe('config', () => {
     assert.doesNotMatch(text.stdout + json.stdout, /hush-hush/);
   });
 
+  test('print says what a start would say: keys that do nothing here, and risks', async () => {
+    const file = join(directory, 'odd.yaml');
+    const config = { mode: 'backup', backup_id: 'b', source: { bootstrap_servers: ['a:1'] } };
+    await writeFile(file, JSON.stringify({ ...config, storage: { backend: 'memory' }, logging: { file: '/x' } }));
+    const { stdout, stderr } = await runCommand(['config', 'print', '-c', file]);
+    assert.match(stderr, /^warning: storage\.backend \(.*odd\.yaml:1:\d+\): the memory store forgets/m);
+    assert.match(stderr, /^notice: logging\.file \(.*\): this key does nothing here/m);
+    assert.doesNotMatch(stdout, /notice/);
+    const { notices } = jsonOf(await runCommand(['config', 'print', '-c', file, '--json']));
+    assert.deepEqual(
+      notices.map(({ kind, key }: AnyJson) => [kind, key]),
+      [
+        ['warning', 'storage.backend'],
+        ['notice', 'logging.file'],
+      ],
+    );
+  });
+
   test('print of what is wrong lists it and exits with 2', async () => {
     const file = join(directory, 'wrong.yaml');
     await writeFile(file, '{ "mode": "backup", "nonsense": 1 }');
