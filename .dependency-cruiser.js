@@ -91,7 +91,7 @@ const HOMES = {
 /** Where a process, a worker thread or a script begins. */
 const ROOTS = '(main|frame-worker|reference/print)\\.ts$';
 const READS_FILES = [
-  'storage/(filesystem/(filesystem-object-store|durable-file|temporary-files)|request/https-agent|gcs/gcs-client)\\.ts',
+  'storage/(filesystem/(filesystem-object-store|durable-file|store-directory|temporary-files)|request/https-agent|gcs/gcs-client)\\.ts',
   'config/',
   'control/token-file\\.ts',
   'kafka/connection/connection-settings\\.ts',

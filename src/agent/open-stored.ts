@@ -1,11 +1,10 @@
 // Wires what looks at a backup, or at an agent that runs.
 
-import { stat } from 'node:fs/promises';
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedStore, RunningAgent, StoreAddress } from '../cli/services.ts';
-import type { StorageConfig } from '../config/agent-config.ts';
 import { storageFromUrl } from '../config/storage/storage-url.ts';
 import { BackupError } from '../model/errors.ts';
+import { isDirectoryThere } from '../storage/filesystem/store-directory.ts';
 import { openStore } from '../storage/open-store.ts';
 import { configured } from './configured.ts';
 
@@ -21,19 +20,10 @@ export async function openStoredBackup(address: StoreAddress): Promise<OpenedSto
   return {
     store,
     backupId,
-    isThere: () => isThere(storage),
+    isThere: async () => storage.kind !== 'filesystem' || isDirectoryThere(storage.path),
     layoutOf: (id) => new ObjectLayout(id),
     close: () => store.close(),
   };
-}
-
-/** A directory that does not exist reads like one that holds nothing; what else is in the way the store tells itself. */
-async function isThere(storage: StorageConfig): Promise<boolean> {
-  if (storage.kind !== 'filesystem') return true;
-  return stat(storage.path).then(
-    (found) => found.isDirectory(),
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
-  );
 }
 
 /** The control port of the agent that runs, or should run, with this configuration. */
