@@ -1,30 +1,21 @@
 // Wires a backup: source, store, catalog and threads into the supervisor, with its control port and metrics where they are wanted.
 
 import type { BackupSettings } from '../backup/backup-settings.ts';
-import type { BackupStatus } from '../backup/progress/backup-status.ts';
-import type { BackupObserver } from '../backup/backup-options.ts';
 import { BackupSupervisor } from '../backup/backup-supervisor.ts';
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedBackup } from '../cli/services.ts';
-import { zstdImplementation } from '../compression/frame-codec.ts';
-import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
 import { partSizeOf } from '../config/storage/storage-config.ts';
-import type { ControlServer } from '../control/control-server.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { BackupError, invariant } from '../model/errors.ts';
-import { packageVersion } from '../package-files.ts';
-import type { RestoreJob } from '../restore/restore-job.ts';
-import type { RestoreService } from '../restore/restore-service.ts';
 import { ObservedObjectStore } from '../storage/observed-object-store.ts';
 import { openStore } from '../storage/open-store.ts';
 import { ProbedObjectStore } from '../storage/probed-object-store.ts';
-import type { AgentLogger } from '../telemetry/logger.ts';
-import type { MetricsPage } from '../telemetry/metrics.ts';
 import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
 import { configured, patternsOf } from './configured.ts';
+import { openControl } from './open-control.ts';
 import { createRestores } from './open-restore.ts';
-import { DEFAULT_TARGET, readRestore } from './restore-requests.ts';
+import { openTelemetry } from './open-telemetry.ts';
 
 const ONE_SHOT_PATIENCE_MS = 120_000;
 
@@ -34,7 +25,7 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
   invariant(config.source !== null, 'a backup without a source passed the configuration');
   // One that tails is idle most of the time: a single thread stays.
   const workers = openWorkers(config.backup.compressionThreads, config.backup.continuous ? 1 : undefined);
-  const telemetry = await openTelemetry(config, workers);
+  const telemetry = await openTelemetry(config, () => workers.usage());
   const layout = new ObjectLayout(config.backupId);
   const { observe } = telemetry;
   const opened = await openStore(config.storage, { observe, logger });
@@ -77,7 +68,12 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
     status: () => supervisor.status(),
     controlAddress: () => address,
     async run(signal) {
-      const control = await openControl(config, { supervisor, restores, scrape: telemetry.scrape, logger });
+      const control = await openControl(config, {
+        backup: () => supervisor.status(),
+        restores,
+        scrape: telemetry.scrape,
+        logger,
+      });
       address = control === null ? null : `${control.address.host}:${control.address.port}`;
       if (address !== null) logger.info('the control port listens', { address });
       try {
@@ -95,95 +91,6 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
 /** To whoever asks over the control port, the targets of the configuration are the limit of what is allowed. */
 function forbiddenTarget(target: string): BackupError {
   return new BackupError('FORBIDDEN', `no target ${JSON.stringify(target)} in the configuration`);
-}
-
-interface ControlParts {
-  readonly supervisor: BackupSupervisor;
-  readonly restores: RestoreService;
-  readonly scrape: (() => Promise<MetricsPage>) | null;
-  readonly logger: AgentLogger;
-}
-
-/** The server is imported only where it is wanted: it is a third of what a one-shot command would load. */
-async function openControl(
-  config: AgentConfig,
-  { supervisor, restores, scrape, logger }: ControlParts,
-): Promise<ControlServer | null> {
-  const { listen, tokenFile, allowedHosts } = config.control;
-  if (listen === null || scrape === null) return null;
-  const { startControlServer } = await import('../control/control-server.ts');
-  const { openTokenFile } = await import('../control/token-file.ts');
-  return startControlServer({
-    listen,
-    token: tokenFile === null ? null : await openTokenFile(tokenFile, logger),
-    allowedHosts,
-    backup: () => supervisor.status(),
-    restores,
-    readRestore,
-    metrics: scrape,
-    defaultTarget: DEFAULT_TARGET,
-    targets: [...config.targets.keys()],
-    version: packageVersion(),
-    logger,
-    now: wallMs,
-  });
-}
-
-interface Telemetry {
-  /** Told of each request to the store, or of each operation of one that makes no requests. */
-  readonly observe: (request: { operation: string; outcome: string; seconds: number }) => void;
-  readonly backupObserver: BackupObserver;
-  readonly countRestored: (records: number) => void;
-  /** Null without a control port: nobody could ask. */
-  readonly scrape: (() => Promise<MetricsPage>) | null;
-  watch(status: () => BackupStatus, restores: () => readonly RestoreJob[]): void;
-}
-
-async function openTelemetry(config: AgentConfig, workers: WorkerPool): Promise<Telemetry> {
-  if (config.control.listen === null) {
-    const nothing = (): void => {};
-    return {
-      observe: nothing,
-      backupObserver: { segmentSealed: nothing, committed: nothing, gap: nothing, error: nothing },
-      countRestored: nothing,
-      scrape: null,
-      watch: nothing,
-    };
-  }
-  const { createMetrics } = await import('../telemetry/metrics.ts');
-  let status: () => BackupStatus | null = () => null;
-  let restores: () => readonly RestoreJob[] = () => [];
-  const metrics = createMetrics({
-    backupId: config.backupId,
-    maxPartitionLabels: config.metrics.maxPartitionLabels,
-    build: { version: packageVersion(), zstdImpl: zstdImplementation, kafkaClient: 'kafkajs 2.2.4' },
-    status: () => status(),
-    restores: () => restores(),
-    pool: () => workers.usage(),
-  });
-  return {
-    observe: ({ operation, outcome, seconds }) =>
-      metrics.observeStorageOperation(config.storage.kind, operation, outcome, seconds),
-    backupObserver: {
-      segmentSealed: (reason) => metrics.countSegmentClosed(reason),
-      committed: ({ committed }) => {
-        metrics.countCommit();
-        for (const action of committed) {
-          if (action.kind !== 'segment') continue;
-          const { topic, recordCount, rawSizeBytes, storedSizeBytes } = action.segment;
-          metrics.countCommitted({ topic, records: recordCount, rawBytes: rawSizeBytes, storedBytes: storedSizeBytes });
-        }
-      },
-      gap: (reason, records) => metrics.countGap(reason, records),
-      error: (code) => metrics.countError(code),
-    },
-    countRestored: (records) => metrics.countRestored(records),
-    scrape: () => metrics.scrape(),
-    watch: (statusSource, restoreSource) => {
-      status = statusSource;
-      restores = restoreSource;
-    },
-  };
 }
 
 function backupSettings(config: AgentConfig, source: KafkaConfig): BackupSettings {

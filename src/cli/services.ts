@@ -57,7 +57,7 @@ export interface StartedRestore {
 export interface OpenedRestore extends ConfiguredRestore {
   /** Of the configuration; null: unlimited. */
   readonly limits: { readonly recordsPerSecond: number | null; readonly bytesPerSecond: number | null };
-  start(request: RestoreRequest): StartedRestore;
+  start(request: RestoreRequest): Promise<StartedRestore>;
   /** Carries out the plan of that id, if it still holds. @throws USAGE_INVALID when no plan of that id was kept. */
   startPlan(planId: string): Promise<StartedRestore>;
   /** Carries an unfinished restore on; one that is complete stays so. @throws RESTORE_NOT_FOUND. */

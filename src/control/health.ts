@@ -37,16 +37,20 @@ export const READY_SCHEMA = {
   properties: { status: { type: 'string' }, checks: { type: 'array', items: CHECK_SCHEMA } },
 } as const;
 
-/** Judges a snapshot; null while no backup has started. A check named in `excluded` is listed but no longer required. */
-export function judgeReadiness(status: BackupStatus | null, excluded: readonly string[]): Readiness {
+/** Of a process that only restores. */
+export type NoBackup = 'no-backup';
+
+/** Judges a snapshot; null while no backup has started. A process that only restores is ready at once. A check named in `excluded` is listed but no longer required. */
+export function judgeReadiness(status: BackupStatus | NoBackup | null, excluded: readonly string[]): Readiness {
   const checks = listChecks(status).map((found) => {
     return excluded.includes(found.name) ? { ...found, required: false } : found;
   });
   return { isReady: checks.every(({ ok, required }) => ok || !required), checks };
 }
 
-function listChecks(status: BackupStatus | null): readonly HealthCheck[] {
+function listChecks(status: BackupStatus | NoBackup | null): readonly HealthCheck[] {
   if (status === null) return [check('backup', false, true, 'no backup has started')];
+  if (status === 'no-backup') return [check('restore', true, true, 'this process makes no backup')];
   const { partitions, trouble } = status;
   const fetched = partitions.filter(({ highWatermark }) => highWatermark >= 0n).length;
   const failed = partitions.filter(({ state }) => state === 'failed' || state === 'fenced').length;

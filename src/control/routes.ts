@@ -25,7 +25,8 @@ import {
 
 /** What handlers ask; snapshots, taken anew at each call. */
 export interface ControlSources {
-  readonly backup: () => BackupStatus | null;
+  /** Null where the process makes no backup; what it returns is null before one has started. */
+  readonly backup: (() => BackupStatus | null) | null;
   readonly restores: RestoreJobs;
   readonly readRestore: ReadRestore;
   readonly metrics: () => Promise<MetricsPage>;
@@ -190,7 +191,7 @@ function showLive(_request: ControlRequest, { version, startedAtMs, now }: Contr
 
 function showReady({ query }: ControlRequest, { backup }: ControlSources): ControlReply {
   const excluded = [query['exclude'] ?? []].flat();
-  const { isReady, checks } = judgeReadiness(backup(), excluded);
+  const { isReady, checks } = judgeReadiness(backup === null ? 'no-backup' : backup(), excluded);
   const listing = query['verbose'] === undefined ? {} : { checks };
   if (isReady) return { status: 200, body: { status: 'ok', ...listing } };
   const failing = checks.filter(({ ok, required }) => required && !ok);
@@ -206,12 +207,12 @@ async function showMetrics(_request: ControlRequest, { metrics }: ControlSources
 }
 
 function listBackups(_request: ControlRequest, { backup }: ControlSources): ControlReply {
-  const status = backup();
+  const status = backup?.() ?? null;
   return { status: 200, body: { backups: status === null ? [] : [backupSummary(status)] } };
 }
 
 function showBackup({ params }: ControlRequest, { backup }: ControlSources): ControlReply {
-  const status = backup();
+  const status = backup?.() ?? null;
   if (status === null || status.backupId !== params['id']) {
     throw new BackupError('BACKUP_NOT_FOUND', 'this agent makes no backup of that id');
   }

@@ -43,6 +43,8 @@ export interface RestoreSpec {
   readonly topics: Readonly<Record<string, string>>;
   readonly restore?: Section;
   readonly target?: Section;
+  /** Section `control`; without it there is no control port. */
+  readonly control?: Section;
   /** Further arguments, e.g. `--to`. */
   readonly args?: readonly string[];
   readonly store?: string | Section;
@@ -112,7 +114,7 @@ export class AgentWorkspace {
   }
 
   async startRestore(spec: RestoreSpec): Promise<AgentProcess> {
-    const { backupId, topics, restore = {}, target = {}, store = this.store, args = [] } = spec;
+    const { backupId, topics, restore = {}, target = {}, store = this.store, control = {}, args = [] } = spec;
     const { bootstrap = this.#bootstrap() } = spec;
     const config = {
       mode: 'restore',
@@ -120,6 +122,7 @@ export class AgentWorkspace {
       target: { bootstrap_servers: [bootstrap], ...target },
       storage: storageSection(store),
       restore: { topics: { include: Object.keys(topics) }, topic_mapping: topics, ...restore },
+      control,
     };
     return this.#start('restore', config, args, spec.run);
   }

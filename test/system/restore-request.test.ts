@@ -27,6 +27,7 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
   let probe: KafkaProbe;
   let agent: AgentProcess;
   let origin: string;
+  let tokenFile: string;
   /** Acknowledged by the target, as the restores themselves say. */
   let restored = 0;
 
@@ -38,7 +39,7 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
       await probe.produce(topic, { records: RECORDS, keys: 50, headers: true, startTimestampMs: T0 });
     }
     const [port] = await freePorts(1);
-    const tokenFile = join(system.workspace.directory, 'token');
+    tokenFile = join(system.workspace.directory, 'token');
     await writeFile(tokenFile, TOKEN, { mode: 0o600 });
     origin = `http://127.0.0.1:${port}`;
     agent = await system.workspace.startBackup({
@@ -59,9 +60,10 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
   async function post(
     body: unknown,
     path = '/v1/restores',
+    at = origin,
   ): Promise<{ readonly status: number; readonly json: JsonObject }> {
     const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
-    const response = await fetch(`${origin}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    const response = await fetch(`${at}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
     return { status: response.status, json: (await response.json()) as JsonObject };
   }
 
@@ -209,8 +211,7 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
   it('shows in the metrics, as the backup does: every metric is there, and has moved', async () => {
     const failed = await ended(await accepted({ topics: ['prod.orders'] }));
     assert.equal((failed['error'] as JsonObject)['code'], 'PREFLIGHT_BLOCKED');
-    const response = await fetch(`${origin}/metrics`);
-    const families = parseExposition(await response.text());
+    const families = await metricsOf(origin);
     const named = Object.values(METRICS).map(({ name }) => name);
     assert.deepEqual(
       named.filter((name) => !families.has(name)),
@@ -232,7 +233,36 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
       [],
     );
   });
+
+  it('of a command shows itself on a port of its own as long as it runs, and begins no other', async () => {
+    const [port] = await freePorts(1);
+    const own = `http://127.0.0.1:${port}`;
+    const command = await system.workspace.startRestore({
+      backupId: 'asked',
+      topics: { 'prod.orders': 'by-command' },
+      restore: { produce_batch_size: 10, rate_limit_records_per_sec: 200 },
+      control: { listen: `127.0.0.1:${port}`, token_file: tokenFile },
+    });
+    const done = async (): Promise<number> =>
+      (await metricsOf(own)).get('kafka_backup_restore_records_total')?.samples[0]?.value ?? 0;
+    while (command.isRunning && (await done().catch(() => 0)) === 0) await sleep(POLL_MS);
+    assert.equal((await fetch(`${own}/readyz`)).status, 200);
+    const { restores } = (await (await fetch(`${own}/v1/restores`)).json()) as { restores: readonly JsonObject[] };
+    assert.deepEqual(
+      restores.map(({ state }) => state),
+      ['RUNNING'],
+    );
+    const refused = await post({ topics: ['prod.orders'] }, '/v1/restores', own);
+    assert.deepEqual([refused.status, refused.json['code']], [403, 'FORBIDDEN']);
+    const cancelled = await post({}, `/v1/restores/${String(restores[0]!['id'])}/cancel`, own);
+    assert.equal(cancelled.status, 202);
+    assertExit(await command.exit(), 130);
+  });
 });
+
+async function metricsOf(origin: string): Promise<ReturnType<typeof parseExposition>> {
+  return parseExposition(await (await fetch(`${origin}/metrics`)).text());
+}
 
 function recordsDone({ progress }: JsonObject): number {
   return Number((progress as JsonObject | null)?.['records_done'] ?? 0);

@@ -3,13 +3,13 @@
 import { choice, count, durationMs, durationSecs, flag, hostNames, listen, path, text, urlPath } from './leaf.ts';
 
 const CONTROL_SERVES =
-  'metrics are served by the control port, at /metrics, and cost nothing until they are asked for.';
+  'metrics are served by the control port alone, at /metrics: that of a continuous backup, elsewhere where control.listen is set.';
 const POSITIONS = 'resume positions come from the catalog in the store; there is no offset database.';
 
 export function controlSection() {
   return {
     listen: listen({
-      doc: 'Address of the control port, or `false` for none. Addresses other than loopback need `token_file`.',
+      doc: 'Address of the control port, or `false` for none. Addresses other than loopback need `token_file`. A restore from a file with `mode: restore` opens it as long as it runs: for health, metrics, its state and cancelling it.',
       default: null,
       defaultText: '127.0.0.1:8083 in continuous mode, else none',
     }),

@@ -57,6 +57,14 @@ describe('the routes of the control port', () => {
     assert.equal(excluded.status, 200);
   });
 
+  test('a process that only restores is ready at once, and has no backup to show', async () => {
+    const restoring = await startControl({ backup: null });
+    assert.equal((await ask(restoring, 'GET', '/readyz')).status, 200);
+    assert.deepEqual((await ask(restoring, 'GET', '/v1/backups')).json, { backups: [] });
+    assert.equal((await ask(restoring, 'GET', '/v1/backups/orders')).status, 404);
+    await restoring.stop();
+  });
+
   test('readiness outlives trouble with Kafka and the store, and lists it', async () => {
     status = backupStatus({ trouble: 'waiting for the store' });
     assert.deepEqual((await ask(control, 'GET', '/readyz')).json, { status: 'ok' });
