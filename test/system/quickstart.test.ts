@@ -26,18 +26,29 @@ describe('deploy/quickstart.sh', { timeout: 10 * 60_000 }, () => {
     await rm(temporary, { recursive: true, force: true, maxRetries: 3 });
   });
 
-  /** Runs the script in a process group of its own; with `until`, it gets SIGINT when it has said that. */
-  async function quickstart(until?: RegExp): Promise<{ exitCode: number | null; said: string; left: number[] }> {
+  /**
+   * Runs the script in a process group of its own; with `until`, it gets SIGINT when it has said that, and `play` is done with what
+   * runs by then.
+   */
+  async function quickstart(
+    until?: RegExp,
+    { args = [], play = async () => {} }: { args?: string[]; play?: (said: string) => Promise<void> } = {},
+  ): Promise<{ exitCode: number | null; said: string; left: number[] }> {
     const env = { ...process.env, TMPDIR: temporary, NO_COLOR: '1' };
-    const child = spawn('bash', [SCRIPT], { cwd: tmpdir(), env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('bash', [SCRIPT, ...args], {
+      cwd: tmpdir(),
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     started.push(child);
     let said = '';
-    let isInterrupted = false;
+    let playing: Promise<void> | undefined;
     const hear = (text: string): void => {
       said += text;
-      if (until === undefined || isInterrupted || !until.test(said)) return;
-      isInterrupted = true;
-      child.kill('SIGINT');
+      if (until === undefined || playing !== undefined || !until.test(said)) return;
+      playing = play(said).finally(() => child.kill('SIGINT'));
+      playing.catch(() => {});
     };
     child.stdout.setEncoding('utf8').on('data', hear);
     child.stderr.setEncoding('utf8').on('data', hear);
@@ -45,6 +56,7 @@ describe('deploy/quickstart.sh', { timeout: 10 * 60_000 }, () => {
       child.once('error', reject);
       child.once('close', resolve);
     });
+    await playing;
     return { exitCode, said, left: processesOfGroup(child.pid ?? -1) };
   }
 
@@ -62,6 +74,24 @@ describe('deploy/quickstart.sh', { timeout: 10 * 60_000 }, () => {
 
   it('leaves nothing behind when it is interrupted', async () => {
     const { exitCode, said, left } = await quickstart(/\[3\/7\]/);
+    assert.equal(exitCode, INTERRUPTED_EXIT_CODE, said);
+    assert.match(said, /stopped; 0 processes left\n$/);
+    assert.deepEqual(left, []);
+    assert.deepEqual(readdirSync(temporary), []);
+  });
+
+  it('keeps broker and agent running when it is asked to, until it is interrupted', async () => {
+    const { exitCode, said, left } = await quickstart(/Ctrl-C stops both and removes everything\./, {
+      args: ['--keep'],
+      play: async (invitation) => {
+        const [, url = ''] = /curl -s (http:\S+\/v1\/backups\/\S+)/.exec(invitation) ?? [];
+        const backup = (await (await fetch(url)).json()) as { readonly since_start: { readonly records: number } };
+        assert.equal(backup.since_start.records, 220_000);
+        const [, describeBackup = ''] = /node_modules\/\.bin\/node (src\/main\.ts describe .+)/.exec(invitation) ?? [];
+        const described = spawn(process.execPath, describeBackup.split(' '), { cwd: projectRoot, stdio: 'ignore' });
+        assert.equal(await new Promise((resolve) => described.once('close', resolve)), 0, describeBackup);
+      },
+    });
     assert.equal(exitCode, INTERRUPTED_EXIT_CODE, said);
     assert.match(said, /stopped; 0 processes left\n$/);
     assert.deepEqual(left, []);
