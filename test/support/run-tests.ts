@@ -9,6 +9,7 @@ import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { projectRoot } from './cache.ts';
+import { missingPrograms } from './required-programs.ts';
 import { type CheckCounts, runStaticChecks } from './checks/static-checks.ts';
 
 const MINUTE_MS = 60_000;
@@ -91,9 +92,16 @@ if (unknown.length > 0) {
 }
 console.log(`node ${process.versions.node} at ${process.execPath}, ${availableParallelism()} cores`);
 
+const stages = NAMES.filter((one) => (wanted.length === 0 ? USUAL : wanted).includes(one));
+const missing = missingPrograms(stages, process.env.PATH ?? '');
+if (missing.length > 0) {
+  console.error(`${missing.join('\n')}\n0 passed, ${missing.length} failed`);
+  process.exit(1);
+}
+
 const total = { passed: 0, failed: 0 };
 const times: string[] = [];
-for (const name of NAMES.filter((one) => (wanted.length === 0 ? USUAL : wanted).includes(one))) {
+for (const name of stages) {
   const startedAt = performance.now();
   console.log(`\n== ${name}`);
   const { passed, failed } = await runNamed(name);
