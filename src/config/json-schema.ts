@@ -2,7 +2,7 @@
 
 import type { JsonSchema } from './formats/format.ts';
 import { formatOf, isLeaf, type Leaf, type Section } from './schema/leaf.ts';
-import { CLUSTER, LENIENT_SECTIONS, SCHEMA, SECTION_DOCS, TARGET_NAME, TARGETS } from './schema/schema.ts';
+import { CLUSTER, SCHEMA, SECTION_DOCS, TARGET_NAME, TARGETS } from './schema/schema.ts';
 
 /** The whole configuration file as a draft-07 schema. It judges keys and forms; contradictions only the loader finds. */
 export function configJsonSchema(): JsonSchema {
@@ -43,7 +43,7 @@ function sectionSchema(section: Section, path: string): SectionSchema {
   return {
     ...(description === undefined ? {} : { description }),
     type: path === '' ? 'object' : ['object', 'null'],
-    additionalProperties: LENIENT_SECTIONS.has(path),
+    additionalProperties: false,
     properties,
   };
 }
