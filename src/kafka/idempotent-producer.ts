@@ -36,6 +36,8 @@ interface Unacknowledged {
   /** Where the batch belongs in the log. */
   readonly offset: bigint;
   isSent: boolean;
+  /** The broker has said that it has the batch. It stays here until those before it are known to be there too. */
+  isConfirmed: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -73,7 +75,7 @@ export class IdempotentProducer implements PartitionProducer {
     stampBatch(batch, identity, baseSequence);
     this.#nextIndex += BigInt(recordCount);
     const acknowledged = new Promise<void>((resolve, reject) => {
-      this.#unacknowledged.push({ batch, baseSequence, offset, isSent: false, resolve, reject });
+      this.#unacknowledged.push({ batch, baseSequence, offset, isSent: false, isConfirmed: false, resolve, reject });
     });
     acknowledged.catch(() => {});
     this.#pump();
@@ -114,18 +116,22 @@ export class IdempotentProducer implements PartitionProducer {
     throw kafkaError(answer.errorCode, attempt, partition, answer.errorMessage);
   }
 
-  /** Takes the broker's word that the batch is there, if it is where it belongs. */
+  /**
+   * Takes the broker's word that the batch is there, if it is where it belongs. One before it can still be in doubt: an error may
+   * come after the append.
+   */
   #confirm(entry: Unacknowledged, offset: bigint): void {
-    if (offset === UNKNOWN_OFFSET || offset === entry.offset) this.#acknowledge(entry);
-    else this.#fail(this.#changed(`took a batch at offset ${offset} that belongs at ${entry.offset}`));
+    if (offset !== UNKNOWN_OFFSET && offset !== entry.offset) {
+      this.#fail(this.#changed(`took a batch at offset ${offset} that belongs at ${entry.offset}`));
+      return;
+    }
+    entry.isConfirmed = true;
+    while (this.#unacknowledged[0]?.isConfirmed === true) this.#acknowledgeFirst();
   }
 
-  #acknowledge(entry: Unacknowledged): void {
-    const index = this.#unacknowledged.indexOf(entry);
-    if (index < 0) return;
-    this.#unacknowledged.splice(index, 1);
+  #acknowledgeFirst(): void {
+    this.#unacknowledged.shift()?.resolve();
     this.#isKnown = true;
-    entry.resolve();
     if (!this.#isRecovering) {
       this.#backOff.reset();
       this.#troubleSinceMs = undefined;
@@ -175,7 +181,10 @@ export class IdempotentProducer implements PartitionProducer {
         if (!isRetriable(error) || this.#isOutOfPatience()) this.#fail(error);
       }
     }
-    for (const entry of this.#unacknowledged) entry.isSent = false;
+    for (const entry of this.#unacknowledged) {
+      entry.isSent = false;
+      entry.isConfirmed = false;
+    }
     this.#isKnown = false;
     this.#pump();
   }
@@ -193,7 +202,7 @@ export class IdempotentProducer implements PartitionProducer {
       if (entry === undefined || !isOurs || baseOffset !== entry.offset) {
         throw this.#changed(`holds a batch of producer ${producerId} at offset ${baseOffset}`);
       }
-      this.#acknowledge(entry);
+      this.#acknowledgeFirst();
     }
   }
 
