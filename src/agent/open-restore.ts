@@ -52,6 +52,7 @@ export async function openRestore(source: ConfigSource): Promise<OpenedRestore> 
       request.dryRun ? startedRestore(service, service.submit(request)) : begin(() => service.submit(request)),
     startPlan: (planId) => begin(() => service.submitPlan(planId)),
     resume: (id) => begin(() => service.resume(id)),
+    abandon: (id) => service.abandon(id),
     async close() {
       await control?.stop();
       await service.stop();
@@ -93,6 +94,7 @@ function onlyShown(service: RestoreService): RestoreJobs {
     submit: refuse,
     submitPlan: async () => refuse(),
     resume: async () => refuse(),
+    abandon: async () => refuse(),
   };
 }
 

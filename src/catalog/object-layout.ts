@@ -7,7 +7,7 @@
 //   {backup}/catalog/checkpoints/topics/{topic}/{topicId}/{from}-{to}.json.zst
 //   {backup}/data/{topic}/{topicId}/{partition}/{baseOffset}-{random}.log[.zst|.lz4]
 //   {backup}/restores/plans/{planId}.json
-//   {backup}/restores/{id}/{intent|producers|verified|report|withdrawn}.json
+//   {backup}/restores/{id}/{intent|producers|verified|report|withdrawn|abandoned}.json
 //   {backup}/restores/{id}/attempts/{n}/{begun|ended|{mark}}.json
 //   {backup}/restores/{id}/offsets/{topic}/{partition}/{piece}.json.zst
 //   {backup}/targets/{topicId}/{n}.json
@@ -25,7 +25,7 @@ const PLANS = 'plans';
 const RESTORE_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** What a restore writes down once. */
-export type RestoreObject = 'intent' | 'producers' | 'verified' | 'report' | 'withdrawn';
+export type RestoreObject = 'intent' | 'producers' | 'verified' | 'report' | 'withdrawn' | 'abandoned';
 
 /** Keys of one backup. `prefix` is empty or ends without a slash. */
 export class ObjectLayout {

@@ -8,7 +8,7 @@ import type { Check } from '../doctor/check-list.ts';
 import type { EstimateRun } from '../estimate/estimate-run.ts';
 import type { ImportProgress, ImportReport } from '../import/import-run.ts';
 import type { ImportChoices } from '../import/partition-import.ts';
-import type { RestoreJob, RestoreRequest } from '../restore/restore-job.ts';
+import type { AbandonedRestore, RestoreJob, RestoreRequest } from '../restore/restore-job.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { VerificationProgress, VerificationReport } from '../verification/verification-run.ts';
 import type { ConfiguredRestore } from './input/restore-flags.ts';
@@ -62,6 +62,8 @@ export interface OpenedRestore extends ConfiguredRestore {
   startPlan(planId: string): Promise<StartedRestore>;
   /** Carries an unfinished restore on; one that is complete stays so. @throws RESTORE_NOT_FOUND. */
   resume(id: string): Promise<StartedRestore>;
+  /** Gives an unfinished restore up for good. @throws as {@link RestoreJobs.abandon}. */
+  abandon(id: string): Promise<AbandonedRestore>;
   close(): Promise<void>;
 }
 

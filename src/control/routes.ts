@@ -5,6 +5,7 @@
 import type { BackupStatus } from '../backup/progress/backup-status.ts';
 import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
+import { abandonedDocument } from '../restore/documents/abandoned-document.ts';
 import { reportDocument } from '../restore/documents/report-document.ts';
 import type { RestoreJob, RestoreJobs } from '../restore/restore-job.ts';
 import type { MetricsPage } from '../telemetry/metrics.ts';
@@ -15,6 +16,7 @@ import { ERROR_SCHEMA, invalidRequestBody } from './error-body.ts';
 import { judgeReadiness, LIVE_SCHEMA, READY_SCHEMA } from './health.ts';
 import { parseRestoreRequest, type ReadRestore, RESTORE_REQUEST_SCHEMA } from './resources/restore-request.ts';
 import {
+  ABANDONED_SCHEMA,
   REPORT_SCHEMA,
   RESTORE_LIST_SCHEMA,
   RESTORE_SCHEMA,
@@ -170,6 +172,16 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     handler: resumeRestore,
   },
   {
+    method: 'POST',
+    path: '/v1/restores/:id/abandon',
+    summary:
+      'Give an unfinished restore up for good: its topics get their own configuration and may be restored to again.',
+    auth: 'token',
+    query: {},
+    responses: { 200: ABANDONED_SCHEMA, ...ERRORS },
+    handler: abandonRestore,
+  },
+  {
     method: 'GET',
     path: '/v1/restores/:id/report',
     summary: 'What a complete restore has done, as it is kept in the store: counts, offset map, rates.',
@@ -257,6 +269,13 @@ async function resumeRestore({ params }: ControlRequest, sources: ControlSources
   const job = await sources.restores.resume(params['id'] ?? '');
   sources.logger.info('resume of a restore asked for over the control port', { component: 'control', restore: job.id });
   return acceptedReply(job, sources);
+}
+
+/** Takes seconds, and is done when it answers. */
+async function abandonRestore({ params }: ControlRequest, { restores, logger }: ControlSources): Promise<ControlReply> {
+  const abandoned = await restores.abandon(params['id'] ?? '');
+  logger.info('a restore was abandoned over the control port', { component: 'control', restore: abandoned.id });
+  return { status: 200, body: abandonedDocument(abandoned) };
 }
 
 async function showReport({ params }: ControlRequest, { restores }: ControlSources): Promise<ControlReply> {

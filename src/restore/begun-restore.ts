@@ -4,7 +4,7 @@
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { RestoreSink, WritePermit } from '../kafka/restore-sink.ts';
-import { invariant } from '../model/errors.ts';
+import { BackupError, invariant } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { AttemptWatch } from './journal/attempt-watch.ts';
@@ -22,7 +22,7 @@ import { RestoreRun, type RunLimits } from './run/restore-run.ts';
 /** How long a running restore waits for a store or a target that is away. */
 const PATIENCE_MS = 600_000;
 /** Not even for the first failure. */
-const NO_PATIENCE_MS = -1;
+export const NO_PATIENCE_MS = -1;
 
 /** Told of what restores do, for the log and for metrics. */
 export interface RestoreObserver {
@@ -83,7 +83,8 @@ export class BegunRestore {
 
   /**
    * Brings every record there that is not, and reports. `plan` may be null when the journal says that they all are.
-   * @throws FENCED when another process takes over, or fills one of the topics; and as {@link RestoreRun.run}.
+   * @throws FENCED when another process takes over, or fills one of the topics, PREFLIGHT_BLOCKED when the restore was abandoned;
+   * and as {@link RestoreRun.run}.
    */
   async complete(plan: RestorePlan | null, sink: RestoreSink, onRunning: () => void): Promise<RestoreReport> {
     const { attempts } = this.patient();
@@ -101,9 +102,10 @@ export class BegunRestore {
     const held = this.patient(AbortSignal.any([this.#signal, watch.signal]));
     const hold: Hold = { ...held, attempt, permit: () => watch.permit(held.attempts) };
     return watch.during(async () => {
-      // Looked for behind the takeover: whoever had the restore before puts it first and then looks whether it still has it.
-      const verified = (await hold.journal.verified()) ?? (await this.#fill(plan, sink, hold, onRunning));
-      return this.#finish(verified, sink, hold);
+      // Looked for behind the takeover: whoever had the restore before puts either first and then looks whether it still has it.
+      const [ended, verified] = await Promise.all([hold.journal.endedAs(), hold.journal.verified()]);
+      if (ended === 'abandoned') throw abandoned(this.intent.id);
+      return this.#finish(verified ?? (await this.#fill(plan, sink, hold, onRunning)), sink, hold);
     });
   }
 
@@ -151,4 +153,9 @@ export class BegunRestore {
     await journal.putReport(report);
     return report;
   }
+}
+
+/** For whoever wants to carry such a restore on. */
+export function abandoned(id: string): BackupError {
+  return new BackupError('PREFLIGHT_BLOCKED', `restore ${id} was abandoned and is never carried on; begin it anew`);
 }

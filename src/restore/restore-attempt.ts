@@ -8,10 +8,10 @@ import { BackupError } from '../model/errors.ts';
 import { TopicSelection } from '../model/topic/topic-selection.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
 import { readFooter } from '../segment/segment-reader.ts';
-import { BegunRestore, type RunContext } from './begun-restore.ts';
+import { abandoned, BegunRestore, type RunContext } from './begun-restore.ts';
 import { findEarlier } from './journal/find-earlier.ts';
 import { makeIntent } from './journal/make-intent.ts';
-import type { RestoreIntent } from './journal/restore-intent.ts';
+import { assertClusterOf, isOfCluster, type RestoreIntent } from './journal/restore-intent.ts';
 import { newestRestores } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
 import { TopicFillings } from './journal/topic-fillings.ts';
@@ -136,17 +136,14 @@ export class RestoreAttempt {
     const { dryRun } = this.#options.request;
     const { id, catalogVersion, planId } = intent;
     if (!dryRun) this.id = id;
-    if (!isOfCluster(intent, sink)) {
-      throw new BackupError(
-        'PREFLIGHT_BLOCKED',
-        `restore ${id} was begun into cluster ${intent.target.clusterId}; target ${intent.request.target} is cluster ${sink.clusterId}`,
-      );
-    }
+    assertClusterOf(intent, sink);
     const begun = this.#open(intent);
     const { journal } = begun.patient();
-    if (await journal.isWithdrawn()) {
+    const ended = await journal.endedAs();
+    if (ended === 'withdrawn') {
       throw new BackupError('FENCED', `restore ${id} gave way to another one and has written nothing; begin it anew`);
     }
+    if (ended === 'abandoned') throw abandoned(id);
     const report = await journal.report();
     if (report !== undefined) return this.#isDoneAlready(report);
     if (!dryRun) logger.info('an unfinished restore is carried on', { restore: id });
@@ -237,10 +234,6 @@ export class RestoreAttempt {
     const blocks = checks.filter(({ level }) => level === 'block').map(({ message }) => message);
     throw new BackupError('PREFLIGHT_BLOCKED', blocks.join('; '));
   }
-}
-
-function isOfCluster({ target }: RestoreIntent, sink: RestoreSink): boolean {
-  return target.clusterId === sink.clusterId;
 }
 
 /** Of a plan that was made before, with what has become of it in the first place. */

@@ -171,6 +171,20 @@ export interface RestoreJob {
   readonly failure: RestoreFailure | null;
 }
 
+/** A restore that will never be carried on. */
+export interface AbandonedRestore {
+  readonly id: string;
+  readonly topics: readonly AbandonedTopic[];
+}
+
+export interface AbandonedTopic {
+  readonly topic: string;
+  /** False where it was left alone: it is gone or was made anew, the restore had not touched it, or another one has filled it since. */
+  readonly isReleased: boolean;
+  /** Where the records of the restore begin, by partition from 0 on; empty when it has written none. */
+  readonly startOffsets: readonly bigint[];
+}
+
 /** Runs restores one at a time; what the control port needs. */
 export interface RestoreJobs {
   /** Accepts a restore and returns at once. @throws RESTORE_CONFLICT while another one is not terminal, FORBIDDEN for an unknown target. */
@@ -179,6 +193,12 @@ export interface RestoreJobs {
   submitPlan(planId: string): Promise<RestoreJob>;
   /** Carries an unfinished restore on, as it was asked for; one that is complete stays so. @throws as {@link submit}, RESTORE_NOT_FOUND. */
   resume(id: string): Promise<RestoreJob>;
+  /**
+   * Gives an unfinished restore up for good: its topics get their own configuration, what it has written stays.
+   * @throws RESTORE_NOT_FOUND, RESTORE_CONFLICT while this process runs it, USAGE_INVALID when it is complete, FORBIDDEN when its
+   * target is no longer configured, FENCED when another process carries it on meanwhile.
+   */
+  abandon(id: string): Promise<AbandonedRestore>;
   /** Newest first; at most the last 100, each as its last attempt. */
   list(): readonly RestoreJob[];
   get(id: string): RestoreJob | undefined;

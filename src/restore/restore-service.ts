@@ -3,12 +3,15 @@
 
 import { randomBytes } from 'node:crypto';
 import { BackupError, errorOf, messageOf } from '../model/errors.ts';
-import type { RestoreIntent } from './journal/restore-intent.ts';
+import { abandonRestore } from './abandon-restore.ts';
+import { BegunRestore } from './begun-restore.ts';
+import { assertClusterOf, type RestoreIntent } from './journal/restore-intent.ts';
 import { RestoreJournal } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
 import { getPlan, type StoredPlan } from './plan/plan-store.ts';
 import { type AttemptContext, RestoreAttempt } from './restore-attempt.ts';
 import type {
+  AbandonedRestore,
   RestoreFailure,
   RestoreJob,
   RestoreJobs,
@@ -61,9 +64,27 @@ export class RestoreService implements RestoreJobs {
   }
 
   async resume(id: string): Promise<RestoreJob> {
-    const resume = await this.#journal(id).intent();
-    if (resume === undefined) throw new BackupError('RESTORE_NOT_FOUND', `no restore ${id} has begun`);
+    const resume = await this.#intent(id);
     return this.#submit(resume.request, { resume, agreed: null });
+  }
+
+  async abandon(id: string): Promise<AbandonedRestore> {
+    const { openSink, wallMs } = this.#options;
+    const job = this.#find(id);
+    const intent = await this.#intent(job?.attempt.id ?? id);
+    this.#assertTarget(intent.request.target);
+    if (job !== undefined && !TERMINAL.includes(job.state)) {
+      throw new BackupError('RESTORE_CONFLICT', `restore ${intent.id} is ${job.state}`);
+    }
+    const sink = openSink(intent.request.target);
+    try {
+      await sink.connect();
+      assertClusterOf(intent, sink);
+      const begun = new BegunRestore(this.#options, intent, new AbortController().signal);
+      return await abandonRestore(begun, sink, wallMs);
+    } finally {
+      await sink.close();
+    }
   }
 
   list(): readonly RestoreJob[] {
@@ -110,13 +131,12 @@ export class RestoreService implements RestoreJobs {
     request: RestoreRequest,
     start: { readonly resume: RestoreIntent | null; readonly agreed: StoredPlan | null },
   ): RestoreJob {
-    const { targets, unknownTarget, wallMs } = this.#options;
-    if (!targets.includes(request.target)) throw unknownTarget(request.target);
+    this.#assertTarget(request.target);
     const active = this.#jobs.find(({ state }) => !TERMINAL.includes(state));
     if (active !== undefined) {
       throw new BackupError('RESTORE_CONFLICT', `restore ${active.attempt.id} is ${active.state}`);
     }
-    const job = this.#newJob(request, wallMs(), start);
+    const job = this.#newJob(request, this.#options.wallMs(), start);
     this.#jobs.unshift(job);
     this.#jobs.length = Math.min(this.#jobs.length, JOBS_KEPT);
     job.done = this.#execute(job);
@@ -158,6 +178,17 @@ export class RestoreService implements RestoreJobs {
   /** The newest that has the id: a restore that was resumed is its last attempt. */
   #find(id: string): Job | undefined {
     return this.#jobs.find(({ submittedId, attempt }) => submittedId === id || attempt.id === id);
+  }
+
+  async #intent(id: string): Promise<RestoreIntent> {
+    const intent = await this.#journal(id).intent();
+    if (intent === undefined) throw new BackupError('RESTORE_NOT_FOUND', `no restore ${id} has begun`);
+    return intent;
+  }
+
+  #assertTarget(target: string): void {
+    const { targets, unknownTarget } = this.#options;
+    if (!targets.includes(target)) throw unknownTarget(target);
   }
 
   #journal(id: string): RestoreJournal {

@@ -9,6 +9,7 @@ const DOCUMENT_SCHEMA = { type: 'object', additionalProperties: true } as const;
 
 export const RESTORE_SCHEMA = DOCUMENT_SCHEMA;
 export const REPORT_SCHEMA = DOCUMENT_SCHEMA;
+export const ABANDONED_SCHEMA = DOCUMENT_SCHEMA;
 
 export const RESTORE_LIST_SCHEMA = {
   type: 'object',
@@ -37,7 +38,7 @@ function linksOf(job: RestoreJob): Record<string, string> {
   return {
     self,
     cancel: `${self}/cancel`,
-    ...(isUnfinished ? { resume: `${self}/resume` } : {}),
+    ...(isUnfinished ? { resume: `${self}/resume`, abandon: `${self}/abandon` } : {}),
     ...(job.report === null ? {} : { report: `${self}/report` }),
   };
 }

@@ -146,7 +146,7 @@ async function checkEmptiness(
   else if (filler !== undefined)
     list.block(
       'topic',
-      `${topic} is being filled by the unfinished restore ${filler}; continue it with restore --resume ${filler}, or delete the topic to begin anew`,
+      `${topic} is being filled by the unfinished restore ${filler}; continue it with restore --resume ${filler}, give it up with restore --abandon ${filler}, or delete the topic`,
     );
   else if (filled.length === 0) list.ok('topic', `${topic} exists and is empty`);
   else if (plan.intoExisting === 'append') list.ok('topic', `${topic} is appended to: ${held}`);

@@ -11,7 +11,7 @@ const MARK_GROWTH = 1.2;
 const FIRST_MARK_MS = 300;
 const LAST_LOOK_MS = 3000;
 /** Whoever has not looked for longer may have been frozen, while another process did its work: it looks before it writes. */
-const LOOK_HOLDS_MS = 2000;
+export const LOOK_HOLDS_MS = 2000;
 
 export interface AttemptWatchOptions {
   /** Over a store that is not waited for. */

@@ -24,9 +24,9 @@ export async function findEarlier(
 ): Promise<EarlierRestore> {
   const text = requestText(request);
   for (const restore of known) {
-    const { intent, journal, isComplete, isWithdrawn } = restore;
+    const { intent, journal, isComplete, isGivenUp } = restore;
     const isSame =
-      !isWithdrawn &&
+      !isGivenUp &&
       intent.target.clusterId === sink.clusterId &&
       (planId === undefined || planId === intent.planId) &&
       requestText(intent.request) === text;

@@ -6,8 +6,11 @@ import { type KnownRestore, newestRestores } from './restore-journal.ts';
 
 export interface ListedRestore {
   readonly id: string;
-  /** `unfinished`: killed, failed, cancelled or running; `withdrawn`: it gave way to another one, and wrote nothing. */
-  readonly state: 'completed' | 'unfinished' | 'withdrawn';
+  /**
+   * `unfinished`: killed, failed, cancelled or running; `withdrawn`: it gave way to another one, and wrote nothing; `abandoned`:
+   * given up by somebody.
+   */
+  readonly state: 'completed' | 'unfinished' | 'withdrawn' | 'abandoned';
   readonly createdAtMs: number;
   /** Null unless it is completed. */
   readonly finishedAtMs: number | null;
@@ -31,12 +34,13 @@ export async function listRestores(store: ObjectStore, layout: ObjectLayout): Pr
   return listed;
 }
 
-async function describe({ intent, journal, isComplete, isWithdrawn }: KnownRestore): Promise<ListedRestore> {
+async function describe({ intent, journal, isComplete, isGivenUp }: KnownRestore): Promise<ListedRestore> {
   const report = isComplete ? await journal.report() : undefined;
+  const ending = isGivenUp ? await journal.endedAs() : undefined;
   const { id, createdAtMs, request, topics } = intent;
   return {
     id,
-    state: report !== undefined ? 'completed' : isWithdrawn ? 'withdrawn' : 'unfinished',
+    state: report === undefined ? (ending ?? 'unfinished') : 'completed',
     createdAtMs,
     finishedAtMs: report?.finishedAtMs ?? null,
     target: request.target,

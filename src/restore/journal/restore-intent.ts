@@ -2,7 +2,7 @@
 // record. With both a restore that was killed at any instant can be carried on: they say what was planned, which batches it
 // makes, what was there before, and what to put back at the end.
 
-import type { TopicSpec } from '../../kafka/restore-sink.ts';
+import type { RestoreSink, TopicSpec } from '../../kafka/restore-sink.ts';
 import { PRODUCER_CODECS, type ProducerCodec } from '../../model/codec.ts';
 import { BackupError } from '../../model/errors.ts';
 import { JsonFields, toJson } from '../../model/json-fields.ts';
@@ -62,6 +62,20 @@ export interface StartingTopic {
   readonly topicId: string;
   /** The log's end by partition, from 0 on. */
   readonly startOffsets: readonly bigint[];
+}
+
+export function isOfCluster({ target }: RestoreIntent, sink: RestoreSink): boolean {
+  return target.clusterId === sink.clusterId;
+}
+
+/** @throws PREFLIGHT_BLOCKED when the target of that name is another cluster by now. */
+export function assertClusterOf(intent: RestoreIntent, sink: RestoreSink): void {
+  if (isOfCluster(intent, sink)) return;
+  const { id, target, request } = intent;
+  throw new BackupError(
+    'PREFLIGHT_BLOCKED',
+    `restore ${id} was begun into cluster ${target.clusterId}; target ${request.target} is cluster ${sink.clusterId}`,
+  );
 }
 
 export function encodeIntent(intent: RestoreIntent): string {

@@ -1,7 +1,7 @@
 // The journal of one restore in the backup's store: `intent` before anything is written to the target, `producers` before the
 // first record, `verified` when every record is there and before the topics get their own configuration back, `report` at the
-// end for good; or `withdrawn` when another restore was first at a target topic. Each is put once and never changed; whichever are
-// there tell a later attempt where the earlier one ended.
+// end for good; or `withdrawn` when another restore was first at a target topic, or `abandoned` when somebody gave the restore up.
+// Each is put once and never changed; whichever are there tell a later attempt where the earlier one ended.
 
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { ObjectLayout, RestoreObject } from '../../catalog/object-layout.ts';
@@ -90,9 +90,16 @@ export class RestoreJournal {
     await this.#put('withdrawn', `${toJson({ inFavourOf })}\n`);
   }
 
-  /** True when the restore gave way to another one, and wrote nothing. */
-  async isWithdrawn(): Promise<boolean> {
-    return (await this.#store.head(this.#layout.restoreObject(this.id, 'withdrawn'))) !== undefined;
+  /** Call only when nothing is being written to the target and its topics have their own configuration. */
+  async putAbandoned(nowMs: number): Promise<void> {
+    await this.#put('abandoned', `${toJson({ abandonedAtMs: nowMs })}\n`);
+  }
+
+  /** Why the restore will never be carried on; undefined while it may be, or is complete. */
+  async endedAs(): Promise<'withdrawn' | 'abandoned' | undefined> {
+    const names = ['withdrawn', 'abandoned'] as const;
+    const found = await Promise.all(names.map((name) => this.#store.head(this.#layout.restoreObject(this.id, name))));
+    return names.find((_, index) => found[index] !== undefined);
   }
 
   /** Keeps part of a long offset map. The same part of an earlier attempt says the same. */
@@ -135,8 +142,8 @@ export interface KnownRestore {
   readonly intent: RestoreIntent;
   readonly journal: RestoreJournal;
   readonly isComplete: boolean;
-  /** It gave way to another one, and wrote nothing. */
-  readonly isWithdrawn: boolean;
+  /** It gave way to another one, or was abandoned: it is never carried on. */
+  readonly isGivenUp: boolean;
 }
 
 /** The newest restores that have begun, newest first. Ids are in the order of their time; older ones are known by id only. */
@@ -151,7 +158,7 @@ export async function newestRestores(store: ObjectStore, layout: ObjectLayout): 
       const intent = await journal.intent();
       if (intent === undefined) return [];
       const isComplete = await journal.isComplete();
-      return [{ intent, journal, isComplete, isWithdrawn: !isComplete && (await journal.isWithdrawn()) }];
+      return [{ intent, journal, isComplete, isGivenUp: !isComplete && (await journal.endedAs()) !== undefined }];
     });
     known.push(...(await Promise.all(read)).flat());
   }

@@ -1,5 +1,5 @@
 // Which restore fills a target topic. One at a time: the next filling of the same life of a topic is put only when the one before
-// is complete, or its restore gave way before it wrote anything. So two restores, of whatever request, never write side by side
+// is complete, or its restore gave way before it wrote anything or was abandoned. So two restores, of whatever request, never write side by side
 // into one topic; that they are restores of one backup is all it takes.
 
 import type { ObjectLayout } from '../../catalog/object-layout.ts';
@@ -24,6 +24,11 @@ export class TopicFillings {
   async fillerOf(topicId: string): Promise<string | undefined> {
     const { restore } = await this.#last(topicId);
     return restore !== undefined && (await this.#isUnfinished(restore)) ? restore : undefined;
+  }
+
+  /** Id of the restore that has begun to fill this life of a topic last, unfinished or not. */
+  async lastFillerOf(topicId: string): Promise<string | undefined> {
+    return (await this.#last(topicId)).restore;
   }
 
   /** Undefined when the restore may fill the topic, now or still; else the id of the one that does. */
@@ -56,6 +61,6 @@ export class TopicFillings {
   async #isUnfinished(restore: string): Promise<boolean> {
     const journal = new RestoreJournal(this.#store, this.#layout, restore);
     if ((await journal.intent()) === undefined) return false;
-    return !(await journal.isComplete()) && !(await journal.isWithdrawn());
+    return !(await journal.isComplete()) && (await journal.endedAs()) === undefined;
   }
 }

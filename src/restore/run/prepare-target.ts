@@ -70,7 +70,7 @@ async function beginFilling(
     await journal.putWithdrawn(filler);
     throw new BackupError(
       'FENCED',
-      `restore ${restore} has written nothing and gave way: ${topic} is being filled by restore ${filler} of another process; should that one have ended, continue it with restore --resume ${filler}`,
+      `restore ${restore} has written nothing and gave way: ${topic} is being filled by restore ${filler} of another process; should that one have ended, continue it with restore --resume ${filler}, or give it up with restore --abandon ${filler}`,
       { context: { topic } },
     );
   }

@@ -19,6 +19,7 @@ import { NO_DROPS, type RecoveryTarget } from '../../../src/model/restore/recove
 import type { RestoreReport } from '../../../src/restore/journal/restore-report.ts';
 import { NOTHING_DROPPED, UNKNOWN } from '../../../src/restore/plan/forecast/planned-counts.ts';
 import {
+  type AbandonedRestore,
   type PlanSummary,
   RESTORE_ALL,
   type RestoreJob,
@@ -66,6 +67,11 @@ export class MemoryRestores implements RestoreJobs {
     const job = this.get(id);
     if (job === undefined) throw new BackupError('RESTORE_NOT_FOUND', `no restore ${id} has begun`);
     return this.change(id, { state: 'QUEUED' });
+  }
+
+  async abandon(id: string): Promise<AbandonedRestore> {
+    if (this.get(id) === undefined) throw new BackupError('RESTORE_NOT_FOUND', `no restore ${id} has begun`);
+    return { id, topics: [{ topic: 'orders', isReleased: true, startOffsets: [5n] }] };
   }
 
   async report(id: string): Promise<RestoreReport | undefined> {

@@ -314,6 +314,16 @@ describe('the routes of the control port', () => {
     assert.equal((await ask(control, 'POST', '/v1/restores/rst_none/resume')).status, 404);
   });
 
+  test('a restore that failed can be abandoned, which is done when it is answered', async () => {
+    const { id } = control.restores.submit(REQUEST);
+    const failed = control.restores.setState(id, 'FAILED');
+    const links = restoreSummary(failed, NOW_MS)['links'] as Record<string, string>;
+    const { status: code, json } = await ask(control, 'POST', links['abandon']!);
+    assert.equal(code, 200);
+    assert.deepEqual(json, { restore_id: id, topics: [{ topic: 'orders', released: true, first_offsets: ['5'] }] });
+    assert.equal((await ask(control, 'POST', '/v1/restores/rst_none/abandon')).status, 404);
+  });
+
   test('a plan that was shown is carried out by its id, which stands alone', async () => {
     const { status: code } = await ask(control, 'POST', '/v1/restores', { plan: 'plan-1' });
     assert.equal(code, 202);

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { BackupError } from '../../../model/errors.ts';
 import { toJson } from '../../../model/json-fields.ts';
+import { abandonedDocument } from '../../../restore/documents/abandoned-document.ts';
 import { jobDocument, statusDocument } from '../../../restore/documents/job-document.ts';
 import { reportDocument } from '../../../restore/documents/report-document.ts';
 import type { PlanSummary, RestoreJob } from '../../../restore/restore-job.ts';
@@ -10,6 +11,7 @@ import { type CommandContext, configSource, type GlobalFlags } from '../../comma
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
 import { parseBandwidth } from '../../input/parse-quantities.ts';
 import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
+import { renderAbandoned } from '../../output/reports/render-abandoned.ts';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../../output/reports/render-plan.ts';
 import { renderRestoreSummary } from '../../output/reports/render-summary.ts';
 import { addTargetOptions, describeTargets, requestOf, saysWhat, type TargetFlags } from '../../input/restore-flags.ts';
@@ -21,6 +23,7 @@ interface RestoreFlags extends GlobalFlags, TargetFlags {
   readonly bandwidth?: string;
   readonly plan?: string;
   readonly resume?: string;
+  readonly abandon?: string;
 }
 
 export function addRestoreCommands(program: Command, context: CommandContext): void {
@@ -28,8 +31,12 @@ export function addRestoreCommands(program: Command, context: CommandContext): v
     .option('--dry-run', 'print the plan and its checks; write nothing')
     .option('--plan <plan-id>', 'carry out the plan of that id, if backup and target are still as it was made for')
     .option('--resume <restore-id>', 'carry on a restore that was killed or failed, as it was asked for')
+    .option('--abandon <restore-id>', 'give an unfinished restore up: its topics get their own configuration back')
     .action(async (_options, command: Command) => {
-      context.exit(await restore(context, command.optsWithGlobals<RestoreFlags>()));
+      const flags = command.optsWithGlobals<RestoreFlags>();
+      context.exit(
+        await (flags.abandon === undefined ? restore(context, flags) : abandon(context, flags, flags.abandon)),
+      );
     });
   withOptions(
     program
@@ -90,18 +97,36 @@ async function restore({ services, terminal }: CommandContext, flags: RestoreFla
   }
 }
 
-/** @throws USAGE_INVALID when flags say what to restore beside a plan or a restore that say it already. */
+async function abandon({ services, terminal }: CommandContext, flags: RestoreFlags, id: string): Promise<number> {
+  assertAlone(flags, `--abandon ${id}`);
+  const opened = await services.openRestore(configSource(flags));
+  try {
+    const abandoned = await opened.abandon(id);
+    if (flags.json) {
+      const document = abandonedDocument(abandoned);
+      terminal.result(toJson({ message_type: 'summary', command: 'abandon', ...document }));
+    } else terminal.result(printable(renderAbandoned(abandoned)));
+    return 0;
+  } finally {
+    await opened.close();
+  }
+}
+
 async function start(opened: OpenedRestore, flags: RestoreFlags): Promise<StartedRestore> {
   const { plan, resume } = flags;
   if (plan === undefined && resume === undefined) return opened.start(requestOf(opened, flags, Date.now()));
-  const flag = plan === undefined ? '--resume' : '--plan';
-  if (saysWhat(flags) || flags.dryRun === true || (plan !== undefined && resume !== undefined)) {
-    throw new BackupError(
-      'USAGE_INVALID',
-      `${flag} ${plan ?? resume} says all that is restored; leave out the other flags that say it, and --dry-run`,
-    );
-  }
+  assertAlone(flags, plan === undefined ? `--resume ${resume}` : `--plan ${plan}`);
   return plan === undefined ? opened.resume(resume ?? '') : opened.startPlan(plan);
+}
+
+/** @throws USAGE_INVALID when flags say what to restore beside a plan or a restore that says it already. */
+function assertAlone(flags: RestoreFlags, flag: string): void {
+  const named = [flags.plan, flags.resume, flags.abandon].filter((one) => one !== undefined);
+  if (named.length <= 1 && !saysWhat(flags) && flags.dryRun !== true) return;
+  throw new BackupError(
+    'USAGE_INVALID',
+    `${flag} says all that is meant; leave out the other flags that say what to restore, and --dry-run`,
+  );
 }
 
 /** A contract: README.md describes every field, and a test holds it to that. */

@@ -54,7 +54,7 @@ describe('the journal of a restore', () => {
     await journal.putIntent(INTENT);
     await journal.putWithdrawn('rst_0');
     const [known] = await newestRestores(store, layout);
-    assert.deepEqual([known?.isComplete, known?.isWithdrawn], [false, true]);
+    assert.deepEqual([known?.isComplete, known?.isGivenUp], [false, true]);
   });
 
   test('the newest restores come first; plans and folders without an intent are none', async () => {

@@ -14,7 +14,7 @@ describe('a target topic', () => {
   beforeEach(async () => {
     store = new MemoryObjectStore();
     fillings = new TopicFillings(store, LAYOUT);
-    for (const id of ['rst_1', 'rst_2']) await journalOf(store, LAYOUT, id).putIntent({ ...INTENT, id });
+    for (const id of ['rst_1', 'rst_2', 'rst_3']) await journalOf(store, LAYOUT, id).putIntent({ ...INTENT, id });
   });
 
   test('is filled by one restore until that one is complete', async () => {
@@ -29,11 +29,15 @@ describe('a target topic', () => {
     assert.equal(await fillings.fillerOf(TOPIC), 'rst_2');
   });
 
-  test('is free again when the restore gave way before it wrote, or is not known any more', async () => {
+  test('is free again when the restore gave way before it wrote, was abandoned, or is not known any more', async () => {
     await fillings.begin(TOPIC, 'rst_1');
     await journalOf(store, LAYOUT, 'rst_1').putWithdrawn('rst_0');
     assert.equal(await fillings.begin(TOPIC, 'rst_2'), undefined);
-    await store.delete(LAYOUT.restoreObject('rst_2', 'intent'));
+    await journalOf(store, LAYOUT, 'rst_2').putAbandoned(1);
+    assert.equal(await fillings.fillerOf(TOPIC), undefined);
+    assert.equal(await fillings.begin(TOPIC, 'rst_3'), undefined);
+    assert.equal(await fillings.lastFillerOf(TOPIC), 'rst_3');
+    await store.delete(LAYOUT.restoreObject('rst_3', 'intent'));
     assert.equal(await fillings.begin(TOPIC, 'rst_1'), undefined);
   });
 
