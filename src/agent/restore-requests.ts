@@ -69,6 +69,8 @@ export function configuredSettings(restore: AgentConfig['restore']): RestoreSett
     maxBatchBytes: restore.batchSizeBytes,
     recordsPerSecond: restore.rateLimitRecordsPerSec,
     bytesPerSecond: restore.rateLimitBytesPerSec,
+    requireTopicConfigs: restore.requireTopicConfigs,
+    allowLogAppendTime: restore.allowLogAppendTime,
     createTopics: restore.createTopics,
     replicationFactor: restore.defaultReplicationFactor,
     topicConfigs: Object.fromEntries(

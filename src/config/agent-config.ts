@@ -126,6 +126,8 @@ export interface RestoreConfig {
   readonly topicConfigs: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
   readonly intoExisting: 'refuse' | 'append';
   readonly includeOriginalOffsetHeader: boolean;
+  readonly requireTopicConfigs: boolean;
+  readonly allowLogAppendTime: boolean;
   readonly createTopics: boolean;
   /** -1: as it was at the source, as far as the target has brokers. */
   readonly defaultReplicationFactor: number;

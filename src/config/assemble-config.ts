@@ -137,6 +137,8 @@ export function restoreConfig({ restore, target }: SchemaValues, nowMs: number):
     topicConfigs: restore.topic_configs,
     intoExisting: restore.into_existing,
     includeOriginalOffsetHeader: restore.include_original_offset_header,
+    requireTopicConfigs: restore.require_topic_configs,
+    allowLogAppendTime: restore.allow_log_append_time,
     createTopics: restore.create_topics,
     defaultReplicationFactor: restore.default_replication_factor,
     compression: restore.compression,

@@ -3,7 +3,7 @@
 import type { TopicDescription } from '../model/topic/topic-description.ts';
 import { CheckList, type PreflightInput } from './checks/check-list.ts';
 import { checkObjects } from './checks/object-checks.ts';
-import { checkCoverage, checkRetention, checkSizes } from './checks/record-checks.ts';
+import { checkCoverage, checkReach, checkRetention, checkSizes } from './checks/record-checks.ts';
 import { checkCreation, checkExisting, checkNames, checkOverrides, checkReplicas } from './checks/topic-checks.ts';
 import type { PreflightCheck } from './restore-job.ts';
 import { planIdOf, type TargetState } from './restore-plan.ts';
@@ -29,6 +29,7 @@ export async function preflight(input: PreflightInput): Promise<PreflightResult>
   const existing = new Map(listing.topics.map((topic) => [topic.topic, topic]));
   checkNames(plan.topics, list);
   checkOverrides(input, list);
+  checkReach(plan, list);
   const maxMessageBytes = new Map<string, number>();
   const ends: TargetState['topics'][number][] = [];
   for (const topic of plan.topics) {

@@ -36,6 +36,11 @@ export function requestText(request: RestoreRequest): string {
   return toJson(Object.fromEntries(KEYS.map((key) => [key, sorted(lasting[key])])));
 }
 
+/** What a request says of how it is done, as text that equal requests share; nothing where it says nothing. */
+export function askedSettings({ settings }: RestoreRequest): { readonly asked?: string } {
+  return Object.keys(settings).length === 0 ? {} : { asked: toJson(sorted(settings)) };
+}
+
 /** The request that {@link requestText} wrote. @throws the code of `fields` when it is not one. */
 export function decodeRequest(fields: JsonFields): RestoreRequest {
   return {
@@ -71,6 +76,8 @@ function decodeSettings(fields: JsonFields): Partial<RestoreSettings> {
     ...atLeastOne('maxBatchBytes'),
     ...atLeastOne('recordsPerSecond'),
     ...atLeastOne('bytesPerSecond'),
+    ...read('requireTopicConfigs', () => fields.boolean('requireTopicConfigs')),
+    ...read('allowLogAppendTime', () => fields.boolean('allowLogAppendTime')),
     ...read('createTopics', () => fields.boolean('createTopics')),
     ...read('replicationFactor', () => fields.integer('replicationFactor', -1)),
     ...read('topicConfigs', () => mapOf(fields, 'topicConfigs', (all, topic) => decodeConfigs(all.fields(topic)))),

@@ -18,6 +18,8 @@ export interface RestorePlan {
   readonly facts: Readonly<Record<string, string>>;
   readonly backupId: string;
   readonly catalogVersion: number;
+  /** When the newest of what that version holds of the topics asked for was captured; null for nothing. */
+  readonly newestCaptureMs: number | null;
   readonly recoveryTarget: RecoveryTarget;
   readonly isolation: Isolation;
   readonly filter: RecordFilter | null;
@@ -35,9 +37,18 @@ export interface TopicRestorePlan {
   readonly targetPartitions: number;
   /** What the topic gets as its own configuration when it is created: what it had, with the overrides asked for. */
   readonly configs: TopicConfigs;
-  /** The topic as it was at the recovery target. */
+  /** The topic as it was at the recovery target; its configuration is null when it was never read up to then. */
   readonly observation: TopicObservation;
+  /** Other lives of the topic with records inside the window: they are not restored. */
+  readonly otherLives: readonly OtherLife[];
   readonly lanes: readonly RestoreLane[];
+}
+
+/** What the backup holds of another life of a topic inside a window, and the timestamps of its records, both inclusive. */
+export interface OtherLife {
+  readonly topicId: string;
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /**
@@ -66,6 +77,8 @@ export interface PartitionRestorePlan {
   readonly cutBelow: bigint | null;
   /** All of the newest timeline: nothing is decided across one. */
   readonly gaps: readonly Gap[];
+  /** False when the backup knows neither a segment nor a gap of the partition: it was empty, or never captured. */
+  readonly isKnown: boolean;
   /** The part of the gaps in which wanted records may have been. */
   readonly missing: readonly MissingOffsets[];
 }

@@ -17,6 +17,10 @@ export interface RestoreSettings {
   readonly maxBatchBytes: number;
   readonly recordsPerSecond: number | null;
   readonly bytesPerSecond: number | null;
+  /** Blocks where a topic would be created of which the backup knows no configuration. */
+  readonly requireTopicConfigs: boolean;
+  /** Fills a topic that replaces timestamps: it is switched to CreateTime meanwhile. */
+  readonly allowLogAppendTime: boolean;
   readonly createTopics: boolean;
   /** -1: as it was, as far as the target has brokers. */
   readonly replicationFactor: number;
@@ -33,6 +37,8 @@ export const SETTING_KEYS: Readonly<Record<keyof RestoreSettings, string>> = {
   maxBatchBytes: 'batch_size_bytes',
   recordsPerSecond: 'rate_limit_records_per_sec',
   bytesPerSecond: 'rate_limit_bytes_per_sec',
+  requireTopicConfigs: 'require_topic_configs',
+  allowLogAppendTime: 'allow_log_append_time',
   createTopics: 'create_topics',
   replicationFactor: 'default_replication_factor',
   topicConfigs: 'topic_configs',

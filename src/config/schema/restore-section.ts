@@ -133,6 +133,10 @@ function whereTo() {
       default: new Map(),
     }),
     create_topics: flag({ doc: 'Create missing topics as they were at the source.', default: true }),
+    require_topic_configs: flag({
+      doc: 'Refuse to create a topic whose configuration the backup could not read; otherwise that is a warning.',
+      default: false,
+    }),
     default_replication_factor: count({
       doc: 'Replication factor of created topics.',
       default: -1,
@@ -143,6 +147,10 @@ function whereTo() {
     into_existing: choice(['refuse', 'append'], {
       doc: 'What to do with a target topic that holds records.',
       default: 'refuse',
+    }),
+    allow_log_append_time: flag({
+      doc: 'Restore into a topic with `message.timestamp.type=LogAppendTime` too: it is CreateTime while the topic is filled, also for others who write to it.',
+      default: false,
     }),
     include_original_offset_header: flag({
       doc: 'Add headers with the original offset, partition and timestamp to every restored record.',
@@ -264,11 +272,6 @@ function inactiveKeys() {
         ...notice('backups hold no added headers, and headers of the records are never removed.'),
         quietWhen: false,
       },
-    }),
-    require_topic_configs: flag({
-      doc: 'Refuse to restore where topic configurations are missing.',
-      default: false,
-      status: { ...notice('topic configurations are always part of the backup.'), quietWhen: true },
     }),
     header_preflight: choice(['auto', 'full', 'skip'], {
       doc: 'Search for offset headers before restoring.',

@@ -1,7 +1,9 @@
 // Whether every object that the plan needs is in the store with its size: a restore must not find out half way.
 
+import type { SegmentSummary } from '../../model/segment/segment.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { RestorePlan } from '../restore-plan.ts';
+import { decidingSegments } from '../plan/transaction-index.ts';
+import { type RestorePlan, sourcesOf } from '../restore-plan.ts';
 import { type CheckList, segmentsOf } from './check-list.ts';
 
 /** Objects looked at once. */
@@ -10,7 +12,7 @@ const HEADS_AT_ONCE = 32;
 const NAMES_SHOWN = 10;
 
 export async function checkObjects(plan: RestorePlan, store: ObjectStore, list: CheckList): Promise<void> {
-  const segments = plan.topics.flatMap(segmentsOf);
+  const segments = neededSegments(plan);
   const wrong: string[] = [];
   for (let from = 0; from < segments.length; from += HEADS_AT_ONCE) {
     const looked = segments.slice(from, from + HEADS_AT_ONCE).map(async ({ key, storedSizeBytes }) => {
@@ -30,4 +32,10 @@ export async function checkObjects(plan: RestorePlan, store: ObjectStore, list: 
     'objects',
     `${wrong.length} of ${segments.length} object(s) are damaged: ${wrong.slice(0, NAMES_SHOWN).join('; ')}${more}; validate lists them all, bring them back from a copy of the store`,
   );
+}
+
+/** Those that are restored, and those behind them that say which of their transactions were committed. */
+function neededSegments({ topics }: RestorePlan): SegmentSummary[] {
+  const deciding = topics.flatMap(sourcesOf).flatMap(decidingSegments);
+  return [...topics.flatMap(segmentsOf), ...deciding.map(({ segment }) => segment)];
 }

@@ -1,9 +1,11 @@
 // What will become of the records: too large for the target, soon deleted by its retention, or not in the backup at all.
 
 import { utcText } from '../../model/instant.ts';
-import type { TopicRestorePlan } from '../restore-plan.ts';
-import { sourcesOf } from '../restore-plan.ts';
+import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
 import { type CheckList, DEFAULT_MAX_MESSAGE_BYTES, type LastingTopic, numberOf, segmentsOf } from './check-list.ts';
+
+/** Partitions that a message names. */
+const PARTITIONS_SHOWN = 10;
 
 /** Returns the largest batch that the topic takes. */
 export function checkSizes(topic: TopicRestorePlan, lasting: LastingTopic, list: CheckList): number {
@@ -55,6 +57,17 @@ function checkAge(topic: TopicRestorePlan, retentionMs: number, nowMs: number, l
   );
 }
 
+/** Whether the backup goes as far as it is to be restored to at all. */
+export function checkReach({ topics, newestCaptureMs, catalogVersion }: RestorePlan, list: CheckList): void {
+  const ends = topics.flatMap(({ recoveryTarget }) => recoveryTarget.toMs ?? []);
+  const latest = ends.reduce((high, one) => Math.max(high, one), Number.NEGATIVE_INFINITY);
+  if (newestCaptureMs === null || latest <= newestCaptureMs) return;
+  list.warn(
+    'coverage',
+    `nothing of these topics was captured after ${utcText(newestCaptureMs)} (version ${catalogVersion} of the backup), and the recovery target is ${utcText(latest)}: records written in between are missing, if there were any`,
+  );
+}
+
 /** Records that were asked for and are not in the backup. */
 export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
   const { toMs } = topic.recoveryTarget;
@@ -62,6 +75,13 @@ export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
     list.warn(
       'coverage',
       `${topic.topic}: the backup holds no record inside the recovery target; nothing will be restored`,
+    );
+  }
+  checkUnknown(topic, list);
+  for (const { topicId, fromMs, toMs: lastMs } of topic.otherLives) {
+    list.warn(
+      'coverage',
+      `${topic.topic}: the topic was made anew, and only its life with id ${topic.topicId} is restored; records of ${utcText(fromMs)} to ${utcText(lastMs)} inside the window are of its life with id ${topicId}: restore them with a window that ends in that life`,
     );
   }
   for (const { source, segments, missing } of sourcesOf(topic)) {
@@ -80,6 +100,18 @@ export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
       `${name}: the backup had not reached the end of the log at offset ${nextOffset}, captured ${utcText(capturedAtMs)}; records up to the recovery target may be missing`,
     );
   }
+}
+
+/** Partitions of a topic that is in the backup otherwise. */
+function checkUnknown(topic: TopicRestorePlan, list: CheckList): void {
+  const unknown = sourcesOf(topic).flatMap(({ source, isKnown }) => (isKnown ? [] : [source.partition]));
+  if (unknown.length === 0 || segmentsOf(topic).length === 0) return;
+  const named = unknown.sort((a, b) => a - b).slice(0, PARTITIONS_SHOWN);
+  const more = unknown.length > named.length ? `, and ${unknown.length - named.length} more` : '';
+  list.warn(
+    'coverage',
+    `${topic.topic}: the backup holds nothing of partition(s) ${named.join(', ')}${more}: they were empty, or were never captured`,
+  );
 }
 
 function remedy(topic: string, name: string): string {

@@ -56,6 +56,7 @@ export async function checkCreation(
     return NOTHING_KNOWN;
   }
   if (!(await checkPermissions(targetTopic, input, list))) return NOTHING_KNOWN;
+  checkConfigsKnown(topic, input, list);
   const spec = creationSpec(topic, settings, sink.brokerCount);
   const lasting = await sink.validateTopic(lastingSpec(topic, settings, sink.brokerCount));
   const filling = lasting.kind === 'refused' ? lasting : await sink.validateTopic(spec);
@@ -93,7 +94,7 @@ export async function checkExisting(
     const endOffsets = await checkEmptiness(description, input, list);
     checkPartitions(topic, partitions.length, list);
     const lasting = { configs: await input.sink.describeEffectiveConfigs(targetTopic), replicationFactor };
-    checkTimestampType(targetTopic, lasting, list);
+    checkTimestampType(targetTopic, lasting, input, list);
     checkDifferences(topic, lasting, list);
     return { found: { topic: targetTopic, topicId, endOffsets }, lasting };
   } catch (error) {
@@ -112,6 +113,19 @@ export function checkReplicas(targetTopic: string, lasting: LastingTopic, list: 
     'replication',
     `${targetTopic} would have min.insync.replicas=${needed} with ${replicationFactor} replica(s) and take no record; lower it with restore.topic_configs`,
   );
+}
+
+/** Without what it had, a compacted topic would become one that deletes. */
+function checkConfigsKnown(
+  { topic, observation }: TopicRestorePlan,
+  { settings }: PreflightInput,
+  list: CheckList,
+): void {
+  if (observation.configs !== null) return;
+  const message = `${topic}: the backup could not read the configuration of the topic (DESCRIBE_CONFIGS at the source), so it is created with the defaults of the target; name what it needs in restore.topic_configs`;
+  if (settings.requireTopicConfigs)
+    list.block('configuration', `${message}, or set restore.require_topic_configs: false`);
+  else list.warn('configuration', message);
 }
 
 /** Also of a topic that is to be created: it must be possible to write to it then. */
@@ -179,12 +193,21 @@ function checkPartitions(topic: TopicRestorePlan, existing: number, list: CheckL
   }
 }
 
-function checkTimestampType(targetTopic: string, { configs }: LastingTopic, list: CheckList): void {
+/** Like what would delete records, the type is another one while the topic is filled, for whoever writes to it meanwhile too. */
+function checkTimestampType(
+  targetTopic: string,
+  { configs }: LastingTopic,
+  { settings }: PreflightInput,
+  list: CheckList,
+): void {
   if (configs.get('message.timestamp.type')?.value !== 'LogAppendTime') return;
-  list.block(
-    'timestamps',
-    `${targetTopic} has message.timestamp.type=LogAppendTime: it would replace every timestamp; set CreateTime for the restore`,
-  );
+  const has = `${targetTopic} has message.timestamp.type=LogAppendTime`;
+  if (settings.allowLogAppendTime) list.ok('timestamps', `${has}: it is CreateTime while the topic is filled`);
+  else
+    list.block(
+      'timestamps',
+      `${has}, which would replace every timestamp; set CreateTime, or restore.allow_log_append_time: true to have it so while the topic is filled`,
+    );
 }
 
 /** A topic that exists keeps its own configuration, whatever the source's was. */

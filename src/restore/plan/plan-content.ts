@@ -6,11 +6,13 @@ import { toJson } from '../../model/json-fields.ts';
 import type { PartitionRestorePlan, RestoreLane, RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
 import { sourcesOf } from '../restore-plan.ts';
 
-export type PlanContent = Omit<RestorePlan, 'contentHash' | 'facts' | 'catalogVersion'>;
+export type PlanContent = Omit<RestorePlan, 'contentHash' | 'facts' | 'catalogVersion' | 'newestCaptureMs'>;
 
 /** What decides the result besides the plan's own content. */
 interface Settings {
   readonly replicationFactor: number;
+  /** What the request wants otherwise than the agent is configured, as text; absent where it says nothing. */
+  readonly asked?: string;
 }
 
 export function hashContent({ topics, ...content }: PlanContent, settings: Settings): string {

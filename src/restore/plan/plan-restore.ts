@@ -8,7 +8,8 @@ import { BackupError } from '../../model/errors.ts';
 import type { Isolation, RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import { TopicSelection } from '../../model/topic/topic-selection.ts';
 import type { RestoreRequest } from '../restore-job.ts';
-import type { RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
+import { askedSettings } from '../request-json.ts';
+import { canHoldWanted, type OtherLife, type RestorePlan, type TopicRestorePlan } from '../restore-plan.ts';
 import type { TopicConfigOverrides } from '../restore-settings.ts';
 import { plannedConfigs } from '../target-topic.ts';
 import { checkTargets, checkTopicNames } from './check-request.ts';
@@ -38,7 +39,8 @@ export function planRestore(
   options: PlanOptions,
 ): RestorePlan {
   checkTargets(request, options.nowMs);
-  const topics = [...selectTopics(state, backupId, request)]
+  const selected = selectTopics(state, backupId, request);
+  const topics = [...selected]
     .map(([topic, incarnations]) => planTopic(topic, incarnations, request, options))
     .sort((a, b) => (a.topic < b.topic ? -1 : 1));
   assertDistinctTargets(topics);
@@ -46,8 +48,14 @@ export function planRestore(
   const { recoveryTarget, filter, includeOriginalOffsetHeader, intoExisting } = request;
   const { isolation, replicationFactor } = options;
   const content = { backupId, recoveryTarget, isolation, filter, includeOriginalOffsetHeader, intoExisting, topics };
-  const contentHash = hashContent(content, { replicationFactor });
-  return { contentHash, facts: planFacts(content, { replicationFactor }), catalogVersion: state.version, ...content };
+  const settings = { replicationFactor, ...askedSettings(request) };
+  return {
+    contentHash: hashContent(content, settings),
+    facts: planFacts(content, settings),
+    catalogVersion: state.version,
+    newestCaptureMs: newestCapture(selected.values()),
+    ...content,
+  };
 }
 
 /** Topics that a message names. */
@@ -90,7 +98,8 @@ function planTopic(
   const { lanes, targetPartitions } = planLanes(sources, observation, targetTopic, request);
   const configs = plannedConfigs(observation, targetTopic, options.topicConfigs);
   const { topicId } = incarnation;
-  return { topic, topicId, targetTopic, recoveryTarget, targetPartitions, configs, observation, lanes };
+  const otherLives = otherLivesIn(incarnations, incarnation, recoveryTarget);
+  return { topic, topicId, targetTopic, recoveryTarget, targetPartitions, configs, observation, otherLives, lanes };
 }
 
 /** The life of the topic that was under way at the target; the first one when the target is before them all. */
@@ -104,12 +113,48 @@ function incarnationAt(incarnations: readonly IncarnationHistory[], { toMs }: Re
   return chosen;
 }
 
-/** The topic as it was at the target, or as it was first seen after it. */
+/**
+ * The topic as it was at the target, or as it was first seen after it. Its configuration may not have been read each time: then it
+ * is the one that was read last.
+ */
 function observationAt({ topic, observations }: IncarnationHistory, { toMs }: RecoveryTarget): TopicObservation {
   const past = toMs === undefined ? observations : observations.filter(({ observedAtMs }) => observedAtMs <= toMs);
-  const observation = past.at(-1) ?? observations[0];
+  const seen = past.length > 0 ? past : observations.slice(0, 1);
+  const observation = seen.at(-1);
   if (observation === undefined) throw new BackupError('NOTHING_TO_RESTORE', `topic ${topic} was never observed`);
-  return observation;
+  const { configs } = seen.findLast((one) => one.configs !== null) ?? observation;
+  return { ...observation, configs };
+}
+
+/** Lives that are not restored, though they hold records of a window that begins and ends where it was asked to. */
+function otherLivesIn(
+  incarnations: readonly IncarnationHistory[],
+  chosen: IncarnationHistory,
+  target: RecoveryTarget,
+): OtherLife[] {
+  // Without a beginning the topic is wanted as it was at the end, which lives before have no part in.
+  if (target.fromMs === undefined) return [];
+  return incarnations.flatMap((life) => {
+    if (life === chosen) return [];
+    const held = [...life.partitions.values()].flatMap((partition) =>
+      partition.currentSegments().flatMap(({ segment }) => (canHoldWanted(segment, target) ? [segment] : [])),
+    );
+    if (held.length === 0) return [];
+    const fromMs = held.reduce((low, one) => Math.min(low, one.minTimestampMs ?? one.maxTimestampMs), Infinity);
+    const toMs = held.reduce((high, { maxTimestampMs }) => Math.max(high, maxTimestampMs), -Infinity);
+    return [{ topicId: life.topicId, fromMs, toMs }];
+  });
+}
+
+/** When the newest of all segments that could have been planned was captured. */
+function newestCapture(topics: Iterable<readonly IncarnationHistory[]>): number | null {
+  let newest: number | null = null;
+  for (const life of [...topics].flat()) {
+    for (const { position } of life.partitions.values()) {
+      if (position.capturedAtMs !== null) newest = Math.max(newest ?? position.capturedAtMs, position.capturedAtMs);
+    }
+  }
+  return newest;
 }
 
 function assertDistinctTargets(topics: readonly TopicRestorePlan[]): void {

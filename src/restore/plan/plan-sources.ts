@@ -54,6 +54,7 @@ function planSource(history: PartitionHistory, target: PartitionTarget): Partiti
     decidedBelow: decided.reduce((highest, offset) => (offset > highest ? offset : highest), 0n),
     cutBelow: cut,
     gaps: history.currentGaps(),
+    isKnown: history.segments.length > 0 || history.gaps.length > 0,
     missing: missingOf(history, current, limited),
   };
 }

@@ -76,7 +76,10 @@ export class TransactionIndex {
       if (marker !== null && marker.offset < current.toOffset) this.#outlooks.delete(producerId);
     }
     const open = openAtEnd(footer.transactions, markers, current);
-    await this.#lookAhead(open, { from: index + 1, to: this.#searchEnd(index, current.toOffset, gap?.offset) });
+    await this.#lookAhead(open, {
+      from: index + 1,
+      to: searchEnd(this.#source, index, { toOffset: current.toOffset, gapOffset: gap?.offset }),
+    });
     for (const producerId of open) {
       const marker = this.#outlooks.get(producerId)?.marker;
       if (marker != null) this.#add(marker);
@@ -102,23 +105,6 @@ export class TransactionIndex {
     const list = this.#markers.get(marker.producerId);
     if (list === undefined) this.#markers.set(marker.producerId, [marker]);
     else list.push(marker);
-  }
-
-  /**
-   * Index after the last segment that can hold a marker of a transaction from before `toOffset`: a last stable offset at or past
-   * that was seen when every such marker lay below the end of its segment.
-   */
-  #searchEnd(index: number, toOffset: bigint, gapOffset: bigint | undefined): number {
-    const { transactionalSegments: segments } = this.#source;
-    let end = index;
-    for (let at = index; at < segments.length; at += 1) {
-      const one = segments[at];
-      if (one === undefined || (gapOffset !== undefined && one.fromOffset > gapOffset)) break;
-      end = at + 1;
-      const isWhole = one.toOffset === one.segment.nextOffset;
-      if (isWhole && one.segment.decidedOffset >= toOffset) break;
-    }
-    return end;
   }
 
   /** Finds the next marker of each producer in the segments `[from, to)`, unless it is known. */
@@ -148,6 +134,42 @@ export class TransactionIndex {
     if (this.#footers.size < KEPT_FOOTERS) this.#footers.set(segment.key, footer);
     return footer;
   }
+}
+
+/** Segments behind the wanted ones whose footers may have to be read to decide what is in those. */
+export function decidingSegments(source: TransactionSource & { readonly segments: readonly CurrentSegment[] }) {
+  const { segments, transactionalSegments, gaps } = source;
+  const last = segments.findLast(({ segment }) => segment.isTransactional)?.segment;
+  const index = transactionalSegments.findIndex(({ segment }) => segment.key === last?.key);
+  const current = transactionalSegments[index];
+  if (last === undefined || current === undefined) return [];
+  const behind = gaps.map(({ baseOffset }) => baseOffset).filter((offset) => offset >= last.baseOffset);
+  const gapOffset = behind.reduce<bigint | undefined>(
+    (low, one) => (low === undefined || one < low ? one : low),
+    undefined,
+  );
+  const end = searchEnd(source, index, { toOffset: current.toOffset, gapOffset });
+  return transactionalSegments.slice(index + 1, end);
+}
+
+/**
+ * Index after the last segment that can hold a marker of a transaction from before `toOffset`: a last stable offset at or past
+ * that was seen when every such marker lay below the end of its segment.
+ */
+function searchEnd(
+  { transactionalSegments: segments }: TransactionSource,
+  index: number,
+  { toOffset, gapOffset }: { readonly toOffset: bigint; readonly gapOffset: bigint | undefined },
+): number {
+  let end = index;
+  for (let at = index; at < segments.length; at += 1) {
+    const one = segments[at];
+    if (one === undefined || (gapOffset !== undefined && one.fromOffset > gapOffset)) break;
+    end = at + 1;
+    const isWhole = one.toOffset === one.segment.nextOffset;
+    if (isWhole && one.segment.decidedOffset >= toOffset) break;
+  }
+  return end;
 }
 
 /** What the last stable offsets from before a gap vouch for: each was seen with every marker below the gap in reach. */

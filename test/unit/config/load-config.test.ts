@@ -99,7 +99,6 @@ describe('files of the peer', () => {
         'restore.checkpoint_state',
         'restore.checkpoint_interval_secs',
         'restore.offset_report',
-        'restore.require_topic_configs',
         'restore.header_preflight',
         'restore.circuit_breaker',
         'metrics.port',

@@ -141,7 +141,8 @@ const planFor = (request: Partial<RestoreRequest>): RestorePlan => plan(STATE, r
 describe('the preflight of a topic that is not there', () => {
   test('finds nothing to object to, and asks the target about both of its configurations', async () => {
     const configs = { 'cleanup.policy': 'compact', 'retention.ms': '-1' };
-    const made = plan(stateOf(seen('a', 2, { replicationFactor: 1, configs }), stored(A0, 0n, 10n)));
+    const held = [stored(A0, 0n, 10n), stored(A1, 0n, 10n)];
+    const made = plan(stateOf(seen('a', 2, { replicationFactor: 1, configs }), ...held));
     const target = new PlannedTarget();
     const result = await check(target, { made });
     assert.deepEqual(findings(result), []);
@@ -163,6 +164,16 @@ describe('the preflight of a topic that is not there', () => {
     await assertFinding(new PlannedTarget(), /block topic: a does not exist; .*create_topics/, {
       settings: { createTopics: false },
     });
+  });
+
+  test('warns when the backup knows no configuration of the topic, and blocks where one is required', async () => {
+    const made = plan(stateOf(seen('a', 1, { replicationFactor: 1, configs: null }), stored(A0, 0n, 10n)));
+    const target = new PlannedTarget();
+    await assertFinding(target, /warn configuration: a: the backup could not read .*topic_configs$/, { made });
+    const settings = { requireTopicConfigs: true };
+    await assertFinding(target, /block configuration: a: .*require_topic_configs: false$/, { made, settings });
+    const there = new PlannedTarget({ topics: { a: { ends: [0n] } } });
+    assert.deepEqual(findings(await check(there, { made, settings })), []);
   });
 
   test('warns of configurations for topics that are not written to', async () => {
@@ -254,12 +265,15 @@ describe('the preflight of a topic that is there', () => {
   });
 
   test('blocks on append time, and on replicas that no record could satisfy', async () => {
-    await assertFinding(there({ configs: { 'message.timestamp.type': 'LogAppendTime' } }), /block timestamps: a has/);
+    const appendTime = there({ configs: { 'message.timestamp.type': 'LogAppendTime' } });
+    await assertFinding(appendTime, /block timestamps: a has .*allow_log_append_time/);
+    assert.deepEqual(findings(await check(appendTime, { settings: { allowLogAppendTime: true } })), []);
     await assertFinding(there({ configs: { 'min.insync.replicas': '2' } }), /block replication: a would have min/);
   });
 
   test('warns of a configuration that is not the planned one', async () => {
-    const made = plan(stateOf(seen('a', 2, { configs: { 'cleanup.policy': 'compact', x: '1' } }), stored(A0, 0n, 10n)));
+    const held = [stored(A0, 0n, 10n), stored(A1, 0n, 10n)];
+    const made = plan(stateOf(seen('a', 2, { configs: { 'cleanup.policy': 'compact', x: '1' } }), ...held));
     const target = there({ configs: { 'cleanup.policy': 'delete' } });
     await assertFinding(target, /warn configuration: a .*: cleanup\.policy=delete \(planned: compact\)$/, { made });
   });
@@ -310,8 +324,42 @@ describe('the preflight of the records', () => {
     );
     await assertFinding(
       new PlannedTarget(),
-      /warn gap: a-0: offsets 0\.\.4 were never backed up \(retention\)\nwarn coverage: a-0: .* at offset 10/,
+      /warn coverage: nothing of these .*\nwarn gap: a-0: offsets 0\.\.4 were never backed up \(retention\)\nwarn coverage: a-0: .* at offset 10/,
       { made: behind },
+    );
+  });
+
+  test('warns of a target past all that was captured, once for all topics', async () => {
+    const B0 = partition('b', 0, 'B');
+    const both = stateOf(
+      seen('a', 1, { replicationFactor: 1 }),
+      seen('b', 1, { replicationFactor: 1, letter: 'B' }),
+      stored(A0, 0n, 10n, { ...OLD, capturedAtMs: T0 + 3000 }),
+      stored(B0, 0n, 10n, { ...OLD, capturedAtMs: T0 + 2000 }),
+    );
+    const until = (toMs: number) => plan(both, { recoveryTarget: { cut: 'timestamp', toMs: T0 + toMs } });
+    const result = await check(new PlannedTarget(), { made: until(4000) });
+    assert.match(
+      findings(result).join('\n'),
+      /^warn coverage: nothing of these topics was captured after 2023-.*\(version 7/,
+    );
+    assert.equal(findings(result).length, 1);
+    assert.deepEqual(findings(await check(new PlannedTarget(), { made: until(3000) })), []);
+  });
+
+  test('warns of partitions of which the backup knows nothing, and of another life of the topic in the window', async () => {
+    const again = partition('a', 0, 'C');
+    const two = stateOf(
+      seen('a', 1, { replicationFactor: 1 }),
+      stored(A0, 0n, 10n, OLD),
+      seen('a', 3, { replicationFactor: 1, letter: 'C', observedAtMs: T0 + 1500 }),
+      stored(again, 0n, 10n, { minTimestampMs: T0 + 1600, maxTimestampMs: T0 + 1700, capturedAtMs: T0 + 5000 }),
+    );
+    const made = plan(two, { recoveryTarget: { cut: 'timestamp', fromMs: T0 + 500, toMs: T0 + 2000 } });
+    await assertFinding(
+      new PlannedTarget(),
+      /warn coverage: a: the backup holds nothing of partition\(s\) 1, 2: .*\nwarn coverage: a: the topic was made anew, .* records of 2023-\S+ to 2023-/,
+      { made },
     );
   });
 
@@ -338,6 +386,18 @@ describe('the preflight of the records', () => {
     await assertFinding(new PlannedTarget(), /block objects: 1 of 2 .*data\/a\/.* is missing/, {
       made,
       store: missing,
+    });
+    const open = { isTransactional: true, decidedOffset: 5n };
+    const segments = [
+      stored(A0, 0n, 10n, open),
+      stored(A0, 10n, 20n, { ...open, decidedOffset: 15n }),
+      stored(A0, 20n, 30n),
+    ];
+    const deciding = plan(stateOf(seen('a', 1, { replicationFactor: 1 }), ...segments), {
+      offsets: [{ topic: 'a', partition: 0, fromOffset: null, toOffset: 10n }],
+    });
+    await assertFinding(new PlannedTarget(), /block objects: 1 of 2 .*data\/a\/.*\/0{18}10-\S+ is missing/, {
+      made: deciding,
     });
     await missing.putIfAbsent(key, [Buffer.alloc(3)]);
     await assertFinding(new PlannedTarget(), /block objects: 1 of 2 .* has 3 bytes instead of 500/, {

@@ -11,6 +11,8 @@ const SETTINGS: RestoreSettings = {
   maxBatchBytes: 1_048_576,
   recordsPerSecond: null,
   bytesPerSecond: null,
+  requireTopicConfigs: false,
+  allowLogAppendTime: false,
   createTopics: true,
   replicationFactor: -1,
   topicConfigs: {},

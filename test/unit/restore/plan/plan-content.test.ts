@@ -29,6 +29,12 @@ describe('the id of a plan', () => {
     assert.equal(idOf(BASE), idOf(BASE));
   });
 
+  test('does not depend on the order of what is said of how it is done', () => {
+    const topicConfigs = { a: { x: '1', y: '2' }, b: {} };
+    const swapped = { b: {}, a: { y: '2', x: '1' } };
+    assert.equal(idOf(BASE, { settings: { topicConfigs } }), idOf(BASE, { settings: { topicConfigs: swapped } }));
+  });
+
   test('does not depend on the version of the catalog', () => {
     const state = stateOf(...BASE);
     const before = planIdOf(plan(state), EMPTY);
@@ -62,6 +68,7 @@ describe('the id of a plan', () => {
     ['repartitioning', { ...UNTIL, repartitioning: { a: { partitions: 2, partitioning: 'by-key' } } }],
     ['the filter', { ...UNTIL, filter: { keyRegex: 'x', header: null } }],
     ['added headers', { ...UNTIL, includeOriginalOffsetHeader: true }],
+    ['what it says of how it is done', { ...UNTIL, settings: { compression: 'zstd' } }],
     ['appending', { ...UNTIL, intoExisting: 'append' }],
     ['isolation', UNTIL, { isolation: 'read_uncommitted' }],
     ['the replication factor', UNTIL, { replicationFactor: 2 }],

@@ -231,6 +231,35 @@ describe('the life of a topic that is restored', () => {
     assert.equal(at(-100).topicId, A0.topicId);
   });
 
+  test('has the configuration that was read last up to the target, where it was not read each time', () => {
+    const configs = { 'cleanup.policy': 'compact' };
+    const unread = stateOf(
+      seen('a', 1, { observedAtMs: T0, configs: null }),
+      seen('a', 1, { observedAtMs: T0 + 100, configs }),
+      seen('a', 2, { observedAtMs: T0 + 200, configs: null }),
+      timed(A0, [0n, 10n], [0, 100]),
+    );
+    const read = (toMs: number) =>
+      plan(unread, { recoveryTarget: { cut: 'timestamp', toMs: T0 + toMs } }).topics[0]!.observation;
+    assert.deepEqual([read(50).configs, read(150).configs, read(250).configs], [null, configs, configs]);
+    assert.equal(read(250).partitions, 2);
+  });
+
+  test('is told of others that hold records of a window', () => {
+    const inWindow = (fromMs: number | undefined, toMs: number) => {
+      const window = {
+        cut: 'timestamp',
+        toMs: T0 + toMs,
+        ...(fromMs === undefined ? {} : { fromMs: T0 + fromMs }),
+      } as const;
+      return plan(state, { recoveryTarget: window }).topics[0]!.otherLives;
+    };
+    const { topicId } = A0;
+    assert.deepEqual(inWindow(50, 650), [{ topicId, fromMs: T0, toMs: T0 + 100 }]);
+    assert.deepEqual(inWindow(101, 650), []);
+    assert.deepEqual(inWindow(undefined, 650), []);
+  });
+
   test('is created with the overrides, those of its own name last', () => {
     const topicConfigs = {
       '*': { 'retention.ms': '-1', 'segment.bytes': '100000' },

@@ -38,6 +38,8 @@ const EVERYTHING: RestoreRequest = {
     maxBatchBytes: 8,
     recordsPerSecond: 9,
     bytesPerSecond: 10,
+    requireTopicConfigs: true,
+    allowLogAppendTime: true,
     createTopics: false,
     replicationFactor: -1,
     topicConfigs: { '*': { 'retention.ms': '5', 'cleanup.policy': null } },

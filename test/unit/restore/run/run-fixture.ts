@@ -14,6 +14,8 @@ export const SETTINGS: RestoreSettings = {
   maxBatchBytes: 1_000_000,
   recordsPerSecond: null,
   bytesPerSecond: null,
+  requireTopicConfigs: false,
+  allowLogAppendTime: false,
   createTopics: true,
   replicationFactor: -1,
   topicConfigs: {},
