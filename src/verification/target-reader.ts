@@ -64,12 +64,22 @@ export class TargetReader {
     }
   }
 
+  /** After any failure the next attempt asks who leads: a broker that has died does not say that it no longer does. */
   async #fetch(): Promise<Fetched> {
+    try {
+      this.#leader ??= await this.#findLeader();
+      return await this.#fetchFrom(this.#leader);
+    } catch (error) {
+      this.#leader = undefined;
+      throw error;
+    }
+  }
+
+  async #fetchFrom(leader: number): Promise<Fetched> {
     const { log, partition, fetchBytes } = this.#options;
     const position = { ...partition, nextOffset: this.#nextOffset, lastEpoch: UNKNOWN_EPOCH };
     const limits = { maxWaitMs: NO_WAIT_MS, minBytes: 0, maxBytes: fetchBytes, maxPartitionBytes: fetchBytes };
-    this.#leader ??= await this.#findLeader();
-    const result = await log.fetchOnce(this.#leader, [position], limits);
+    const result = await log.fetchOnce(leader, [position], limits);
     try {
       const [answer] = result.partitions;
       if (answer === undefined) throw this.#trouble('was not answered for');
@@ -82,7 +92,6 @@ export class TargetReader {
         case 'truncated':
           throw this.#trouble(`was cut back to offset ${answer.endOffset}`);
         case 'stale-metadata':
-          this.#leader = undefined;
           throw this.#trouble(`moves (${answer.kafkaError})`);
         case 'transient':
           throw this.#trouble(`does not answer (${answer.kafkaError})`);
@@ -111,6 +120,8 @@ export class TargetReader {
 
   async #skipDeleted(): Promise<void> {
     const { log, partition } = this.#options;
+    // So that it is asked who leads now.
+    await this.#findLeader();
     const earliest = (await log.listOffsets([partition], 'earliest')).get(partitionName(partition));
     if (earliest === undefined) throw this.#trouble('has no leader that tells its start');
     if (earliest <= this.#nextOffset) throw this.#trouble(`does not know offset ${this.#nextOffset}`);
