@@ -8,10 +8,12 @@ import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts'
 import { producerOf } from '../record/producer-fields.ts';
 import type { KafkaCluster } from './connection/cluster.ts';
 import { fetchCall } from './protocol/fetch.ts';
-import { KAFKA_ERROR, kafkaError } from './protocol/kafka-errors.ts';
+import { KAFKA_ERROR, kafkaError, kafkaErrorName } from './protocol/kafka-errors.ts';
 
 const NO_SESSION = { sessionId: 0, sessionEpoch: -1, forgotten: [] } as const;
 const UNKNOWN_EPOCH = -1;
+/** Also of a broker that has just started and does not know the topics yet. */
+export const NO_TOPIC = kafkaErrorName(KAFKA_ERROR.unknownTopicOrPartition);
 const FETCH_BYTES = 4 * 1024 * 1024;
 
 /** A batch of the log and whose it is. */
@@ -24,15 +26,16 @@ export interface ArrivedBatch {
 /**
  * The first batches from `fromOffset` to the high watermark, `most` at most. A new leader answers only once its watermark is
  * past everything that its predecessors took (KIP-207).
- * @throws KAFKA_REQUEST_FAILED while there is no such leader, KAFKA_UNREACHABLE.
+ * @throws TARGET_CHANGED when another topic has the name by now, KAFKA_REQUEST_FAILED while there is no such leader and, with
+ * Kafka's error {@link NO_TOPIC}, no such topic, KAFKA_UNREACHABLE.
  */
 export async function arrivedBatches(
   cluster: KafkaCluster,
-  partition: TopicPartition,
+  partition: TopicPartition & { readonly topicId: string },
   fromOffset: bigint,
   most: number,
 ): Promise<readonly ArrivedBatch[]> {
-  const { topicId, endOffset } = await lookUp(cluster, partition);
+  const { topicId, endOffset } = await lookUp(cluster, partition, partition.topicId);
   const arrived: ArrivedBatch[] = [];
   for (let offset = fromOffset; offset < endOffset && arrived.length < most; ) {
     const found = await readBatches(cluster, { ...partition, topicId, offset }, (header, bytes) => {
@@ -64,8 +67,23 @@ export async function batchAt(
 async function lookUp(
   cluster: KafkaCluster,
   partition: TopicPartition,
+  expectedId?: string,
 ): Promise<{ readonly topicId: string; readonly endOffset: bigint }> {
-  const { topics } = await cluster.describeTopics([partition.topic]);
+  const { topic } = partition;
+  const { topics, missing } = await cluster.describeTopics([topic]);
+  const found = topics[0]?.topicId;
+  if (expectedId !== undefined && found !== undefined && found !== expectedId) {
+    throw new BackupError(
+      'TARGET_CHANGED',
+      `topic ${topic} has id ${found}: the one that was written to had id ${expectedId}`,
+      { context: { topic } },
+    );
+  }
+  if (missing.includes(topic)) {
+    throw new BackupError('KAFKA_REQUEST_FAILED', `there is no topic ${topic}`, {
+      context: { topic, kafkaError: NO_TOPIC },
+    });
+  }
   const endOffset = (await cluster.listOffsets([partition], 'latest')).get(partitionName(partition));
   const topicId = topics[0]?.topicId;
   if (topicId === undefined || endOffset === undefined) {

@@ -7,7 +7,7 @@ import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
 import { WaitList } from '../model/wait-list.ts';
 import { sequenceOf, stampBatch } from '../record/producer-fields.ts';
-import { arrivedBatches } from './arrived-batches.ts';
+import { arrivedBatches, NO_TOPIC } from './arrived-batches.ts';
 import type { KafkaCluster, Lane } from './connection/cluster.ts';
 import { KAFKA_ERROR, kafkaError } from './protocol/kafka-errors.ts';
 import { produceCall } from './protocol/produce.ts';
@@ -16,6 +16,8 @@ import type { PartitionProducer, ProducerPosition, WritePermit } from './restore
 /** The broker remembers the last five batches of a producer; more in flight could not be recognised when sent again. */
 const MAX_IN_FLIGHT = 5;
 const UNKNOWN_OFFSET = -1n;
+/** A topic that is missing for so long was deleted: brokers that start know all topics sooner. */
+const GONE_AFTER_MS = 30_000;
 
 export interface IdempotentProducerOptions {
   readonly cluster: KafkaCluster;
@@ -55,6 +57,7 @@ export class IdempotentProducer implements PartitionProducer {
   #inFlight = 0;
   #isRecovering = false;
   #troubleSinceMs: number | undefined;
+  #missingSinceMs: number | undefined;
   #failure: Error | undefined;
 
   constructor(options: IdempotentProducerOptions) {
@@ -177,8 +180,10 @@ export class IdempotentProducer implements PartitionProducer {
       try {
         await this.#acknowledgeArrived();
         this.#isRecovering = false;
+        this.#missingSinceMs = undefined;
       } catch (error) {
-        if (!isRetriable(error) || this.#isOutOfPatience()) this.#fail(error);
+        if (this.#isGone(error)) this.#fail(gone(partition));
+        else if (!isRetriable(error) || this.#isOutOfPatience()) this.#fail(error);
       }
     }
     for (const entry of this.#unacknowledged) {
@@ -189,13 +194,22 @@ export class IdempotentProducer implements PartitionProducer {
     this.#pump();
   }
 
-  /** @throws TARGET_CHANGED when there is anything else where the first unacknowledged batch belongs. */
+  #isGone(error: unknown): boolean {
+    const isMissing = error instanceof BackupError && error.context.kafkaError === NO_TOPIC;
+    const nowMs = this.#options.monotonicMs();
+    this.#missingSinceMs = isMissing ? (this.#missingSinceMs ?? nowMs) : undefined;
+    return isMissing && nowMs - (this.#missingSinceMs ?? nowMs) > GONE_AFTER_MS;
+  }
+
+  /** @throws TARGET_CHANGED when there is anything else where the first unacknowledged batch belongs, or another topic. */
   async #acknowledgeArrived(): Promise<void> {
     const { cluster, partition, position } = this.#options;
     const [first] = this.#unacknowledged;
     if (first === undefined) return;
     // One more than can be ours, to see it.
-    const arrived = await arrivedBatches(cluster, partition, first.offset, this.#unacknowledged.length + 1);
+    const { topicId } = position;
+    const most = this.#unacknowledged.length + 1;
+    const arrived = await arrivedBatches(cluster, { ...partition, topicId }, first.offset, most);
     for (const { baseOffset, producerId, baseSequence } of arrived) {
       const entry = this.#unacknowledged[0];
       const isOurs = producerId === position.identity.producerId && baseSequence === entry?.baseSequence;
@@ -211,6 +225,12 @@ export class IdempotentProducer implements PartitionProducer {
     for (const { reject } of this.#unacknowledged.splice(0)) reject(this.#failure);
     this.#changes.wake();
   }
+}
+
+function gone({ topic }: TopicPartition): BackupError {
+  return new BackupError('TARGET_CHANGED', `topic ${topic} is gone: it was deleted while it was written to`, {
+    context: { topic },
+  });
 }
 
 function isOutOfOrder(error: unknown): boolean {

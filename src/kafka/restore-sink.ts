@@ -36,6 +36,8 @@ export interface EffectiveConfig {
  */
 export interface ProducerPosition {
   readonly identity: ProducerIdentity;
+  /** Of the life of the topic that is meant. */
+  readonly topicId: string;
   readonly startOffset: bigint;
   /** How many of its records the partition holds already. */
   readonly recordsThere: bigint;
@@ -50,7 +52,7 @@ export interface PartitionProducer {
    * Waits for a place in flight, then sends. `acknowledged` resolves once all in-sync replicas have the batch, at the offset
    * that the producer's position gives it. The bytes are changed (producer id, sequence, CRC) and must stay until then.
    * Batches are acknowledged in the order they were sent in.
-   * @throws TARGET_CHANGED when the partition has something else there; what the sending failed with for good. Nothing is sent
+   * @throws TARGET_CHANGED when the partition has something else there, and when the topic is gone or another one has its name; what the sending failed with for good. Nothing is sent
    * afterwards.
    */
   send(batch: Uint8Array, recordCount: number): Promise<{ readonly acknowledged: Promise<void> }>;

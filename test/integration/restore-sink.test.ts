@@ -51,8 +51,9 @@ describe('the producer of a restore', { timeout: 120_000 }, () => {
 
   async function fresh(topic: string): Promise<ProducerPosition> {
     await probe.createTopic(topic);
-    await sink.describeTopics([topic]);
-    return { identity: await sink.obtainProducer(never), startOffset: 0n, recordsThere: 0n };
+    const { topics } = await sink.describeTopics([topic]);
+    const topicId = topics[0]!.topicId;
+    return { identity: await sink.obtainProducer(never), topicId, startOffset: 0n, recordsThere: 0n };
   }
 
   /** Sends batches whose records say their index, from `from` on. */
@@ -80,9 +81,9 @@ describe('the producer of a restore', { timeout: 120_000 }, () => {
   }
 
   it('goes on with sequence 0 after 2^31 - 1, within a batch too', async () => {
-    const { identity } = await fresh('wrapped');
+    const { identity, topicId } = await fresh('wrapped');
     const before = 2n ** 31n - 24n;
-    const position = { identity, startOffset: -before, recordsThere: before };
+    const position = { identity, topicId, startOffset: -before, recordsThere: before };
     await send('wrapped', position, 0, 10);
     await assertRecords('wrapped', 70);
     const tail = await sink.readBatch({ topic: 'wrapped', partition: 0 }, 69n);

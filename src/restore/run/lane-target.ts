@@ -14,6 +14,7 @@ import type { PatientTarget } from './patience/patient-target.ts';
 /** Where a target partition begins and ends as an attempt begins. */
 export interface TargetPosition {
   readonly identity: ProducerIdentity;
+  readonly topicId: string;
   /** The log's end before the restore's first record. */
   readonly startOffset: bigint;
   /** The log's end now. */
@@ -29,7 +30,12 @@ export interface PlannedBatch {
 export class LaneTarget {
   readonly partition: TopicPartition;
   readonly sourceTopic: string;
-  #position: TargetPosition = { identity: { producerId: -1n, producerEpoch: -1 }, startOffset: 0n, endOffset: 0n };
+  #position: TargetPosition = {
+    identity: { producerId: -1n, producerEpoch: -1 },
+    topicId: '',
+    startOffset: 0n,
+    endOffset: 0n,
+  };
   #producer: PartitionProducer | undefined;
   #tail: Uint8Array | undefined;
   readonly #runs = new OffsetRuns();
@@ -61,7 +67,7 @@ export class LaneTarget {
 
   /** @throws TARGET_CHANGED when what is there is not what an earlier attempt left. */
   async open(target: PatientTarget, position: TargetPosition): Promise<void> {
-    const { identity, startOffset, endOffset } = position;
+    const { identity, topicId, startOffset, endOffset } = position;
     this.#position = position;
     if (this.arrived < 0n)
       throw this.#changed(`ends at offset ${endOffset}, before the restore's start at ${startOffset}`);
@@ -70,7 +76,12 @@ export class LaneTarget {
       const wrong = this.#tail === undefined ? 'no longer holds its last batch' : foreignTail(this.#tail, position);
       if (wrong !== undefined) throw this.#changed(wrong);
     }
-    this.#producer = target.openPartition(this.partition, { identity, startOffset, recordsThere: this.arrived });
+    this.#producer = target.openPartition(this.partition, {
+      identity,
+      topicId,
+      startOffset,
+      recordsThere: this.arrived,
+    });
   }
 
   /** True when the next record is there. */

@@ -159,6 +159,7 @@ export class RestoreRun {
 
   /** A fresh restore begins where it wrote down; one that is resumed, where the logs end once they stand still. */
   async #positions({ identity, topics }: RestoreProducers): Promise<PositionOf> {
+    const ids = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
     const starts = new Map(
       topics.flatMap(({ topic, startOffsets }) =>
         startOffsets.map((offset, partition) => [partitionName({ topic, partition }), offset] as const),
@@ -168,11 +169,11 @@ export class RestoreRun {
     const ends = this.#isResumed ? await this.#target.settledEnds(partitions) : starts;
     return (partition) => {
       const name = partitionName(partition);
-      const [startOffset, endOffset] = [starts.get(name), ends.get(name)];
-      if (startOffset === undefined || endOffset === undefined) {
+      const [topicId, startOffset, endOffset] = [ids.get(partition.topic), starts.get(name), ends.get(name)];
+      if (topicId === undefined || startOffset === undefined || endOffset === undefined) {
         throw new BackupError('TARGET_CHANGED', `${name} was not there when the restore began`, { context: partition });
       }
-      return { identity, startOffset, endOffset };
+      return { identity, topicId, startOffset, endOffset };
     };
   }
 

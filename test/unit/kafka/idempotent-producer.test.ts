@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, mock, test } from 'node:test';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { IdempotentProducer } from '../../../src/kafka/idempotent-producer.ts';
+import type { BackupError } from '../../../src/model/errors.ts';
 import { encodeBatch, text } from '../../support/record-batches.ts';
 import { randomNumbers } from '../../support/random-numbers.ts';
-import { ModelPartition, PARTITION } from './model-partition.ts';
+import { ModelPartition, PARTITION, TOPIC_ID } from './model-partition.ts';
 
 const SEEDS = 100;
 const BATCHES = 25;
@@ -19,6 +20,25 @@ function batchOf(index: number, recordCount: number): Uint8Array {
     value: text(`${index}/${one}`),
   }));
   return encodeBatch({ baseOffset: 0n, leaderEpoch: -1, records });
+}
+
+function producerOf(
+  log: ModelPartition,
+  startOffset: bigint,
+  recordsThere: bigint,
+  { patienceMs = 60_000, monotonicMs = (): number => 0 } = {},
+): IdempotentProducer {
+  return new IdempotentProducer({
+    cluster: log.cluster(),
+    lane: 'produce-0',
+    partition: PARTITION,
+    position: { identity: { producerId: 42n, producerEpoch: 0 }, topicId: TOPIC_ID, startOffset, recordsThere },
+    timeoutMs: 1000,
+    patienceMs,
+    signal: new AbortController().signal,
+    permit: () => undefined,
+    monotonicMs,
+  });
 }
 
 /** Sends everything, and steps the model until all is settled. */
@@ -53,21 +73,7 @@ class Story {
   }
 
   async #send(): Promise<void> {
-    const producer = new IdempotentProducer({
-      cluster: this.log.cluster(),
-      lane: 'produce-0',
-      partition: PARTITION,
-      position: {
-        identity: { producerId: 42n, producerEpoch: 0 },
-        startOffset: this.#startOffset - this.#firstIndex,
-        recordsThere: this.#firstIndex,
-      },
-      timeoutMs: 1000,
-      patienceMs: 60_000,
-      signal: new AbortController().signal,
-      permit: () => undefined,
-      monotonicMs: () => 0,
-    });
+    const producer = producerOf(this.log, this.#startOffset - this.#firstIndex, this.#firstIndex);
     const settled: Promise<void>[] = [];
     for (let index = 0; index < BATCHES; index += 1) {
       const recordCount = 1 + Math.floor(this.#random() * 4);
@@ -116,4 +122,52 @@ describe('an idempotent producer, whatever the brokers and the connections do', 
       }
     });
   }
+});
+
+describe('an idempotent producer whose topic was deleted', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  afterEach(() => mock.timers.reset());
+
+  /** Has a batch acknowledged, and another one under way when the topic goes. @returns what becomes of that one. */
+  async function outcome(
+    topicId: string | null,
+  ): Promise<{ readonly error: unknown; readonly log: ModelPartition; readonly waitedMs: number }> {
+    const log = new ModelPartition(0n, () => 0, 0);
+    let nowMs = 0;
+    const producer = producerOf(log, 0n, 0n, { patienceMs: 600_000, monotonicMs: () => nowMs });
+    let settled: { readonly error: unknown } | undefined;
+    const sending = (async () => {
+      await (await producer.send(batchOf(0, 3), 3)).acknowledged;
+      const { acknowledged } = await producer.send(batchOf(1, 3), 3);
+      log.replaceBy(topicId);
+      await acknowledged;
+    })();
+    void sending.then(
+      () => (settled = { error: undefined }),
+      (error: unknown) => (settled = { error }),
+    );
+    for (let step = 0; step < MOST_STEPS && settled === undefined; step += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const [next] = log.possibleSteps();
+      if (next !== undefined) next();
+      else {
+        nowMs += PAUSE_MS;
+        mock.timers.tick(PAUSE_MS);
+      }
+    }
+    return { error: settled?.error, log, waitedMs: nowMs };
+  }
+
+  test('writes nothing to another topic of the same name', async () => {
+    const { error, log } = await outcome('BAAAAAAAAAAAAAAAAAAAAQ');
+    assert.match(String(error), /topic orders has id BAAA\S+: the one that was written to had id AAAA/);
+    assert.deepEqual([(error as BackupError).code, log.batches.length], ['TARGET_CHANGED', 0]);
+  });
+
+  test('says that it is gone, long before its patience ends', async () => {
+    const { error, waitedMs } = await outcome(null);
+    assert.match(String(error), /topic orders is gone/);
+    assert.equal((error as BackupError).code, 'TARGET_CHANGED');
+    assert.ok(waitedMs < 100_000, `${waitedMs} ms`);
+  });
 });

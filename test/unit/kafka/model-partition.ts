@@ -13,9 +13,9 @@ export const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
 const NAME = 'orders-0';
 const SEQUENCE_LIMIT = 2 ** 31;
 const REMEMBERED = 5;
-const [OK, TIMED_OUT, NOT_LEADER, AFTER_APPEND, OUT_OF_ORDER] = [0, 7, 6, 20, 45] as const;
+const [OK, NO_TOPIC, NOT_LEADER, TIMED_OUT, AFTER_APPEND, OUT_OF_ORDER] = [0, 3, 6, 7, 20, 45] as const;
 /** Nothing was appended: server error, unknown topic, time-out, not enough replicas, storage error. */
-const ERRORS_BEFORE = [-1, 3, TIMED_OUT, 19, 56] as const;
+const ERRORS_BEFORE = [-1, NO_TOPIC, TIMED_OUT, 19, 56] as const;
 const ERRORS_AFTER = [TIMED_OUT, AFTER_APPEND] as const;
 
 export interface LoggedBatch {
@@ -34,7 +34,8 @@ interface Pending {
 
 export class ModelPartition {
   readonly batches: LoggedBatch[] = [];
-  topicId = TOPIC_ID;
+  /** Null when there is no such topic. */
+  topicId: string | null = TOPIC_ID;
   endOffset: bigint;
   readonly #random: () => number;
   #faultsLeft: number;
@@ -65,6 +66,15 @@ export class ModelPartition {
     return steps;
   }
 
+  /** Another topic, or none, has the name from now on; what is under way fails. */
+  replaceBy(topicId: string | null): void {
+    this.topicId = topicId;
+    this.endOffset = 0n;
+    this.batches.length = 0;
+    this.#remembered = [];
+    for (const [node, queue] of this.#connections) this.#breakConnection(node, queue);
+  }
+
   landAll(): void {
     for (const requests of this.#late) for (const land of requests.splice(0)) land();
   }
@@ -77,7 +87,9 @@ export class ModelPartition {
         await new Promise((resolve) => setImmediate(resolve));
         if (this.#fails(0.1)) throw new BackupError('KAFKA_UNREACHABLE', 'no broker answers');
         this.#seenLeader = this.#leader;
-        return { topics: [{ topicId: this.topicId }], missing: [], denied: [] };
+        const { topicId } = this;
+        if (topicId === null) return { topics: [], missing: [PARTITION.topic], denied: [] };
+        return { topics: [{ topicId }], missing: [], denied: [] };
       },
       listOffsets: async () => {
         const end = await this.#ask<bigint | null>(this.#seenLeader, (node) => this.#isLed(node, this.endOffset));
@@ -140,6 +152,7 @@ export class ModelPartition {
   #produce(node: number, bytes: Buffer): { errorCode: number; baseOffset: bigint; errorMessage: null } {
     const refused = (errorCode: number) => ({ errorCode, baseOffset: -1n, errorMessage: null });
     if (node !== this.#leader) return refused(NOT_LEADER);
+    if (this.topicId === null) return refused(NO_TOPIC);
     if (this.#fails(0.05)) return refused(this.#oneOf(ERRORS_BEFORE));
     const offset = this.#append(bytes);
     if (offset === null) return refused(OUT_OF_ORDER);
