@@ -17,6 +17,7 @@ import { newestRestores, RestoreJournal } from '../restore/journal/restore-journ
 import type { RestoreReport, TargetReport } from '../restore/journal/restore-report.ts';
 import { planRestore } from '../restore/plan/plan-restore.ts';
 import { planIdOf, type RestorePlan } from '../restore/restore-plan.ts';
+import { LargeFrames } from '../restore/run/large-frames.ts';
 import type { Patience } from '../restore/run/patience/patience.ts';
 import type { FrameContext } from '../restore/run/source-frames.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -233,6 +234,7 @@ export class VerificationRun {
       workers,
       stored: new SharedBufferPool(maxStoredSize(USUAL_FRAME_BYTES), workers.threads + 1),
       outputs: new SharedBufferPool(OUTPUT_BYTES, workers.threads * 2 + maxConcurrentPartitions),
+      large: new LargeFrames(),
       // Records are compared, not batches: nothing need be compressed.
       settings: { ...settings, compression: 'none' },
     };

@@ -16,6 +16,7 @@ import type { TopicFillings } from '../journal/topic-fillings.ts';
 import type { PartitionProgress, RestoreProgress } from '../restore-job.ts';
 import type { RestorePlan } from '../restore-plan.ts';
 import { LaneRestore, type LaneContext, type PositionOf } from './lane-restore.ts';
+import { LargeFrames } from './large-frames.ts';
 import type { Patience } from './patience/patience.ts';
 import type { PatientStore } from './patience/patient-store.ts';
 import { PatientTarget } from './patience/patient-target.ts';
@@ -78,6 +79,7 @@ export class RestoreRun {
       workers,
       stored: new SharedBufferPool(maxStoredSize(USUAL_FRAME_BYTES), workers.threads + 1),
       outputs: new SharedBufferPool(OUTPUT_BYTES, workers.threads * 2 + limits.maxConcurrentPartitions),
+      large: new LargeFrames(),
       settings: intent.settings,
       journal,
       target: this.#target,

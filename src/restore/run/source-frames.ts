@@ -6,6 +6,7 @@ import type { CurrentSegment } from '../../catalog/catalog-state.ts';
 import { maxStoredSize } from '../../compression/frame-codec.ts';
 import type { SharedBufferPool } from '../../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../../compression/worker-pool.ts';
+import { BackupError } from '../../model/errors.ts';
 import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import type { FrameEntry, SegmentFooter, SegmentSummary } from '../../model/segment/segment.ts';
 import { readFooter, readFrame } from '../../segment/segment-reader.ts';
@@ -15,6 +16,7 @@ import { FIND_CUT } from '../judge/cut-task.ts';
 import { JUDGE_FRAME, type JudgeResult, type RecordShape } from '../judge/judge-task.ts';
 import { cutPlan } from '../judge/log-cut.ts';
 import { framesToRead, type PartitionRestorePlan } from '../restore-plan.ts';
+import type { LargeFrames } from './large-frames.ts';
 import { type TransactionDecisions, TransactionIndex } from '../plan/transaction-index.ts';
 
 /** Frames of one source that are read and judged ahead of the one being sent. */
@@ -28,6 +30,7 @@ export interface FrameContext {
   /** Shared by all lanes: they bound the frames in memory. */
   readonly stored: SharedBufferPool;
   readonly outputs: SharedBufferPool;
+  readonly large: LargeFrames;
   /** `maxBatchBytes` within what the target topic takes. */
   readonly settings: BatchSettings;
 }
@@ -53,6 +56,12 @@ export class SourceFrames {
   bytesSpared = 0;
   readonly #options: SourceFramesOptions;
   readonly #ahead: Promise<JudgedFrame>[] = [];
+  /** Frames that were begun with, and those of them that were waited for. */
+  #begun = 0;
+  #taken = 0;
+  /** Numbers of the large ones whose memory was not given back yet. */
+  readonly #largeHeld = new Set<number>();
+  #isStopped = false;
   #plan: PartitionRestorePlan;
 
   constructor(options: SourceFramesOptions) {
@@ -76,18 +85,21 @@ export class SourceFrames {
         for (const frame of framesToRead(footer, current, plan.recoveryTarget)) {
           if (yield* this.#countOff(current, frame)) continue;
           this.#judgeAhead(current, footer, { frame, decisions: transactions.decisionsFor(frame) });
-          const next = this.#ahead.length > FRAMES_AHEAD ? this.#ahead.shift() : undefined;
+          const next = this.#ahead.length > FRAMES_AHEAD ? this.#takeNext() : undefined;
           if (next !== undefined) yield await next;
         }
       }
       yield* this.#drain();
     } finally {
-      for (const left of this.#ahead) {
-        await left.then(
+      this.#isStopped = true;
+      this.#options.context.large.wake();
+      const released = this.#ahead.map((left) =>
+        left.then(
           ({ release }) => release(),
           () => {},
-        );
-      }
+        ),
+      );
+      await Promise.all(released);
     }
   }
 
@@ -105,22 +117,41 @@ export class SourceFrames {
   }
 
   async *#drain(): AsyncGenerator<SourceFrame> {
-    for (let next = this.#ahead.shift(); next !== undefined; next = this.#ahead.shift()) yield await next;
+    for (let next = this.#takeNext(); next !== undefined; next = this.#takeNext()) yield await next;
+  }
+
+  #takeNext(): Promise<JudgedFrame> | undefined {
+    const next = this.#ahead.shift();
+    if (next === undefined) return undefined;
+    this.#taken += 1;
+    this.#options.context.large.wake();
+    return next;
   }
 
   #judgeAhead(current: CurrentSegment, footer: SegmentFooter, work: FrameWork): void {
-    const judged = this.#judge(current, footer, work);
+    const number = this.#begun;
+    this.#begun += 1;
+    const judged = this.#judge(current, footer, { ...work, number });
     judged.catch(() => {});
     this.#ahead.push(judged);
   }
 
-  async #judge(current: CurrentSegment, footer: SegmentFooter, { frame, decisions }: FrameWork): Promise<JudgedFrame> {
+  async #judge(
+    current: CurrentSegment,
+    footer: SegmentFooter,
+    { frame, decisions, number }: FrameWork & { readonly number: number },
+  ): Promise<JudgedFrame> {
     const { shape, context } = this.#options;
     const { isolation, compression, maxBatchBytes, maxBatchRecords, maxWholeRecords } = context.settings;
     const { recoveryTarget } = this.#plan;
     // Asked for first and in the order of the log: so the frame that is to be sent next always has its output.
+    const giveBack = await this.#takeLarge(frame, number);
     const output = await lend(context.outputs, frame.rawSizeBytes * OUTPUT_SLACK);
     const stored = await lend(context.stored, maxStoredSize(frame.storedSizeBytes));
+    const release = (): void => {
+      output.release();
+      giveBack?.();
+    };
     try {
       const bytes = await readFrame(context.store, current.segment, frame, new Uint8Array(stored.buffer));
       this.bytesRead += bytes.byteLength;
@@ -143,13 +174,37 @@ export class SourceFrames {
         maxWholeRecords,
         shape,
       });
-      return { kind: 'judged', result, bytes: result.overflow ?? output.buffer, release: output.release };
+      assertAllJudged(current, frame, result);
+      return { kind: 'judged', result, bytes: result.overflow ?? output.buffer, release };
     } catch (error) {
-      output.release();
+      release();
       throw error;
     } finally {
       stored.release();
     }
+  }
+
+  /** Undefined for a frame that the pools have room for. */
+  async #takeLarge({ rawSizeBytes, storedSizeBytes }: FrameEntry, number: number): Promise<(() => void) | undefined> {
+    const { outputs, stored, large } = this.#options.context;
+    const sizes = [
+      [rawSizeBytes * OUTPUT_SLACK, outputs],
+      [maxStoredSize(storedSizeBytes), stored],
+    ] as const;
+    const largeBytes = sizes.reduce((total, [bytes, pool]) => total + (bytes > pool.bufferBytes ? bytes : 0), 0);
+    if (largeBytes === 0) return undefined;
+    // What lies behind it in the log is held until it was sent: that may not hold it up.
+    const isFirst = (): boolean => number < this.#taken && [...this.#largeHeld].every((held) => held > number);
+    const giveBack = await large.take(largeBytes, () => this.#isStopped || isFirst());
+    if (this.#isStopped) {
+      giveBack();
+      throw new BackupError('INTERRUPTED', 'nobody waits for the frame any more');
+    }
+    this.#largeHeld.add(number);
+    return () => {
+      this.#largeHeld.delete(number);
+      giveBack();
+    };
   }
 
   async #firstPast({ segment, fromOffset, toOffset }: CurrentSegment, frame: FrameEntry, toMs: number) {
@@ -197,6 +252,23 @@ export function isKeptWhole(
     BigInt(recordCount) === lastOffset - baseOffset + 1n &&
     (fromMs === undefined || (minTimestampMs !== null && minTimestampMs >= fromMs)) &&
     (toMs === undefined || maxTimestampMs <= toMs)
+  );
+}
+
+/** The footer counted the records when they were captured: where all are wanted, each must have become one thing or the other. */
+function assertAllJudged(
+  { segment, fromOffset, toOffset }: CurrentSegment,
+  { baseOffset, lastOffset, recordCount }: FrameEntry,
+  { batches, dropped }: JudgeResult,
+): void {
+  if (baseOffset < fromOffset || lastOffset >= toOffset) return;
+  const kept = batches.reduce((total, batch) => total + batch.recordCount, 0);
+  const judged = Object.values(dropped).reduce((total, count) => total + count, kept);
+  if (judged === recordCount) return;
+  throw new BackupError(
+    'OBJECT_CORRUPT',
+    `${segment.key}: the frame at offset ${baseOffset} holds ${judged} records, and ${recordCount} by its footer`,
+    { context: { key: segment.key, topic: segment.topic, partition: segment.partition, offset: baseOffset } },
   );
 }
 

@@ -25,6 +25,7 @@ import {
 } from '../../../../src/restore/plan/forecast/transaction-drops.ts';
 import { RESTORE_ALL } from '../../../../src/restore/restore-job.ts';
 import { type PartitionRestorePlan, sourcesOf } from '../../../../src/restore/restore-plan.ts';
+import { LargeFrames } from '../../../../src/restore/run/large-frames.ts';
 import { SourceFrames } from '../../../../src/restore/run/source-frames.ts';
 import { readFooter } from '../../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
@@ -225,7 +226,7 @@ describe('a restore to an instant', () => {
       maxWholeRecords: 1_000_000,
     };
     const [stored, outputs] = [new SharedBufferPool(POOL_BUFFER_BYTES, 4), new SharedBufferPool(POOL_BUFFER_BYTES, 8)];
-    const context = { store: backup.store, workers, stored, outputs, settings };
+    const context = { store: backup.store, workers, stored, outputs, large: new LargeFrames(), settings };
     const frames = new SourceFrames({ plan, shape: null, context, isBehind: () => false });
     const values: string[] = [];
     let dropped = NO_DROPS;
