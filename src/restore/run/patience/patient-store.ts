@@ -47,8 +47,33 @@ export class PatientStore implements ObjectStore {
     });
   }
 
-  list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo> {
-    return this.#store.list(prefix, startAfter);
+  /** After a failure it goes on behind the last one that was listed. */
+  async *list(prefix: string, startAfter?: string): AsyncGenerator<ObjectInfo> {
+    let last = startAfter;
+    let isEmpty = true;
+    let listing: AsyncIterator<ObjectInfo> | undefined;
+    const next = async (): Promise<ObjectInfo | undefined> => {
+      try {
+        listing ??= this.#store.list(prefix, last)[Symbol.asyncIterator]();
+        const { done, value } = await listing.next();
+        if (done === true && isEmpty) await this.#assertThere();
+        return done === true ? undefined : value;
+      } catch (error) {
+        listing = undefined;
+        throw error;
+      }
+    };
+    try {
+      for (;;) {
+        const found = await patiently(this.#patience, next);
+        if (found === undefined) return;
+        isEmpty = false;
+        last = found.key;
+        yield found;
+      }
+    } finally {
+      await listing?.return?.();
+    }
   }
 
   delete(key: string): Promise<void> {

@@ -103,3 +103,25 @@ test('stops waiting when the restore is stopped', async () => {
   const { patience, stop } = patienceOf(600_000, [[1000, () => stop.abort()]]);
   await assert.rejects(new PatientStore(mount, 'b/backup.json', patience).get('b/data/x'), { code: 'INTERRUPTED' });
 });
+
+test('lists on behind the last key after a failure, and takes no empty mount for an empty folder', async () => {
+  const keys = ['b/data/a', 'b/data/b', 'b/data/c'];
+  const mount = await mountWith('b/backup.json', ...keys);
+  const list = mount.list.bind(mount);
+  const from: (string | undefined)[] = [];
+  mount.list = async function* (prefix, startAfter) {
+    from.push(startAfter);
+    if (mount.isAway) return;
+    for await (const found of list(prefix, startAfter)) {
+      yield found;
+      if (startAfter === undefined) throw new BackupError('STORE_UNAVAILABLE', 'the connection broke');
+    }
+  };
+  const { patience } = patienceOf(600_000);
+  const listed: string[] = [];
+  for await (const { key } of new PatientStore(mount, 'b/backup.json', patience).list('b/data/')) listed.push(key);
+  assert.deepEqual([listed, from], [keys, [undefined, 'b/data/a']]);
+  mount.isAway = true;
+  const away = new PatientStore(mount, 'b/backup.json', patienceOf(1000).patience).list('b/data/');
+  await assert.rejects(away.next(), { code: 'STORE_UNAVAILABLE' });
+});
