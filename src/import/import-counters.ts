@@ -13,6 +13,8 @@ export interface ImportCounters {
   segments: number;
   gaps: number;
   gapOffsets: bigint;
+  /** Gaps that the peer does not tell of: offsets between two files, or of a damaged one. */
+  undeclaredGaps: number;
   /** Records that a file repeats of a file before it; taken once. */
   repeatedRecords: number;
   /** Records with headers that the peer added. */
@@ -31,6 +33,7 @@ export function newCounters(): ImportCounters {
     segments: 0,
     gaps: 0,
     gapOffsets: 0n,
+    undeclaredGaps: 0,
     repeatedRecords: 0,
     recordsWithAddedHeaders: 0,
     markers: 0,

@@ -198,6 +198,7 @@ export class PartitionImport {
     };
     await this.#options.commit([{ kind: 'gap', gap }]);
     this.#counted.gaps += 1;
+    if (!isDeclared) this.#counted.undeclaredGaps += 1;
     this.#counted.gapOffsets += lastOffset - baseOffset + 1n;
     this.#settle();
     this.#baseOffset = lastOffset + 1n;

@@ -197,6 +197,8 @@ describe('an import', () => {
       ],
     );
     assert.deepEqual([counters.gaps, counters.gapOffsets, resume?.nextOffset], [4, 60n + 5n + 80n + 5n, 210n]);
+    assert.equal(counters.undeclaredGaps, gaps.filter(({ reason }) => reason === 'unknown').length);
+    assert.ok(counters.undeclaredGaps > 0);
     assert.deepEqual(await problemsOf(store, workers), []);
   });
 

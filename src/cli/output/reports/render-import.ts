@@ -8,7 +8,7 @@ import { printable } from '../terminal.ts';
 
 export function renderImport(report: ImportReport, choices: ImportChoices, seconds: number): string {
   const { counters, damaged } = report;
-  const { records, rawBytes, storedBytes, segments, files, skippedFiles, gaps, gapOffsets } = counters;
+  const { records, rawBytes, storedBytes, segments, files, skippedFiles } = counters;
   const isComplete = damaged.length === 0;
   const { recordsWithAddedHeaders, markers, repeatedRecords } = counters;
   return [
@@ -16,7 +16,7 @@ export function renderImport(report: ImportReport, choices: ImportChoices, secon
     ...figureLines({ records, seconds, rawBytes, storedBytes }),
     `  Stored: ${formatBytes(storedBytes)} in ${formatCount(segments)} segment(s), catalog version ${report.catalogVersion}`,
     `  Source: ${printable(report.peerBackupId)}, ${report.topics} topic(s), ${formatCount(files)} file(s) imported, ${formatCount(skippedFiles)} held nothing new`,
-    `  Gaps: ${gaps}${gaps === 0 ? '' : ` (${formatCount(gapOffsets)} offsets that no file holds)`}`,
+    `  Gaps: ${gapText(counters)}`,
     ...(recordsWithAddedHeaders === 0
       ? []
       : [
@@ -34,6 +34,12 @@ export function renderImport(report: ImportReport, choices: ImportChoices, secon
       return `  Damaged: ${topic}/${partition}: ${printable(message)}; ${outcome}`;
     }),
   ].join('\n');
+}
+
+function gapText({ gaps, gapOffsets, undeclaredGaps }: ImportReport['counters']): string {
+  if (gaps === 0) return '0';
+  const undeclared = undeclaredGaps === 0 ? '' : `; the source tells nothing of ${undeclaredGaps} of them`;
+  return `${gaps} (${formatCount(gapOffsets)} offsets that no file holds${undeclared})`;
 }
 
 function markerText({ dropsMarkers }: ImportChoices): string {
@@ -59,6 +65,7 @@ export function importJson(report: ImportReport, seconds: number): Readonly<Reco
     segments: counters.segments,
     gaps: counters.gaps,
     gap_offsets: counters.gapOffsets,
+    undeclared_gaps: counters.undeclaredGaps,
     repeated_records: counters.repeatedRecords,
     records_with_added_headers: counters.recordsWithAddedHeaders,
     transaction_ends: counters.markers,
