@@ -99,6 +99,33 @@ describe('two processes that run the same restore', { timeout: 240_000 }, () => 
     await assertSameRecords({ probe, topic: 'orders' }, { probe, topic: target });
   });
 
+  it('one that is abandoned while it writes stops, and its topic is as it was, but for what was written', async () => {
+    const target = 'orders-abandoned';
+    const config = { 'retention.ms': '8640000000000', 'message.timestamp.type': 'LogAppendTime' };
+    await probe.createTopic(target, { partitions: 3, config });
+    await probe.produce(target, { records: 90, valueBytes: 100, seed: 9 });
+    const appending = { into_existing: 'append', allow_log_append_time: true };
+    const spec = { backupId: 'shop', topics: { orders: target } };
+    const first = await system.workspace.startRestore({ ...spec, restore: { ...FIRST, ...appending } });
+    await recordsBeyond(probe, target, 300n, first);
+    const other = { ...appending, time_window_end: '2025-01-01T00:00:00Z' };
+    const { failure } = await system.workspace.restore({ ...spec, restore: other });
+    const [, id = ''] = /restore --abandon (rst_\w+)/.exec(failure?.message ?? '') ?? [];
+    const abandoned = await system.workspace.restore({ ...spec, args: ['--abandon', id] });
+    assertExit(abandoned, 0);
+    const [topic] = abandoned.summary.topics as readonly Readonly<Record<string, unknown>>[];
+    assert.deepEqual([topic?.topic, topic?.released], [target, true]);
+    assertExit(await first.exit(), FENCED);
+    assert.deepEqual((await probe.describeTopic(target)).configs, config);
+    const ends = await probe.endOffsets(target);
+    const again = await system.workspace.restore({ ...spec, restore: other });
+    assertExit(again, 0);
+    const held = (all: ReadonlyMap<number, bigint>): bigint => [...all.values()].reduce((sum, end) => sum + end, 0n);
+    const written = held(await probe.endOffsets(target)) - held(ends);
+    assert.equal(written, BigInt(restoredRecords(again.summary)));
+    assert.deepEqual((await probe.describeTopic(target)).configs, config);
+  });
+
   it('one that was frozen while another one did its work writes nothing when it wakes up, though the broker has forgotten both', async () => {
     const target = 'orders-frozen';
     const spec = { backupId: 'shop', topics: { orders: target } };
