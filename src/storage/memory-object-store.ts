@@ -1,7 +1,7 @@
 // Objects in memory, for tests and `backend: memory`: gone when the process ends.
 
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
 
 export class MemoryObjectStore implements ObjectStore {
   readonly description = 'memory';
@@ -51,9 +51,10 @@ export class MemoryObjectStore implements ObjectStore {
     }
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string): Promise<Deletion> {
     assertObjectKey(key);
     this.#objects.delete(key);
+    return 'deleted';
   }
 
   /** None: what a put has taken in so far goes with its promise. */

@@ -20,6 +20,12 @@ export interface UnfinishedUpload {
   readonly sizeBytes: number | null;
 }
 
+/**
+ * `hidden`: no reader finds the object any more, but the store keeps its bytes as an older version, paid for until the store's own
+ * rules (a lock's end, a lifecycle rule) take it away. `deleted` otherwise, also where the store does not say.
+ */
+export type Deletion = 'deleted' | 'hidden';
+
 /** Bytes `[position, position + sizeBytes)`, or the last `suffixBytes` of the object (all of it when it is shorter). */
 export type ByteRange = { readonly position: number; readonly sizeBytes: number } | { readonly suffixBytes: number };
 
@@ -45,7 +51,7 @@ export interface ObjectStore {
   /** Complete objects whose key begins with `prefix` and is greater than `startAfter`, in ascending order of UTF-8 bytes. */
   list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo>;
   /** Succeeds when there is no such object. */
-  delete(key: string): Promise<void>;
+  delete(key: string): Promise<Deletion>;
   /**
    * Unfinished uploads whose name begins with `prefix`, those under way included: nothing but their age tells them from what a
    * crash left. Nothing where the store neither shows them nor charges for them.

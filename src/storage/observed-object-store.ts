@@ -1,6 +1,6 @@
 // A store that reports how long each operation of another one took, and whether it failed.
 
-import type { ByteRange, ObjectInfo, ObjectStore, StoreObserver, UnfinishedUpload } from './object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, StoreObserver, UnfinishedUpload } from './object-store.ts';
 
 type Operation = Parameters<StoreObserver>[0]['operation'];
 
@@ -33,7 +33,7 @@ export class ObservedObjectStore implements ObjectStore {
     return this.#inner.list(prefix, startAfter);
   }
 
-  delete(key: string): Promise<void> {
+  delete(key: string): Promise<Deletion> {
     return this.#timed('delete', () => this.#inner.delete(key));
   }
 

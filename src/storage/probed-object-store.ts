@@ -3,7 +3,7 @@
 
 import { BackupError } from '../model/errors.ts';
 import { once } from '../model/once.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
 
 const CONTENT = Buffer.from('Written once, to find out whether this store honours put-if-absent.\n');
 
@@ -48,9 +48,9 @@ export class ProbedObjectStore implements ObjectStore {
     return this.#inner.list(prefix, startAfter);
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string): Promise<Deletion> {
     await this.#probed();
-    await this.#inner.delete(key);
+    return this.#inner.delete(key);
   }
 
   async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {

@@ -291,7 +291,7 @@ function describeReads(store: () => ObjectStore): void {
   test('deletes an object, and again without complaint', async () => {
     await put(store(), 'deleted/a', 'x');
     await put(store(), 'deleted/b', 'y');
-    await store().delete('deleted/a');
+    assert.equal(await store().delete('deleted/a'), 'deleted');
     await store().delete('deleted/a');
     await store().delete('deleted/never');
     await store().delete('nowhere/at/all');

@@ -7,7 +7,7 @@ import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { BackupError } from '../../model/errors.ts';
 import { type BodyPart, cutParts } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
 import { createStoreRequests, type RequestSurroundings, type StoreRequests } from '../request/store-requests.ts';
 import { type AzureSettings, createContainerClient } from './azure-client.ts';
@@ -111,11 +111,12 @@ export class AzureObjectStore implements ObjectStore {
     }
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string): Promise<Deletion> {
     const blob = this.#blobOf(key);
     await this.policy.run('DeleteBlob', key, async (abortSignal) => {
       await blob.delete({ abortSignal }).catch(absentAsUndefined);
     });
+    return 'deleted';
   }
 
   async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {

@@ -7,7 +7,7 @@ import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from
 import { basename, dirname, join } from 'node:path';
 import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
 import { assertKeyPrefix, assertObjectKey } from '../object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { DirectWriting, DurableFile } from './durable-file.ts';
 import { findTemporaryFiles, isTemporaryName, newTemporaryName, stampedTimeMs } from './temporary-files.ts';
 
@@ -96,12 +96,13 @@ export class FilesystemObjectStore implements ObjectStore {
     yield* this.#walk(lastSlash < 0 ? '' : prefix.slice(0, lastSlash), prefix, startAfter);
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string): Promise<Deletion> {
     const path = this.#pathOf(key);
     await guard(`delete ${path}`, async () => {
       const removed = await unlink(path).then(() => true, absentAsUndefined);
       if (removed === true) await syncDirectory(dirname(path));
     });
+    return 'deleted';
   }
 
   async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {

@@ -7,7 +7,7 @@ import { BackupError } from '../../model/errors.ts';
 import { crc32c } from '../../record/crc32c.ts';
 import { type BodyPart, cutParts } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
 import {
@@ -125,9 +125,11 @@ export class GcsObjectStore implements ObjectStore {
     } while (token !== undefined && token !== '');
   }
 
-  async delete(key: string): Promise<void> {
+  /** The answer is the same whether or not the bucket keeps older versions. */
+  async delete(key: string): Promise<Deletion> {
     assertObjectKey(key);
     await this.#delete(key, {});
+    return 'deleted';
   }
 
   /** None: resumable uploads are neither shown nor charged for, and expire after a week. */

@@ -15,7 +15,7 @@ import {
 import { BackupError } from '../../model/errors.ts';
 import { type BodyPart, cutParts } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
 import {
@@ -129,12 +129,14 @@ export class S3ObjectStore implements ObjectStore {
     } while (token !== undefined);
   }
 
-  async delete(key: string): Promise<void> {
+  /** In a bucket with versions it only puts a delete marker in front of the object (API_DeleteObject). */
+  async delete(key: string): Promise<Deletion> {
     assertObjectKey(key);
     const command = new DeleteObjectCommand({ Bucket: this.#settings.bucket, Key: this.#prefix + key });
-    await this.policy.run('DeleteObject', key, (signal) =>
+    const answer = await this.policy.run('DeleteObject', key, (signal) =>
       this.#client.send(command, { abortSignal: signal }).catch(absentAsUndefined),
     );
+    return answer?.DeleteMarker === true ? 'hidden' : 'deleted';
   }
 
   async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {

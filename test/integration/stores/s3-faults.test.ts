@@ -9,6 +9,7 @@ import {
   GetObjectTaggingCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
@@ -348,6 +349,27 @@ describe('a broken download', () => {
       assert.equal(third?.headers.range, `bytes=${from + 1_000_000}-${end - 1}`);
       assert.match(third?.headers['if-match'] ?? '', /\w+/);
     }
+  });
+});
+
+describe('an object that is deleted', () => {
+  it('is only hidden where the bucket keeps versions, and the answer says so', async () => {
+    const client = s3Client(gateway.endpoint);
+    for (const [bucket, deletion, sizes] of [
+      [BUCKET, 'deleted', []],
+      [LOCKED_BUCKET, 'hidden', [10]],
+    ] as const) {
+      const store = open({ bucket });
+      await store.putIfAbsent(key(), [content(10)]);
+      assert.equal(await store.delete(key()), deletion);
+      assert.equal(await store.head(key()), undefined);
+      const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key() }));
+      assert.deepEqual(
+        Versions.map(({ Size }) => Size),
+        sizes,
+      );
+    }
+    client.destroy();
   });
 });
 

@@ -4,6 +4,7 @@ import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { type Check, CheckList, exitCodeOf } from '../../../src/doctor/check-list.ts';
 import { checkStore } from '../../../src/doctor/store-checks.ts';
 import { BackupError, type ErrorCode } from '../../../src/model/errors.ts';
+import type { Deletion } from '../../../src/storage/object-store.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 
 const PART_BYTES = 1000;
@@ -32,9 +33,9 @@ class FaultyStore extends MemoryObjectStore {
     yield* super.list(...args);
   }
 
-  override async delete(key: string): Promise<void> {
+  override async delete(key: string): Promise<Deletion> {
     this.#assert('delete');
-    await super.delete(key);
+    return super.delete(key);
   }
 
   override async clock(): Promise<number> {

@@ -182,7 +182,7 @@ describe('prune removes nothing', () => {
     return { ...made, orphan: key };
   }
 
-  const damages: Readonly<Record<string, (made: TestPrune) => Promise<void>>> = {
+  const damages: Readonly<Record<string, (made: TestPrune) => Promise<unknown>>> = {
     'has a hole': ({ store, backup }) => store.delete(backup.layout.commit(2)),
     'lost its first commit': ({ store, backup }) => store.delete(backup.layout.commit(1)),
     'lost everything': async ({ store, backup }) => {

@@ -2,7 +2,7 @@
 // identity is missing too is no damage: the whole store is away, a mount that was lost.
 
 import { BackupError } from '../../../model/errors.ts';
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../../../storage/object-store.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../../../storage/object-store.ts';
 import { type Patience, patiently } from './patience.ts';
 
 export class PatientStore implements ObjectStore {
@@ -76,7 +76,7 @@ export class PatientStore implements ObjectStore {
     }
   }
 
-  delete(key: string): Promise<void> {
+  delete(key: string): Promise<Deletion> {
     return this.#store.delete(key);
   }
 

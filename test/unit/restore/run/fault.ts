@@ -1,7 +1,13 @@
 // A process that dies at a chosen one of its calls, just before or just after the call has had its effect. From then on no call
 // of it does anything.
 
-import type { ByteRange, ObjectInfo, ObjectStore, UnfinishedUpload } from '../../../../src/storage/object-store.ts';
+import type {
+  ByteRange,
+  Deletion,
+  ObjectInfo,
+  ObjectStore,
+  UnfinishedUpload,
+} from '../../../../src/storage/object-store.ts';
 
 export class Fault {
   calls = 0;
@@ -64,7 +70,7 @@ export class FaultyStore implements ObjectStore {
     return this.#store.list(prefix, startAfter);
   }
 
-  delete(key: string): Promise<void> {
+  delete(key: string): Promise<Deletion> {
     return this.#fault.pass(() => this.#store.delete(key));
   }
 
