@@ -64,7 +64,7 @@ function credentialOf(
 ): StorageSharedKeyCredential | AnonymousCredential | TokenCredential {
   const { accountName, accountKey, sasToken } = settings;
   if (sasToken !== null) return new AnonymousCredential();
-  if (accountKey === null) return lazily((login) => openIdentity(settings, login), agent);
+  if (accountKey === null) return lazily(settings, agent);
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(accountKey)) {
     throw new BackupError('CONFIG_INVALID', 'storage.account_key is not Base64, which every account key is');
   }
@@ -72,16 +72,13 @@ function credentialOf(
 }
 
 /** A failure to open, and what broke the connection of a login, is told to the request that wanted the token. */
-function lazily(
-  open: (connection: LoginConnection) => Promise<TokenCredential>,
-  agent: HttpsAgent | undefined,
-): TokenCredential {
-  const connection = new LoginConnection(agent);
+function lazily(settings: AzureSettings, agent: HttpsAgent | undefined): TokenCredential {
+  const connection = new LoginConnection(agent, settings.requests.requestTimeoutMs);
   let opened: Promise<TokenCredential> | undefined;
   return {
     async getToken(scopes, options) {
       connection.failure = undefined;
-      opened ??= open(connection);
+      opened ??= openIdentity(settings, connection);
       try {
         return await (await opened).getToken(scopes, options);
       } catch (error) {
@@ -121,20 +118,24 @@ type Policy = NonNullable<TokenCredentialOptions['additionalPolicies']>[number][
 class LoginConnection implements Policy {
   readonly name = 'loginConnection';
   readonly #agent: HttpsAgent | undefined;
+  readonly #timeoutMs: number;
   /** Of the last request that nothing answered; with the name by which failures of a login are known. */
   failure: Error | undefined;
 
-  constructor(agent: HttpsAgent | undefined) {
+  constructor(agent: HttpsAgent | undefined, timeoutMs: number) {
     this.#agent = agent;
+    this.#timeoutMs = timeoutMs;
   }
 
   async sendRequest(request: Parameters<Policy['sendRequest']>[0], next: Parameters<Policy['sendRequest']>[1]) {
     // The host's own token service is asked without TLS and without a proxy.
     if (this.#agent !== undefined && request.url.startsWith('https:')) request.agent = this.#agent;
+    // Everybody waits for a login that is under way, so that it must end although whoever began it has given up.
+    request.timeout = this.#timeoutMs;
     try {
       return await next(request);
     } catch (error) {
-      const { code } = error as { readonly code?: unknown };
+      const { name, code = name } = error as { readonly name?: unknown; readonly code?: unknown };
       const message = `${new URL(request.url).host}: ${messageOf(error)}`;
       this.failure = Object.assign(new Error(message), { name: 'AuthenticationError', code });
       throw error;

@@ -76,6 +76,8 @@ export function createGcsClient(settings: GcsSettings): SendGcsRequest {
       ...(body === undefined ? {} : { data: Readable.from(body, { objectMode: false }) }),
       validateStatus: (status: number) => (status >= 200 && status < 300) || answers.includes(status),
       retry: false,
+      // The request policy's.
+      timeout: 0,
     });
 }
 
@@ -84,15 +86,21 @@ function sizeOf(body: readonly Buffer[]): number {
 }
 
 interface Connections {
-  agent?: (url: URL) => Agent;
+  /** Of a login: everybody waits for one that is under way, so that it must end although whoever began it has given up. */
+  readonly timeout: number;
+  /** Of a login too: the request policy asks again. */
+  readonly retryConfig: { readonly retry: 0 };
+  readonly agent?: (url: URL) => Agent;
 }
 
 /** Where nothing is configured, what the environment says of proxies is left to the SDK. */
-function connectionsOf({ requests: { proxy, caPath, maxConcurrentRequests } }: GcsSettings): Connections {
-  if (proxy === null && caPath === null) return {};
+function connectionsOf({ requests }: GcsSettings): Connections {
+  const { proxy, caPath, maxConcurrentRequests, requestTimeoutMs } = requests;
+  const login = { timeout: requestTimeoutMs, retryConfig: { retry: 0 } } as const;
+  if (proxy === null && caPath === null) return login;
   const agent = createHttpsAgent({ proxy, caPath, maxSockets: maxConcurrentRequests });
   // The host's own token service is asked without TLS and without a proxy.
-  return { agent: ({ protocol }) => (protocol === 'https:' ? agent : globalAgent) };
+  return { ...login, agent: ({ protocol }) => (protocol === 'https:' ? agent : globalAgent) };
 }
 
 /** Undefined: the SDK looks for the application default credentials. */

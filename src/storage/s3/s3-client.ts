@@ -56,6 +56,10 @@ export function createS3Client(settings: S3Settings): S3Client {
     requestChecksumCalculation: checksums,
     responseChecksumValidation: checksums,
     requestHandler: {
+      // For logins, which go over the same connections: everybody waits for one that is under way, so that it must end although
+      // whoever began it has given up. Requests to the store have their time from the request policy.
+      requestTimeout: requestTimeoutMs,
+      throwOnRequestTimeout: true,
       connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs),
       httpAgent: new Agent({ keepAlive: true, maxSockets }),
       httpsAgent: createHttpsAgent({ proxy, caPath, maxSockets }),

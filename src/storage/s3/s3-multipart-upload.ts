@@ -120,7 +120,8 @@ export class S3MultipartUpload {
   ): Promise<'created' | 'undecided'> {
     try {
       if (isRepeated && (await this.#hasAppeared(signal))) return 'undecided';
-      const { ETag } = await this.#options.client.send(command, { abortSignal: signal });
+      // It has the time that the policy gives it, longer than that of others.
+      const { ETag } = await this.#options.client.send(command, { abortSignal: signal, requestTimeout: 0 });
       if (isRepeated || ETag === undefined) {
         if (await this.#hasAppeared(signal)) return 'undecided';
         throw Object.assign(new Error('the store says that the object is complete, and there is none'), {

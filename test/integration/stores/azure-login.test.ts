@@ -14,6 +14,7 @@ import {
   type Host,
   type HostAnswer,
   type HostRequest,
+  NEVER,
 } from '../../support/stores/cloud-hosts.ts';
 import { HostService, withEnvironment } from '../../support/stores/host-services.ts';
 import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
@@ -40,7 +41,7 @@ describe('logging into Azure', { timeout: 120_000 }, () => {
   let hosts: CloudHosts;
   /** Bodies of requests for a token. */
   const logins: URLSearchParams[] = [];
-  let login: (body: URLSearchParams) => HostAnswer;
+  let login: (body: URLSearchParams) => HostAnswer | Promise<HostAnswer>;
 
   before(async () => {
     authority = await CertificateAuthority.create();
@@ -186,6 +187,19 @@ describe('logging into Azure', { timeout: 120_000 }, () => {
     const principal = { tenantId: TENANT, clientId: 'patient', clientSecret: 'the secret' };
     await assertServes(new AzureObjectStore(settings(principal)), 'by/patience');
     assert.ok(asked >= 2);
+  });
+
+  it('does not wait for a login that is never answered: there is another one', async () => {
+    let asked = 0;
+    login = () => {
+      asked += 1;
+      return asked === 1 ? NEVER : json(200, token(3600));
+    };
+    const principal = { tenantId: TENANT, clientId: 'waiting', clientSecret: 'the secret' };
+    const { requests } = settings({});
+    const quick = { requests: { ...requests, requestTimeoutMs: 1000 } };
+    await assertServes(new AzureObjectStore(settings({ ...principal, ...quick })), 'by/second-login');
+    assert.ok(asked >= 2, `${asked} logins`);
   });
 
   it('to a host whose authority nobody trusts is refused, and says what to do', async () => {

@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { GcsSettings } from '../../../src/storage/gcs/gcs-client.ts';
 import { GcsObjectStore } from '../../../src/storage/gcs/gcs-object-store.ts';
+import type { RequestObserver } from '../../../src/storage/request/request-policy.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
-import { CloudHosts, forwardTo, type Host, type HostAnswer } from '../../support/stores/cloud-hosts.ts';
+import { CloudHosts, forwardTo, type Host, type HostAnswer, NEVER } from '../../support/stores/cloud-hosts.ts';
 import { type FakeGcs, startFakeGcs } from '../../support/stores/fake-gcs.ts';
 import { HostService, withEnvironment } from '../../support/stores/host-services.ts';
 import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
@@ -28,7 +29,7 @@ describe('logging into Google Cloud Storage', { timeout: 120_000 }, () => {
   let key: KeyObject;
   let keyFile: string;
   let logins = 0;
-  let login: (assertion: string) => HostAnswer;
+  let login: (assertion: string) => HostAnswer | Promise<HostAnswer>;
   /** Lifetime of what is handed out. */
   let seconds = 3600;
 
@@ -180,8 +181,25 @@ describe('logging into Google Cloud Storage', { timeout: 120_000 }, () => {
       asked += 1;
       return asked === 1 ? json(503, { error: 'unavailable' }) : grant();
     };
-    await assertServes(new GcsObjectStore(settings()), 'by/patience');
-    assert.ok(asked >= 2);
+    const attempts: string[] = [];
+    const observe: RequestObserver = ({ outcome }) => void attempts.push(outcome);
+    await assertServes(new GcsObjectStore(settings(), { observe }), 'by/patience');
+    assert.equal(asked, 2);
+    assert.equal(attempts[0], 'unavailable', 'the request policy asks again, and nobody else');
+  });
+
+  it('does not wait for a login that is never answered: there is another one', async () => {
+    let asked = 0;
+    login = () => {
+      asked += 1;
+      return asked === 1 ? NEVER : grant();
+    };
+    const { requests } = settings();
+    await assertServes(
+      new GcsObjectStore(settings({ requests: { ...requests, requestTimeoutMs: 1000 } })),
+      'by/second',
+    );
+    assert.ok(asked >= 2, `${asked} logins`);
   });
 
   it('by a file that is no key is refused, and nothing of it is shown', async () => {

@@ -13,6 +13,7 @@ import {
   type Host,
   type HostAnswer,
   type HostRequest,
+  NEVER,
 } from '../../support/stores/cloud-hosts.ts';
 import { HostService, withEnvironment } from '../../support/stores/host-services.ts';
 import { startVersitygw, VERSITYGW_KEYS, VERSITYGW_REGION, type Versitygw } from '../../support/stores/versitygw.ts';
@@ -58,7 +59,7 @@ describe('S3 under the names of AWS', { timeout: 120_000 }, () => {
   const objects = new Map<string, Buffer>();
   /** Bodies of requests to STS. */
   const logins: URLSearchParams[] = [];
-  let login: () => HostAnswer;
+  let login: () => HostAnswer | Promise<HostAnswer>;
 
   before(async () => {
     authority = await CertificateAuthority.create();
@@ -109,9 +110,9 @@ describe('S3 under the names of AWS', { timeout: 120_000 }, () => {
     return { status: 200, headers: { 'content-length': String(found.byteLength) }, body: found };
   };
 
-  function open(change: Partial<S3Settings> = {}): S3ObjectStore {
+  function open(change: Partial<S3Settings> = {}, terms: Partial<S3Settings['requests']> = {}): S3ObjectStore {
     const settings = gateway.settings({ bucket: BUCKET, endpoint: null, ...change });
-    const requests = { ...settings.requests, proxy: hosts.proxy, caPath: authority.certificate };
+    const requests = { ...settings.requests, ...terms, proxy: hosts.proxy, caPath: authority.certificate };
     return new S3ObjectStore({ ...settings, requests });
   }
 
@@ -330,6 +331,16 @@ describe('S3 under the names of AWS', { timeout: 120_000 }, () => {
       await withEnvironment({ ...NOTHING, AWS_ROLE_ARN: ROLE, AWS_WEB_IDENTITY_TOKEN_FILE: file }, () =>
         assertServes(openUnnamed(), 'by/patience'),
       );
+    });
+
+    it('whoever waits for a login that is never answered: there is another one', async () => {
+      const file = join(dirname(authority.certificate), 'web-identity-hanging');
+      await writeFile(file, 'token of the pod');
+      login = () => (logins.length === 1 ? NEVER : assumed(3600));
+      await withEnvironment({ ...NOTHING, AWS_ROLE_ARN: ROLE, AWS_WEB_IDENTITY_TOKEN_FILE: file }, () =>
+        assertServes(open({ credentials: null }, { requestTimeoutMs: 1000 }), 'by/second-login'),
+      );
+      assert.ok(logins.length >= 2, `${logins.length} logins`);
     });
   });
 });

@@ -26,6 +26,9 @@ export interface HostAnswer {
 
 export type Host = (request: HostRequest) => Promise<HostAnswer> | HostAnswer;
 
+/** The answer that never comes. */
+export const NEVER = new Promise<never>(() => {});
+
 export class CloudHosts {
   /** `http://127.0.0.1:PORT`. */
   readonly proxy: string;
