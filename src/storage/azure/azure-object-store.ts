@@ -65,7 +65,8 @@ export class AzureObjectStore implements ObjectStore {
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<'created' | 'exists'> {
     const put: Put = { blob: this.#blobOf(key), key, nonce: randomBytes(16).toString('hex') };
-    const upload = new BlockUpload({ ...put, policy: this.policy, partsInFlight: this.#requests.partsInFlight });
+    const { partsInFlight } = this.#requests;
+    const upload = new BlockUpload({ ...put, startedAtMs: Date.now(), policy: this.policy, partsInFlight });
     try {
       for await (const part of cutParts(chunks, this.#requests.memory)) {
         const outcome = part.isLast && upload.isEmpty ? await this.#putWhole(put, part) : 'absent';

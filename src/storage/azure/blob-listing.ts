@@ -37,7 +37,7 @@ export async function* listBlobs(
     next = page.next;
     for (const item of page.items) {
       if ('properties' in item) {
-        if (item.name > startAfter) yield listedBlob(item);
+        if (item.name > startAfter && !isDirectory(item)) yield listedBlob(item);
       } else if (item.name > startAfter || startAfter.startsWith(item.name)) {
         yield* listBlobs(container, policy, { what, prefix: item.name, startAfter, pageSize });
       }
@@ -69,6 +69,11 @@ async function readPage(
   const items = [...blobItems, ...blobPrefixes].sort((a, b) => (a.name < b.name ? -1 : 1));
   const { continuationToken } = value;
   return { items, next: continuationToken === undefined || continuationToken === '' ? undefined : continuationToken };
+}
+
+/** An account with a hierarchical namespace lists its directories among the blobs; the SDK passes that on without a type. */
+export function isDirectory({ properties }: BlobItem): boolean {
+  return (properties as { readonly ResourceType?: string }).ResourceType === 'directory';
 }
 
 function listedBlob({ name, properties }: BlobItem): ListedBlob {

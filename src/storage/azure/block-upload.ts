@@ -1,6 +1,7 @@
 // One blob on its way up as a list of blocks: each part is a block, staged beside others, and the blob appears when the list is
 // committed. Blocks that no commit names are never visible, and the service drops them after a week, or when another commit of
-// the same blob wins. Their ids carry its put's nonce, so that two writers of one key cannot take up each other's blocks.
+// the same blob wins. Their ids carry its put's nonce, so that two writers of one key cannot take up each other's blocks, and when it
+// began, since a listing does not tell that of blobs that are not there yet.
 
 import { createHash } from 'node:crypto';
 import type { BlockBlobClient } from '@azure/storage-blob';
@@ -13,6 +14,8 @@ export interface BlockUploadContext {
   readonly blob: BlockBlobClient;
   readonly key: string;
   readonly nonce: string;
+  /** By the clock of this host. */
+  readonly startedAtMs: number;
   readonly policy: RequestPolicy;
   /** Parts in flight, over all uploads of the store. */
   readonly partsInFlight: AdaptiveLimit;
@@ -83,13 +86,21 @@ export class BlockUpload {
     });
   }
 
-  /** All ids of one blob must be of one length; 50,000 blocks are the most that it can have. */
+  /** All ids of one blob must be of one length, 64 bytes at most; 50,000 blocks are the most that it can have. */
   #nextBlockId(): string {
-    const id = `${this.#context.nonce}-${String(this.#blockIds.length).padStart(6, '0')}`;
+    const { nonce, startedAtMs } = this.#context;
+    const number = String(this.#blockIds.length).padStart(6, '0');
+    const id = `${nonce}-${String(startedAtMs).padStart(13, '0')}-${number}`;
     const encoded = Buffer.from(id).toString('base64');
     this.#blockIds.push(encoded);
     return encoded;
   }
+}
+
+/** When the upload began that staged a block of this id; undefined for what is no id of ours. */
+export function startOfUpload(blockId: string): number | undefined {
+  const told = /^[0-9a-f]+-(\d{13})-\d{6}$/.exec(Buffer.from(blockId, 'base64').toString('latin1'))?.[1];
+  return told === undefined ? undefined : Number(told);
 }
 
 /** Compared by the service with what arrived, and by us with what was sent. */

@@ -7,6 +7,8 @@ import { isObjectKey } from '../object-key.ts';
 import type { UnfinishedUpload } from '../object-store.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { azureErrorOf } from './azure-failures.ts';
+import { isDirectory } from './blob-listing.ts';
+import { startOfUpload } from './block-upload.ts';
 
 export interface AzureUploadPlace {
   readonly container: ContainerClient;
@@ -32,14 +34,17 @@ export async function* listUncommittedBlobs(
         .byPage({ maxPageSize: PAGE_BLOBS, ...(continuationToken === '' ? {} : { continuationToken }) })
         .next(),
     );
-    for (const { name: blobName, properties } of value?.segment.blobItems ?? []) {
+    for (const item of value?.segment.blobItems ?? []) {
+      const { name: blobName, properties } = item;
       const name = blobName.slice(prefix.length);
       // A listing mixes them with blobs that are there, of which only empty ones look alike.
-      if (!isObjectKey(name) || (properties.contentLength ?? 0) > 0) continue;
-      const sizeBytes = await stagedBytes(container.getBlockBlobClient(blobName), name, policy);
-      if (sizeBytes === undefined) continue;
-      const touchedAtMs = properties.lastModified?.getTime() ?? Number.NaN;
-      yield { name, id: '', touchedAtMs: Number.isNaN(touchedAtMs) ? null : touchedAtMs, sizeBytes };
+      if (!isObjectKey(name) || (properties.contentLength ?? 0) > 0 || isDirectory(item)) continue;
+      const staged = await stagedBlocks(container.getBlockBlobClient(blobName), name, policy);
+      if (staged === undefined) continue;
+      // Azurite tells it; Microsoft has no Last-Modified for what is not there yet.
+      const modifiedAtMs = properties.lastModified?.getTime() ?? Number.NaN;
+      const touchedAtMs = Number.isNaN(modifiedAtMs) ? staged.startedAtMs : modifiedAtMs;
+      yield { name, id: '', touchedAtMs, sizeBytes: staged.sizeBytes };
     }
     next = value?.continuationToken === '' ? undefined : value?.continuationToken;
   }
@@ -66,7 +71,11 @@ export async function discardBlocks({ container, policy, prefix }: AzureUploadPl
 }
 
 /** Undefined for a blob that is there, and for one without anything staged. */
-async function stagedBytes(blob: BlockBlobClient, name: string, policy: RequestPolicy): Promise<number | undefined> {
+async function stagedBlocks(
+  blob: BlockBlobClient,
+  name: string,
+  policy: RequestPolicy,
+): Promise<{ readonly sizeBytes: number; readonly startedAtMs: number | null } | undefined> {
   return policy.run('GetBlockList', name, async (abortSignal) => {
     try {
       await blob.getProperties({ abortSignal });
@@ -76,7 +85,11 @@ async function stagedBytes(blob: BlockBlobClient, name: string, policy: RequestP
     }
     try {
       const { uncommittedBlocks = [] } = await blob.getBlockList('uncommitted', { abortSignal });
-      return uncommittedBlocks.reduce((sum, { size }) => sum + size, 0);
+      const starts = uncommittedBlocks.map((block) => startOfUpload(block.name)).filter((start) => start !== undefined);
+      return {
+        sizeBytes: uncommittedBlocks.reduce((sum, { size }) => sum + size, 0),
+        startedAtMs: starts.length === 0 ? null : starts.reduce((newest, start) => Math.max(newest, start)),
+      };
     } catch (error) {
       if (azureErrorOf(error).code === 'BlobNotFound') return undefined;
       throw error;

@@ -10,8 +10,9 @@ import {
 import { ERROR_KINDS } from '../../../src/model/errors.ts';
 import type { AzureSettings } from '../../../src/storage/azure/azure-client.ts';
 import { AzureObjectStore } from '../../../src/storage/azure/azure-object-store.ts';
+import type { UnfinishedUpload } from '../../../src/storage/object-store.ts';
 import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../../support/stores/azurite.ts';
-import { FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
+import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
 import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
 import { describeTrouble } from './trouble.contract.ts';
 
@@ -23,6 +24,7 @@ const LARGE = Buffer.from(Uint8Array.from({ length: 3 * MIB + 5 }, (_, index) =>
 const isBlock = ({ method, url }: SeenRequest): boolean => method === 'PUT' && /comp=block(&|$)/.test(url);
 const isCommit = ({ method, url }: SeenRequest): boolean => method === 'PUT' && url.includes('comp=blocklist');
 const isWhole = ({ method, url }: SeenRequest): boolean => method === 'PUT' && !url.includes('comp=');
+const isListing = ({ url }: SeenRequest): boolean => url.includes('comp=list&');
 const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('comp=list');
 
 describe('the store on Azure', { timeout: 120_000 }, () => {
@@ -110,6 +112,50 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     assert.equal(proxy.seen.filter(isGet).length - before, 4);
   });
 
+  /** A listing as Microsoft writes it. */
+  function listing(blobs: string): Fault {
+    const body = `<?xml version="1.0"?><EnumerationResults><Blobs>${blobs}</Blobs><NextMarker/></EnumerationResults>`;
+    return { kind: 'answer', status: 200, headers: { 'content-type': 'application/xml' }, body };
+  }
+
+  it('tells when an unfinished upload began where the listing does not', async () => {
+    const key = newKey();
+    let found: UnfinishedUpload[] = [];
+    const startedAtMs = Date.now();
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield LARGE;
+      const blob = `<Blob><Name>${key}</Name><Properties><Content-Length>0</Content-Length></Properties></Blob>`;
+      proxy.decide = (request) => (isListing(request) ? listing(blob) : undefined);
+      while ((found[0]?.sizeBytes ?? 0) < 3 * MIB) found = await all(store.unfinished('trouble/'));
+      throw new Error('enough');
+    }
+    await assert.rejects(store.putIfAbsent(key, body()), /enough/);
+    assert.deepEqual(
+      found.map(({ name, sizeBytes }) => [name, sizeBytes]),
+      [[key, 3 * MIB]],
+    );
+    const touchedAtMs = found[0]?.touchedAtMs ?? Number.NaN;
+    assert.ok(startedAtMs <= touchedAtMs && touchedAtMs <= Date.now(), `${touchedAtMs}`);
+    proxy.decide = () => undefined;
+    await store.discard(found[0]!);
+  });
+
+  it('passes over the directories that an account with a hierarchical namespace lists', async () => {
+    const item = (name: string, type: string, sizeBytes: number): string =>
+      `<Blob><Name>${name}</Name><Properties><Last-Modified>Sun, 01 Jun 2025 10:00:00 GMT</Last-Modified>
+       <ResourceType>${type}</ResourceType><Content-Length>${sizeBytes}</Content-Length></Properties></Blob>`;
+    const blobs = [item('tree', 'directory', 0), item('tree/a', 'directory', 0), item('tree/a/object', 'file', 5)];
+    proxy.decide = (request) => (isListing(request) ? listing(blobs.join('')) : undefined);
+    proxy.seen.length = 0;
+    assert.deepEqual(
+      (await all(store.list('tree'))).map(({ key }) => key),
+      ['tree/a/object'],
+    );
+    assert.deepEqual(await all(store.unfinished('tree')), []);
+    assert.ok(proxy.seen.every(isListing), 'nothing is asked about directories');
+    proxy.decide = () => undefined;
+  });
+
   describeTrouble(() => ({
     proxy,
     open: (requests, surroundings) =>
@@ -189,3 +235,9 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     });
   });
 });
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
