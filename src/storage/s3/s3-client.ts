@@ -41,12 +41,13 @@ export interface S3Settings {
 const CONNECT_TIMEOUT_MS = 10_000;
 const ACCELERATE_HOST = /^s3-accelerate(\.dualstack)?\.amazonaws\.com$/;
 
-export function createS3Client(settings: S3Settings): S3Client {
+/** @param hear told the `Date` of every answer of the store */
+export function createS3Client(settings: S3Settings, hear: (date: string | undefined) => void): S3Client {
   const { region, credentials, checksum, pathStyle } = settings;
   const { proxy, caPath, maxConcurrentRequests, requestTimeoutMs } = settings.requests;
   const checksums = checksum === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED';
   const maxSockets = maxConcurrentRequests;
-  return new S3Client({
+  const client = new S3Client({
     ...(region === null ? {} : { region }),
     ...endpointOf(settings.endpoint),
     forcePathStyle: pathStyle,
@@ -74,6 +75,16 @@ export function createS3Client(settings: S3Settings): S3Client {
           },
         }),
   });
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args);
+      hear((answer.response as { readonly headers?: Readonly<Record<string, string>> }).headers?.['date']);
+      return answer;
+    },
+    // Next to the connection: what follows throws for an answer that is a refusal.
+    { step: 'deserialize', priority: 'low', name: 'hearDate' },
+  );
+  return client;
 }
 
 /** Transfer Acceleration is written as an endpoint, but for the SDK it is a way to AWS's own. */

@@ -26,10 +26,10 @@ export interface S3UploadOptions {
   readonly policy: RequestPolicy;
   /** Shared by all uploads to one store; each turn is a part in memory. */
   readonly partsInFlight: AdaptiveLimit;
-  /** For messages; the whole key is in `object`. */
+  /** For messages; the whole key is that of the object. */
   readonly key: string;
-  /** What the object is created with. */
-  readonly object: CreateMultipartUploadCommandInput;
+  /** What the object is created with, made anew for each attempt. */
+  readonly newObject: () => CreateMultipartUploadCommandInput;
   readonly sendsChecksums: boolean;
 }
 
@@ -63,15 +63,15 @@ export class S3MultipartUpload {
   }
 
   async #begin(): Promise<UploadTarget> {
-    const { client, policy, key, object, sendsChecksums } = this.#options;
+    const { client, policy, key, newObject, sendsChecksums } = this.#options;
     // One checksum over the whole object, whatever its parts: the last request names what all the bytes must give together.
     const checksum = sendsChecksums ? ({ ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const) : {};
-    const command = new CreateMultipartUploadCommand({ ...object, ...checksum });
     const { UploadId } = await policy.run('CreateMultipartUpload', key, (signal) =>
-      client.send(command, { abortSignal: signal }),
+      client.send(new CreateMultipartUploadCommand({ ...newObject(), ...checksum }), { abortSignal: signal }),
     );
     if (UploadId === undefined) throw new BackupError('STORE_UNSUITABLE', `CreateMultipartUpload ${key}: no upload id`);
-    return { Bucket: object.Bucket, Key: object.Key, UploadId };
+    const { Bucket, Key } = newObject();
+    return { Bucket, Key, UploadId };
   }
 
   /** Starts a part once it may go; it gives its memory back when it is up. @throws what an earlier part failed with */
@@ -139,7 +139,7 @@ export class S3MultipartUpload {
 
   /** False where the store does not say: then the answer to the last request decides. */
   async #hasAppeared(signal: AbortSignal): Promise<boolean> {
-    const { Bucket, Key } = this.#options.object;
+    const { Bucket, Key } = await this.#begun;
     return this.#options.client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal: signal }).then(
       () => true,
       () => false,

@@ -18,6 +18,7 @@ import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../obje
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
+import { StoreClock } from '../request/store-clock.ts';
 import {
   createStoreRequests,
   type RequestSurroundings,
@@ -39,6 +40,7 @@ export class S3ObjectStore implements ObjectStore {
   readonly description: string;
   readonly policy: RequestPolicy;
   readonly #client: S3Client;
+  readonly #clock: StoreClock;
   readonly #settings: S3Settings;
   /** In front of every key: empty, or ends with a slash. */
   readonly #prefix: string;
@@ -48,7 +50,8 @@ export class S3ObjectStore implements ObjectStore {
   constructor(settings: S3Settings, surroundings: RequestSurroundings = {}) {
     const { bucket, region } = settings;
     this.#settings = settings;
-    this.#client = createS3Client(settings);
+    this.#clock = new StoreClock(surroundings.logger);
+    this.#client = createS3Client(settings, (date) => this.#clock.hear(date));
     this.#prefix = folderOf(settings.prefix);
     this.description = `s3://${bucket}/${this.#prefix}`;
     const translate: TranslateFailure = (...failure) => translateS3({ bucket, region }, ...failure);
@@ -152,19 +155,9 @@ export class S3ObjectStore implements ObjectStore {
   /** As the answer to a listing is dated. */
   async clock(): Promise<number> {
     const command = new ListObjectsV2Command({ Bucket: this.#settings.bucket, Prefix: this.#prefix, MaxKeys: 1 });
-    let date: string | undefined;
-    command.middlewareStack.add(
-      (next) => async (args) => {
-        const answer = await next(args);
-        const { headers } = answer.response as { readonly headers?: Readonly<Record<string, string>> };
-        date = headers?.['date'];
-        return answer;
-      },
-      { step: 'deserialize', name: 'readDate' },
-    );
     await this.policy.run('ListObjectsV2', '', (signal) => this.#client.send(command, { abortSignal: signal }));
-    const timeMs = Date.parse(date ?? '');
-    if (Number.isNaN(timeMs)) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);
+    const timeMs = this.#clock.nowMs();
+    if (timeMs === undefined) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);
     return timeMs;
   }
 
@@ -174,13 +167,13 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async #putWhole(key: string, nonce: string, part: BodyPart, crc: number): Promise<'created' | 'exists'> {
-    const command = new PutObjectCommand({
-      ...this.#newObject(key, nonce),
-      Body: part.bytes,
-      IfNoneMatch: '*',
-      ...(this.#sendsChecksums() ? { ChecksumCRC32: crc32Header(crc) } : {}),
-    });
     const attempt = async (signal: AbortSignal): Promise<'created' | 'exists'> => {
+      const command = new PutObjectCommand({
+        ...this.#newObject(key, nonce),
+        Body: part.bytes,
+        IfNoneMatch: '*',
+        ...(this.#sendsChecksums() ? { ChecksumCRC32: crc32Header(crc) } : {}),
+      });
       try {
         await this.#client.send(command, { abortSignal: signal });
         return 'created';
@@ -203,7 +196,7 @@ export class S3ObjectStore implements ObjectStore {
       policy: this.policy,
       partsInFlight: this.#requests.partsInFlight,
       key,
-      object: this.#newObject(key, nonce),
+      newObject: () => this.#newObject(key, nonce),
       sendsChecksums: this.#sendsChecksums(),
     });
   }
@@ -232,6 +225,7 @@ export class S3ObjectStore implements ObjectStore {
     return this.#settings.checksum === 'when_supported' || this.#settings.objectLock !== null;
   }
 
+  /** For one attempt: its lock begins when the request goes out, by the clock of the store as the last answer told it. */
   #newObject(key: string, nonce: string) {
     const { bucket, serverSideEncryption, kmsKeyId, storageClass, tags, objectLock } = this.#settings;
     return {
@@ -247,7 +241,7 @@ export class S3ObjectStore implements ObjectStore {
         ? {}
         : {
             ObjectLockMode: objectLock.mode,
-            ObjectLockRetainUntilDate: new Date(Date.now() + objectLock.days * DAY_MS),
+            ObjectLockRetainUntilDate: new Date((this.#clock.nowMs() ?? Date.now()) + objectLock.days * DAY_MS),
           }),
     };
   }

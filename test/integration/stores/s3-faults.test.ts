@@ -141,6 +141,33 @@ describe('requests to S3', () => {
   });
 });
 
+describe('a lock', () => {
+  const HOUR_MS = 3_600_000;
+
+  it('begins by the clock of the store, as its last answer told it, whatever the host takes for the time', async () => {
+    const warnings: string[] = [];
+    const ignore = (): void => {};
+    const logger = { debug: ignore, info: ignore, warn: (text: string) => void warnings.push(text), error: ignore };
+    for (const sizeBytes of [10, 6 * MIB]) {
+      const objectLock = { mode: 'GOVERNANCE', days: 1 } as const;
+      const store = open({ bucket: LOCKED_BUCKET, objectLock }, {}, { logger });
+      const headers = { 'content-type': 'application/xml', date: new Date(Date.now() + HOUR_MS).toUTCString() };
+      proxy.once(isGet, { kind: 'answer', status: 200, headers, body: '<ListBucketResult></ListBucketResult>' });
+      for await (const _ of store.list('a')) break;
+      assert.equal(await store.putIfAbsent(`${key()}-${sizeBytes}`, [content(sizeBytes)]), 'created');
+      const hoursAhead = proxy.seen
+        .map((request) => Date.parse(String(request.headers['x-amz-object-lock-retain-until-date'])) - Date.now())
+        .filter((aheadMs) => !Number.isNaN(aheadMs))
+        .map((aheadMs) => Math.round(aheadMs / HOUR_MS) - 24);
+      // The store itself refuses the first one, which is signed for an hour ahead, and tells its own time with that.
+      assert.deepEqual(hoursAhead, [1, 0]);
+      proxy.seen.length = 0;
+    }
+    assert.equal(warnings.length, 2);
+    for (const warning of warnings) assert.match(warning, /clock of this host is 3(599|600) s behind/);
+  });
+});
+
 describe('the store on S3', () => {
   describeTrouble(() => ({
     proxy,
