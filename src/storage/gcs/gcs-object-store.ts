@@ -90,7 +90,8 @@ export class GcsObjectStore implements ObjectStore {
     assertObjectKey(key);
     if (range !== undefined && lengthOf(range) === 0) return (await this.head(key)) && noBytes(into);
     const download = new RangedDownload({ ask: askGcs(this.#send, this.#urlOf(key), key), name: key, range, into });
-    const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal));
+    const progress = (): number => download.filledBytes;
+    const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal), { progress });
     return found === 'absent' ? undefined : download.bytes();
   }
 

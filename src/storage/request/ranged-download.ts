@@ -65,6 +65,11 @@ export class RangedDownload {
     return this.#bounds?.target.subarray(0, this.#filled) ?? noBytes(this.#options.into);
   }
 
+  /** So far; the measure of how {@link proceed} gets on. */
+  get filledBytes(): number {
+    return this.#filled;
+  }
+
   /** Asks for what is still missing. May be called again after a failure. */
   async proceed(signal: AbortSignal): Promise<'done' | 'absent'> {
     const answer = await this.#options.ask({ range: this.#rest(), version: this.#bounds?.answer.version }, signal);

@@ -53,6 +53,8 @@ export function requestFailure(request: FailedRequest, answer: StoreAnswer, mean
   return {
     kind,
     error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
+    // A broken service is as good as none, and what stands before it may say so in its stead.
+    isAnswer: status !== undefined && (status < 500 || code === 'STORE_FULL'),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
 }
@@ -76,7 +78,7 @@ export function meaningOfSilence({ code }: StoreAnswer, failure: unknown, hostRe
 
 /** What a status means where no code of the store says more. */
 export function meaningOfStatus(status: number): Meaning {
-  if (status === 429) return ['throttled', 'STORE_UNAVAILABLE', ''];
+  if (status === 429 || status === 503) return ['throttled', 'STORE_UNAVAILABLE', ''];
   if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
   return UNEXPLAINED;
 }

@@ -7,6 +7,8 @@ import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
 import { type RequestCounts, totalRequests } from '../../model/request-counts.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
+import { Circuit } from './circuit.ts';
+import { joinSignals } from './joined-signal.ts';
 
 /** What an adapter makes of an error of its SDK. */
 export interface RequestFailure {
@@ -16,6 +18,8 @@ export interface RequestFailure {
   readonly kind: 'refused' | 'throttled' | 'unavailable';
   /** What the store said about when to come back (Retry-After). */
   readonly retryAfterMs?: number;
+  /** Of `unavailable`: the store is there, and says itself what hinders it. */
+  readonly isAnswer?: boolean;
 }
 
 /** @param operation the store's own name of the request, such as `UploadPart`; one of a closed set, since metrics carry it */
@@ -89,10 +93,12 @@ export interface RequestTerms {
    * the time of others, and a second more for every 32 MiB; the patience with it is longer by as much.
    */
   readonly joinedBytes?: number | undefined;
+  /** Grows with what the attempts have achieved together. One that got on is an answer, and the patience begins anew with it. */
+  readonly progress?: (() => number) | undefined;
 }
 
-/** Unanswered requests in a row after which the circuit counts as open. */
-const CIRCUIT_OPENS_AFTER = 5;
+/** Longer than a store is left alone, whatever it says. */
+const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const JOINING_TIMEOUTS = 3;
 const JOINED_BYTES_PER_MS = (32 * 1024 * 1024) / 1000;
 
@@ -104,21 +110,21 @@ interface Request {
   /** Under the limit. */
   readonly turn: number;
   readonly timeoutMs: number;
+  readonly progress: () => number;
 }
 
 type Attempt<T> = (signal: AbortSignal) => Promise<T>;
-type Attempted<T> = { readonly kind: 'ok'; readonly value: T } | RequestFailure;
+type Attempted<T> = { readonly kind: 'ok'; readonly value: T } | (RequestFailure & { readonly hasAdvanced: boolean });
 
 export class RequestPolicy {
   readonly #options: RequestPolicyOptions;
   readonly #monotonicMs: () => number;
   readonly #wait: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly #limit: AdaptiveLimit;
+  readonly #circuit: Circuit;
   readonly #closing = new AbortController();
-  #unanswered = 0;
-  #answeredAtMs = 0;
-  #failingSinceMs: number | undefined;
-  #lastFailure: ErrorCode | null = null;
+  /** Until then the store wants to be left alone. */
+  #notBefore: { readonly atMs: number; readonly error: BackupError } | undefined;
   readonly #requests = new Map<string, number>();
 
   constructor(options: RequestPolicyOptions) {
@@ -126,6 +132,7 @@ export class RequestPolicy {
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.#wait = options.wait ?? pause;
     this.#limit = new AdaptiveLimit(options.maxConcurrency);
+    this.#circuit = new Circuit(options.logger);
   }
 
   /**
@@ -135,23 +142,30 @@ export class RequestPolicy {
    * @throws what the translation made of the last failure; STORE_UNAVAILABLE when the policy is closed
    */
   async run<T>(operation: string, key: string, attempt: Attempt<T>, terms: RequestTerms = {}): Promise<T> {
-    const { random } = this.#options;
+    const { random = Math.random } = this.#options;
     const { timeoutMs, patienceMs } = this.#timesOf(terms);
+    const { progress = () => 0 } = terms;
     const backOff = new BackOff(random);
     let troubleSinceMs: number | undefined;
-    const ended = this.#endOf(terms.signal);
+    const ended = joinSignals([this.#closing.signal, ...(terms.signal === undefined ? [] : [terms.signal])]);
     try {
       for (;;) {
+        await this.#leaveAlone(patienceMs, ended.signal);
         const turn = await this.#limit.acquire(ended.signal);
         const startedAtMs = this.#monotonicMs();
-        const attempted = await this.#once({ operation, key, turn, timeoutMs }, attempt, ended.signal);
+        const attempted = await this.#once({ operation, key, turn, timeoutMs, progress }, attempt, ended.signal);
         if (attempted.kind === 'ok') return attempted.value;
         if (attempted.kind === 'refused') throw attempted.error;
-        troubleSinceMs ??= startedAtMs;
-        const delayMs = Math.max(backOff.nextDelayMs(), attempted.retryAfterMs ?? 0);
         const nowMs = this.#monotonicMs();
-        const isOver = nowMs + delayMs - troubleSinceMs > patienceMs || this.#failingForMs(nowMs) > patienceMs;
-        if (isOver) throw this.#givenUp(attempted.error, backOff.attempts, nowMs - troubleSinceMs);
+        if (attempted.hasAdvanced) backOff.reset();
+        troubleSinceMs = attempted.hasAdvanced ? nowMs : (troubleSinceMs ?? startedAtMs);
+        // Those that were told the same do not all come back at the same moment.
+        const toldMs = Math.min(attempted.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS) * (1 + random() / 4);
+        const delayMs = Math.max(backOff.nextDelayMs(), toldMs);
+        if (nowMs + delayMs - troubleSinceMs > patienceMs || this.#circuit.failingForMs(nowMs) > patienceMs) {
+          if (toldMs > 0) this.#notBefore = { atMs: nowMs + toldMs, error: attempted.error };
+          throw givenUp(attempted.error, `${attemptsText(backOff.attempts)} in ${secondsText(nowMs - troubleSinceMs)}`);
+        }
         this.#options.logger?.debug('a request to the store is tried again', {
           operation,
           key,
@@ -168,12 +182,12 @@ export class RequestPolicy {
 
   traffic(): RequestTraffic {
     return {
-      circuit: this.#unanswered >= CIRCUIT_OPENS_AFTER ? 'open' : 'closed',
+      circuit: this.#circuit.isOpen ? 'open' : 'closed',
       concurrency: this.#limit.current,
       inFlight: this.#limit.inFlight,
       waiting: this.#limit.waiting,
-      failingForMs: this.#failingForMs(this.#monotonicMs()),
-      lastFailure: this.#lastFailure,
+      failingForMs: this.#circuit.failingForMs(this.#monotonicMs()),
+      lastFailure: this.#circuit.lastFailure,
       requests: totalRequests(this.#requests),
     };
   }
@@ -196,15 +210,16 @@ export class RequestPolicy {
   }
 
   async #once<T>(request: Request, attempt: Attempt<T>, ended: AbortSignal): Promise<Attempted<T>> {
-    const { operation, key, turn, timeoutMs } = request;
+    const { operation, key, turn, timeoutMs, progress } = request;
     const startedAtMs = this.#monotonicMs();
+    const progressBefore = progress();
     const told = (outcome: RequestOutcome): void => {
       this.#requests.set(operation, (this.#requests.get(operation) ?? 0) + 1);
       this.#options.observe?.({ operation, outcome, seconds: (this.#monotonicMs() - startedAtMs) / 1000 });
     };
     try {
       const value = await this.#timed(attempt, timeoutMs, ended);
-      this.#answered();
+      this.#circuit.answered(this.#monotonicMs(), null);
       this.#limit.release(turn, 'more');
       told('ok');
       return { kind: 'ok', value };
@@ -215,13 +230,13 @@ export class RequestPolicy {
         throw ended.reason;
       }
       const failure = this.#failureOf(error, operation, key);
-      if (failure.kind === 'unavailable') this.#failed(failure.error, startedAtMs);
-      else this.#answered();
+      const hasAdvanced = progress() > progressBefore;
+      this.#note(failure, failure.isAnswer === true || hasAdvanced, startedAtMs);
       // What timed out on a slow link fares better with fewer neighbours.
       const isTooMuch = failure.kind === 'throttled' || error instanceof TimedOut;
       this.#limit.release(turn, isTooMuch ? 'less' : 'same');
       told(error instanceof TimedOut ? 'timed-out' : failure.kind);
-      return failure;
+      return { ...failure, hasAdvanced };
     }
   }
 
@@ -255,52 +270,35 @@ export class RequestPolicy {
     };
   }
 
-  #answered(): void {
-    if (this.#unanswered >= CIRCUIT_OPENS_AFTER) this.#options.logger?.info('the store answers again');
-    this.#unanswered = 0;
-    this.#answeredAtMs = this.#monotonicMs();
-    this.#failingSinceMs = undefined;
-    this.#lastFailure = null;
-  }
-
-  #failed(error: BackupError, startedAtMs: number): void {
-    this.#unanswered += 1;
-    // While this one waited, others may have been answered.
-    this.#failingSinceMs ??= Math.max(startedAtMs, this.#answeredAtMs);
-    this.#lastFailure = error.code;
-    if (this.#unanswered === CIRCUIT_OPENS_AFTER) this.#options.logger?.warn('the store does not answer', { error });
-    // Whoever waits behind requests that cannot succeed should hear of it as soon as those do.
+  #note({ kind, error }: RequestFailure, isAnswer: boolean, startedAtMs: number): void {
     const nowMs = this.#monotonicMs();
-    if (this.#failingForMs(nowMs) > this.#options.patienceMs) this.#limit.rejectWaiting(error);
+    if (kind !== 'unavailable' || isAnswer) {
+      this.#circuit.answered(nowMs, kind === 'unavailable' ? error.code : null);
+      return;
+    }
+    this.#circuit.unanswered(error, startedAtMs);
+    // Whoever waits behind requests that cannot succeed should hear of it as soon as those do.
+    if (this.#circuit.failingForMs(nowMs) > this.#options.patienceMs) this.#limit.rejectWaiting(error);
   }
 
-  #failingForMs(nowMs: number): number {
-    return this.#failingSinceMs === undefined ? 0 : nowMs - this.#failingSinceMs;
+  /** Waits until the store may be asked again. @throws what the store has said, where that is further away than the patience */
+  async #leaveAlone(patienceMs: number, ended: AbortSignal): Promise<void> {
+    if (this.#notBefore === undefined) return;
+    const { atMs, error } = this.#notBefore;
+    const restMs = atMs - this.#monotonicMs();
+    if (restMs > patienceMs) throw givenUp(error, `it wants to be left alone for another ${secondsText(restMs)}`);
+    if (restMs > 0) await this.#wait(restMs, ended);
   }
+}
 
-  #givenUp(error: BackupError, attempts: number, elapsedMs: number): BackupError {
-    const tried = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in ${(elapsedMs / 1000).toFixed(1)} s`;
-    return new BackupError(error.code, `${messageOf(error)} (${tried})`, {
-      context: error.context,
-      cause: error.cause,
-    });
-  }
+function givenUp(error: BackupError, why: string): BackupError {
+  return new BackupError(error.code, `${messageOf(error)} (${why})`, { context: error.context, cause: error.cause });
+}
 
-  /** One signal for the end of a request, whoever ends it; to be released, since the policy outlives its requests. */
-  #endOf(signal: AbortSignal | undefined): { readonly signal: AbortSignal; readonly release: () => void } {
-    const ended = new AbortController();
-    const sources = [this.#closing.signal, ...(signal === undefined ? [] : [signal])];
-    const listeners = sources.map((source) => {
-      const stop = (): void => ended.abort(source.reason);
-      if (source.aborted) stop();
-      else source.addEventListener('abort', stop, { once: true });
-      return () => source.removeEventListener('abort', stop);
-    });
-    return {
-      signal: ended.signal,
-      release: () => {
-        for (const remove of listeners) remove();
-      },
-    };
-  }
+function attemptsText(attempts: number): string {
+  return `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
+}
+
+function secondsText(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }

@@ -152,7 +152,6 @@ function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked
   }
   // The status goes out before the work is done, and what should follow never came.
   if (status === 200 && operation === 'CompleteMultipartUpload') return ['unavailable', 'STORE_UNAVAILABLE', ''];
-  if (status === 503) return ['throttled', 'STORE_UNAVAILABLE', ''];
   if (status === 507) return ['unavailable', 'STORE_FULL', ''];
   if (status === 501)
     return ['refused', 'STORE_UNSUITABLE', `The store lacks something that is needed. ${NO_CHECKSUMS}`];

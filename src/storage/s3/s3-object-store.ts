@@ -99,7 +99,8 @@ export class S3ObjectStore implements ObjectStore {
       range,
       into,
     });
-    const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal));
+    const progress = (): number => download.filledBytes;
+    const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal), { progress });
     return found === 'absent' ? undefined : download.bytes();
   }
 

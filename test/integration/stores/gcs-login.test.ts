@@ -185,7 +185,7 @@ describe('logging into Google Cloud Storage', { timeout: 120_000 }, () => {
     const observe: RequestObserver = ({ outcome }) => void attempts.push(outcome);
     await assertServes(new GcsObjectStore(settings(), { observe }), 'by/patience');
     assert.equal(asked, 2);
-    assert.equal(attempts[0], 'unavailable', 'the request policy asks again, and nobody else');
+    assert.equal(attempts[0], 'throttled', 'the request policy asks again, and nobody else');
   });
 
   it('does not wait for a login that is never answered: there is another one', async () => {

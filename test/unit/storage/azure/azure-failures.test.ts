@@ -37,7 +37,7 @@ describe('a failure of Azure', () => {
       assertMeans({ code }, 'unavailable', 'STORE_UNAVAILABLE', new RegExp(code));
     }
     assertMeans({ code: 'ENOTFOUND' }, 'unavailable', 'STORE_UNAVAILABLE', /no such host.*storage\.account_name/);
-    assertMeans({ status: 503, code: 'ServerBusy' }, 'throttled', 'STORE_UNAVAILABLE');
+    for (const code of ['ServerBusy', '']) assertMeans({ status: 503, code }, 'throttled', 'STORE_UNAVAILABLE');
     assertMeans({ status: 429 }, 'throttled', 'STORE_UNAVAILABLE');
     assertMeans({ status: 400, code: 'InvalidInput' }, 'refused', 'STORE_UNSUITABLE', /HTTP 400 InvalidInput said/);
     assertMeans({ code: 'CERT_HAS_EXPIRED' }, 'refused', 'STORE_UNSUITABLE', /ssl_ca_location/);

@@ -33,7 +33,8 @@ function assertMeans(answer: Answer, kind: RequestFailure['kind'], code: ErrorCo
 
 describe('a failure of Google Cloud Storage', () => {
   test('that may pass is told from one that stays', () => {
-    for (const status of [408, 500, 502, 503, 504]) assertMeans({ status }, 'unavailable', 'STORE_UNAVAILABLE');
+    for (const status of [408, 500, 502, 504]) assertMeans({ status }, 'unavailable', 'STORE_UNAVAILABLE');
+    assertMeans({ status: 503 }, 'throttled', 'STORE_UNAVAILABLE');
     for (const code of ['ECONNREFUSED', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ETIMEDOUT']) {
       assertMeans({ code }, 'unavailable', 'STORE_UNAVAILABLE', new RegExp(code));
     }

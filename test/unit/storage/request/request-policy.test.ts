@@ -14,6 +14,7 @@ import { VirtualTime } from './virtual-time.ts';
 class Failure extends Error {
   readonly kind: RequestFailure['kind'];
   readonly retryAfterMs: number | undefined;
+  readonly isAnswer: boolean = false;
 
   constructor(kind: RequestFailure['kind'], retryAfterMs?: number) {
     super(kind);
@@ -23,10 +24,10 @@ class Failure extends Error {
 }
 
 function translate(failure: unknown, operation: string, key: string): RequestFailure {
-  const { kind, retryAfterMs, message } = failure as Failure;
+  const { kind, retryAfterMs, isAnswer, message } = failure as Failure;
   const code = kind === 'refused' ? 'STORE_REFUSED' : 'STORE_UNAVAILABLE';
   const error = new BackupError(code, `${operation} ${key}: ${message}`, { context: { key } });
-  return { kind, error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  return { kind, error, isAnswer, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
 function make(options: Partial<RequestPolicyOptions> = {}) {
@@ -114,10 +115,15 @@ describe('one request', () => {
     assert.equal(reasonOf(outcome), damaged);
   });
 
-  test('comes back no earlier than the store said', async () => {
-    const { policy, time } = make();
-    await time.until(policy.run('Get', 'a', failing(new Failure('throttled', 7000))));
-    assert.equal(time.monotonicMs(), 7000);
+  test('comes back no earlier than the store said, and up to a quarter later: not all at the same moment', async () => {
+    for (const [random, afterMs] of [
+      [0, 7000],
+      [1, 8750],
+    ] as const) {
+      const { policy, time } = make({ random: () => random });
+      await time.until(policy.run('Get', 'a', failing(new Failure('throttled', 7000))));
+      assert.equal(time.monotonicMs(), afterMs);
+    }
   });
 
   test('is given up at once when the store says to come back after the patience', async () => {
@@ -125,6 +131,39 @@ describe('one request', () => {
     const outcome = await time.until(policy.run('Get', 'a', forever(new Failure('throttled', 61_000))));
     assert.equal(reasonOf(outcome).code, 'STORE_UNAVAILABLE');
     assert.deepEqual([time.monotonicMs(), outcomes.length], [0, 1]);
+  });
+
+  test('is not sent before the time that the store said to another one, and not waited for beyond the patience', async () => {
+    const { policy, time, outcomes } = make({ random: () => 0 });
+    reasonOf(await time.until(policy.run('Get', 'a', forever(new Failure('throttled', 90_000)))));
+    const early = reasonOf(await time.until(policy.run('Get', 'b', failing())));
+    assert.equal(early.code, 'STORE_UNAVAILABLE');
+    assert.match(early.message, /^Get a: throttled \(it wants to be left alone for another 90\.0 s\)$/);
+    assert.equal(outcomes.length, 1);
+    await time.until(time.wait(40_000, new AbortController().signal));
+    const waiting = await time.until(policy.run('Get', 'c', failing()));
+    assert.equal(waiting.status, 'fulfilled');
+    assert.equal(time.monotonicMs(), 90_000);
+    await time.until(policy.run('Get', 'd', failing()));
+    assert.equal(time.monotonicMs(), 90_000);
+  });
+
+  test('has its whole patience again after each attempt that got on, and that one was answered', async () => {
+    const { policy, time, outcomes } = make({ patienceMs: 15_000 });
+    let progress = 0;
+    const getting = policy.run(
+      'Get',
+      'a',
+      (signal) => {
+        progress += 1;
+        return progress < 20 ? never(signal) : Promise.resolve('all of it');
+      },
+      { progress: () => progress },
+    );
+    assert.deepEqual(await time.until(getting), { status: 'fulfilled', value: 'all of it' });
+    assert.deepEqual([outcomes.length, policy.traffic().circuit], [20, 'closed']);
+    const stuck = policy.run('Get', 'a', never, { progress: () => progress });
+    assert.match(reasonOf(await time.until(stuck)).message, /\(2 attempts in /);
   });
 
   test('is given up within the patience, and says how often it was tried', async () => {
@@ -254,6 +293,14 @@ describe('many requests', () => {
     assert.ok(failingForMs > 0);
     const after = policy.traffic();
     assert.deepEqual([after.circuit, after.lastFailure, after.failingForMs], ['closed', null, 0]);
+  });
+
+  test('a failure that the store itself tells of is an answer, however often it comes, and is told', async () => {
+    const { policy, time } = make();
+    const full = forever(Object.assign(new Failure('unavailable'), { isAnswer: true }));
+    reasonOf(await time.until(policy.run('Put', 'a', full)));
+    const { circuit, failingForMs, lastFailure } = policy.traffic();
+    assert.deepEqual([circuit, failingForMs, lastFailure], ['closed', 0, 'STORE_UNAVAILABLE']);
   });
 
   test('a refusal is an answer too: the store is there', async () => {

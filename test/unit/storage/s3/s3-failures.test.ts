@@ -99,6 +99,19 @@ describe('an error of S3', () => {
     assert.equal(wait('soon'), undefined);
   });
 
+  test('that may pass is an answer where the store says itself what hinders it', () => {
+    const isAnswer = (error: Error): boolean | undefined => translateS3(PLACE, error, 'PutObject', 'a').isAnswer;
+    const said = [
+      ['XMinioStorageFull', 507] as const,
+      ['RequestTimeTooSkewed', 403] as const,
+      ['OperationAborted', 409] as const,
+    ];
+    for (const [name, status] of said) assert.equal(isAnswer(failure(name, status)), true, name);
+    for (const error of [failure('InternalError', 500), failure('Unknown', 502), broken('ECONNRESET')]) {
+      assert.equal(isAnswer(error), false, error.message);
+    }
+  });
+
   test('that there is no such object is an answer, that there is no such bucket or user is none', () => {
     assert.equal(isAbsent(failure('NoSuchKey', 404)), true);
     assert.equal(isAbsent(failure('NotFound', 404)), true);

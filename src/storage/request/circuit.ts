@@ -1,0 +1,51 @@
+// Whether a store answers at all. The circuit counts as open when the last requests all failed without an answer; a refusal, a plea
+// for fewer requests or a full disk is an answer.
+
+import type { BackupError, ErrorCode } from '../../model/errors.ts';
+import type { Logger } from '../../model/logger.ts';
+
+/** Unanswered requests in a row after which the circuit counts as open. */
+const OPENS_AFTER = 5;
+
+export class Circuit {
+  readonly #logger: Logger | undefined;
+  #unanswered = 0;
+  #answeredAtMs = 0;
+  #failingSinceMs: number | undefined;
+  #lastFailure: ErrorCode | null = null;
+
+  constructor(logger: Logger | undefined) {
+    this.#logger = logger;
+  }
+
+  get isOpen(): boolean {
+    return this.#unanswered >= OPENS_AFTER;
+  }
+
+  /** Of the last request, where that one may still succeed. */
+  get lastFailure(): ErrorCode | null {
+    return this.#lastFailure;
+  }
+
+  /** How long nothing has been answered; 0 while the store answers. */
+  failingForMs(nowMs: number): number {
+    return this.#failingSinceMs === undefined ? 0 : nowMs - this.#failingSinceMs;
+  }
+
+  /** @param failure what the store said, where that may pass */
+  answered(nowMs: number, failure: ErrorCode | null): void {
+    if (this.isOpen) this.#logger?.info('the store answers again');
+    this.#unanswered = 0;
+    this.#answeredAtMs = nowMs;
+    this.#failingSinceMs = undefined;
+    this.#lastFailure = failure;
+  }
+
+  unanswered(error: BackupError, startedAtMs: number): void {
+    this.#unanswered += 1;
+    // While this one waited, others may have been answered.
+    this.#failingSinceMs ??= Math.max(startedAtMs, this.#answeredAtMs);
+    this.#lastFailure = error.code;
+    if (this.#unanswered === OPENS_AFTER) this.#logger?.warn('the store does not answer', { error });
+  }
+}
