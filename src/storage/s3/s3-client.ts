@@ -55,7 +55,8 @@ export function createS3Client(settings: S3Settings, hear: (date: string | undef
     // A part is hardly ever refused before its body, and asking first costs each of them a round trip.
     expectContinueHeader: false,
     requestChecksumCalculation: checksums,
-    responseChecksumValidation: checksums,
+    // Only where it is asked for: a store may send the checksum of a whole object with a part of it.
+    responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
       // For logins, which go over the same connections: everybody waits for one that is under way, so that it must end although
       // whoever began it has given up. Requests to the store have their time from the request policy.
