@@ -24,6 +24,9 @@ export interface S3Place {
   readonly bucket: string;
   /** As configured; null where the environment says it. */
   readonly region: string | null;
+  /** What new objects are given, and needs a permission of its own. */
+  readonly tagsObjects: boolean;
+  readonly locksObjects: boolean;
 }
 
 const CREDENTIALS = 'Check access_key, secret_key and session_token, or those of the environment.';
@@ -146,7 +149,7 @@ function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked
     return meaningOfSilence(found, failure, 'storage.endpoint, storage.region and storage.bucket');
   }
   if (status === 401) return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
-  if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', permissionFor(operation)];
+  if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', permissionFor(operation, place)];
   if (status === 404 && operation === 'ListObjectsV2') {
     return ['refused', 'STORE_UNSUITABLE', 'Check storage.bucket and storage.endpoint.'];
   }
@@ -188,6 +191,8 @@ function wrongRegion({ headers, message }: S3Error, { region }: S3Place): Meanin
   return ['refused', 'STORE_UNSUITABLE', remedy];
 }
 
+/** Those whose requests say what the new object is to be. */
+const CREATING = new Set(['PutObject', 'CreateMultipartUpload']);
 const PERMISSIONS: Readonly<Record<string, string>> = {
   PutObject: 's3:PutObject',
   CreateMultipartUpload: 's3:PutObject',
@@ -202,6 +207,9 @@ const PERMISSIONS: Readonly<Record<string, string>> = {
   DeleteObject: 's3:DeleteObject',
 };
 
-function permissionFor(operation: string): string {
-  return `The credentials need ${PERMISSIONS[operation] ?? 'this permission'}; encryption with KMS also needs kms:GenerateDataKey and kms:Decrypt.`;
+function permissionFor(operation: string, { tagsObjects, locksObjects }: S3Place): string {
+  const needed = [PERMISSIONS[operation] ?? 'this permission'];
+  if (tagsObjects && CREATING.has(operation)) needed.push('s3:PutObjectTagging for storage.tags');
+  if (locksObjects && CREATING.has(operation)) needed.push('s3:PutObjectRetention for storage.object_lock_mode');
+  return `The credentials need ${needed.join(', ')}; encryption with KMS also needs kms:GenerateDataKey and kms:Decrypt.`;
 }

@@ -14,12 +14,14 @@ import {
 } from '@aws-sdk/client-s3';
 import { pause } from '../../model/back-off.ts';
 import { BackupError, errorOf } from '../../model/errors.ts';
+import type { Logger } from '../../model/logger.ts';
 import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
 import type { BodyPart } from '../request/body-parts.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { sendPart } from '../request/store-requests.ts';
 import { crc32Header } from './crc32-header.ts';
 import { s3ErrorOf } from './s3-failures.ts';
+import { goneAsUndefined } from './s3-unfinished-uploads.ts';
 
 export interface S3UploadOptions {
   readonly client: S3Client;
@@ -31,6 +33,8 @@ export interface S3UploadOptions {
   /** What the object is created with, made anew for each attempt. */
   readonly newObject: () => CreateMultipartUploadCommandInput;
   readonly sendsChecksums: boolean;
+  /** Told why parts stay behind that were to be removed. */
+  readonly onLeftover: (error: unknown) => void;
 }
 
 /** Answers to the last request that leave open whose object has the key. */
@@ -150,7 +154,7 @@ export class S3MultipartUpload {
   async abort(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { client, policy, key } = this.#options;
+    const { client, policy, key, onLeftover } = this.#options;
     const isAnswering = (): boolean => policy.traffic().circuit === 'closed';
     const parts = Promise.all(this.#uploads);
     if (isAnswering()) await settledWithin(PARTS_END_WITHIN_MS, parts);
@@ -161,8 +165,10 @@ export class S3MultipartUpload {
     if (target === undefined) return;
     const command = new AbortMultipartUploadCommand(target);
     await policy
-      .run('AbortMultipartUpload', key, (signal) => client.send(command, { abortSignal: signal }))
-      .catch(() => {});
+      .run('AbortMultipartUpload', key, (signal) =>
+        client.send(command, { abortSignal: signal }).catch(goneAsUndefined),
+      )
+      .catch(onLeftover);
   }
 
   async #send(number: number, part: BodyPart): Promise<void> {
@@ -178,6 +184,18 @@ export class S3MultipartUpload {
     });
     this.#parts[number - 1] = { PartNumber: number, ...(ETag === undefined ? {} : { ETag }), ...checksum };
   }
+}
+
+/** Every failed put would say the same; one line for each kind of failure is enough. */
+export function tellLeftovers(logger: Logger | undefined): (error: unknown) => void {
+  const told = new Set<string>();
+  return (error) => {
+    const kind = error instanceof BackupError ? error.code : 'other';
+    if (told.has(kind)) return;
+    told.add(kind);
+    const hint = 'prune or a lifecycle rule of the bucket has to remove them';
+    logger?.warn(`the parts of an upload that failed could not be removed: ${hint}`, { error });
+  };
 }
 
 async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {

@@ -29,7 +29,7 @@ import { crc32Header } from './crc32-header.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
 import { isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
-import { S3MultipartUpload } from './s3-multipart-upload.ts';
+import { S3MultipartUpload, tellLeftovers } from './s3-multipart-upload.ts';
 import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unfinished-uploads.ts';
 
 /** Metadata of every object: which put made it. */
@@ -46,17 +46,20 @@ export class S3ObjectStore implements ObjectStore {
   readonly #prefix: string;
   readonly #requests: StoreRequests;
   readonly #pageSize: number | undefined;
+  readonly #onLeftover: (error: unknown) => void;
 
   constructor(settings: S3Settings, surroundings: RequestSurroundings = {}) {
-    const { bucket, region } = settings;
+    const { bucket, region, tags, objectLock } = settings;
     this.#settings = settings;
     this.#clock = new StoreClock(surroundings.logger);
     this.#client = createS3Client(settings, (date) => this.#clock.hear(date));
     this.#prefix = folderOf(settings.prefix);
     this.description = `s3://${bucket}/${this.#prefix}`;
-    const translate: TranslateFailure = (...failure) => translateS3({ bucket, region }, ...failure);
+    const place = { bucket, region, tagsObjects: tags.size > 0, locksObjects: objectLock !== null };
+    const translate: TranslateFailure = (...failure) => translateS3(place, ...failure);
     this.#requests = createStoreRequests(settings.requests, translate, surroundings);
     this.#pageSize = surroundings.pageSize;
+    this.#onLeftover = tellLeftovers(surroundings.logger);
     this.policy = this.#requests.policy;
   }
 
@@ -199,6 +202,7 @@ export class S3ObjectStore implements ObjectStore {
       key,
       newObject: () => this.#newObject(key, nonce),
       sendsChecksums: this.#sendsChecksums(),
+      onLeftover: this.#onLeftover,
     });
   }
 

@@ -84,6 +84,7 @@ async function measureParts(
   return { sizeBytes, grownAtMs };
 }
 
-function goneAsUndefined(error: unknown): undefined {
+/** An upload that has ended is an answer. */
+export function goneAsUndefined(error: unknown): undefined {
   if (s3ErrorOf(error).code !== 'NoSuchUpload') throw error;
 }

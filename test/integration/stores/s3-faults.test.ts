@@ -4,13 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import {
-  GetObjectRetentionCommand,
-  GetObjectTaggingCommand,
-  HeadObjectCommand,
-  ListMultipartUploadsCommand,
-  ListObjectVersionsCommand,
-} from '@aws-sdk/client-s3';
+import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import type { RequestSurroundings } from '../../../src/storage/request/store-requests.ts';
@@ -22,7 +16,6 @@ import { s3Client, startVersitygw, type Versitygw } from '../../support/stores/v
 
 const MIB = 1024 * 1024;
 const BUCKET = 'faults';
-const LOCKED_BUCKET = 'locked';
 
 let gateway: Versitygw;
 let proxy: FaultProxy;
@@ -31,7 +24,6 @@ let keys = 0;
 before(async () => {
   gateway = await startVersitygw();
   await gateway.createBucket(BUCKET);
-  await gateway.createBucket(LOCKED_BUCKET, { objectLock: true });
   proxy = await FaultProxy.start(gateway.endpoint, { keepHost: true });
 });
 
@@ -107,64 +99,6 @@ describe('requests to S3', () => {
       names.filter((name) => /^x-amz-(checksum|sdk-checksum|trailer)/.test(name)),
       [],
     );
-  });
-
-  it('carry what new objects are to be: tags, metadata and a lock until its day', async () => {
-    const days = 3;
-    const store = open({
-      bucket: LOCKED_BUCKET,
-      tags: new Map([
-        ['team', 'data + co'],
-        ['cost:center', '4/2'],
-      ]),
-      objectLock: { mode: 'GOVERNANCE', days },
-    });
-    const client = s3Client(gateway.endpoint);
-    for (const sizeBytes of [10, 6 * MIB]) {
-      const of = { Bucket: LOCKED_BUCKET, Key: `${key()}-${sizeBytes}` };
-      assert.equal(await store.putIfAbsent(of.Key, [content(sizeBytes)]), 'created');
-      const { TagSet } = await client.send(new GetObjectTaggingCommand(of));
-      assert.deepEqual(
-        new Map(TagSet?.map(({ Key, Value }) => [Key, Value])),
-        new Map([
-          ['team', 'data + co'],
-          ['cost:center', '4/2'],
-        ]),
-      );
-      const { Retention } = await client.send(new GetObjectRetentionCommand(of));
-      assert.equal(Retention?.Mode, 'GOVERNANCE');
-      const until = Retention.RetainUntilDate!.getTime() - Date.now();
-      assert.ok(Math.abs(until - days * 86_400_000) < 60_000);
-      assert.equal((await client.send(new HeadObjectCommand(of))).ContentLength, sizeBytes);
-    }
-    client.destroy();
-  });
-});
-
-describe('a lock', () => {
-  const HOUR_MS = 3_600_000;
-
-  it('begins by the clock of the store, as its last answer told it, whatever the host takes for the time', async () => {
-    const warnings: string[] = [];
-    const ignore = (): void => {};
-    const logger = { debug: ignore, info: ignore, warn: (text: string) => void warnings.push(text), error: ignore };
-    for (const sizeBytes of [10, 6 * MIB]) {
-      const objectLock = { mode: 'GOVERNANCE', days: 1 } as const;
-      const store = open({ bucket: LOCKED_BUCKET, objectLock }, {}, { logger });
-      const headers = { 'content-type': 'application/xml', date: new Date(Date.now() + HOUR_MS).toUTCString() };
-      proxy.once(isGet, { kind: 'answer', status: 200, headers, body: '<ListBucketResult></ListBucketResult>' });
-      for await (const _ of store.list('a')) break;
-      assert.equal(await store.putIfAbsent(`${key()}-${sizeBytes}`, [content(sizeBytes)]), 'created');
-      const hoursAhead = proxy.seen
-        .map((request) => Date.parse(String(request.headers['x-amz-object-lock-retain-until-date'])) - Date.now())
-        .filter((aheadMs) => !Number.isNaN(aheadMs))
-        .map((aheadMs) => Math.round(aheadMs / HOUR_MS) - 24);
-      // The store itself refuses the first one, which is signed for an hour ahead, and tells its own time with that.
-      assert.deepEqual(hoursAhead, [1, 0]);
-      proxy.seen.length = 0;
-    }
-    assert.equal(warnings.length, 2);
-    for (const warning of warnings) assert.match(warning, /clock of this host is 3(599|600) s behind/);
   });
 });
 
@@ -315,6 +249,25 @@ describe('a store in trouble', () => {
     assert.equal(await store.head(key()), undefined);
   });
 
+  it('says once that it may not remove the parts of uploads that failed', async () => {
+    const warnings: string[] = [];
+    const ignore = (): void => {};
+    const warn = (text: string, fields?: { readonly error?: Error }): void =>
+      void warnings.push(`${text} ${fields?.error?.message}`);
+    const store = open({}, {}, { logger: { debug: ignore, info: ignore, warn, error: ignore } });
+    proxy.decide = ({ method }) => (method === 'DELETE' ? answer(403, 'AccessDenied') : undefined);
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield content(6 * MIB);
+      throw new Error('the body failed');
+    }
+    for (const name of ['a', 'b']) await assert.rejects(store.putIfAbsent(`${key()}/${name}`, failing()), /the body/);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]!, /could not be removed.*s3:AbortMultipartUpload/);
+    proxy.decide = () => undefined;
+    for await (const upload of store.unfinished(key())) await store.discard(upload);
+    assert.deepEqual(await unfinished(), []);
+  });
+
   it('gets the end of a failed upload only when its parts have ended: one that arrives later would be kept', async () => {
     const store = open();
     let [parts, deniedAtMs, endedAtMs] = [0, 0, 0];
@@ -379,24 +332,22 @@ describe('a broken download', () => {
   });
 });
 
-describe('an object that is deleted', () => {
-  it('is only hidden where the bucket keeps versions, and the answer says so', async () => {
-    const client = s3Client(gateway.endpoint);
-    for (const [bucket, deletion, sizes] of [
-      [BUCKET, 'deleted', []],
-      [LOCKED_BUCKET, 'hidden', [10]],
-    ] as const) {
-      const store = open({ bucket });
-      await store.putIfAbsent(key(), [content(10)]);
-      assert.equal(await store.delete(key()), deletion);
-      assert.equal(await store.head(key()), undefined);
-      const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key() }));
-      assert.deepEqual(
-        Versions.map(({ Size }) => Size),
-        sizes,
-      );
-    }
-    client.destroy();
+describe('a whole object whose download broke off', () => {
+  it('is held against its checksum all the same, which no range asks for', async () => {
+    const store = open();
+    await store.putIfAbsent(key(), [content(MIB)]);
+    proxy.seen.length = 0;
+    proxy.decide = (request) => {
+      if (!isGet(request)) return undefined;
+      const isFirst = request.headers.range === undefined;
+      return isFirst ? { kind: 'cut-answer', afterBytes: 500_000 } : { kind: 'damage-answer' };
+    };
+    await assert.rejects(store.get(key()), { code: 'STORE_CHECKSUM_MISMATCH', message: /CRC-32/ });
+    const modes = proxy.seen.map(({ headers }) => [headers.range !== undefined, headers['x-amz-checksum-mode']]);
+    assert.deepEqual(modes, [
+      [false, 'ENABLED'],
+      [true, undefined],
+    ]);
   });
 });
 

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../../../src/model/errors.ts';
 import type { RequestFailure } from '../../../../src/storage/request/request-policy.ts';
 import { isAbsent, translateS3 } from '../../../../src/storage/s3/s3-failures.ts';
 
-const PLACE = { bucket: 'b', region: 'eu-west-1' };
+const PLACE = { bucket: 'b', region: 'eu-west-1', tagsObjects: false, locksObjects: false };
 
 /** An error as the SDK throws it. */
 function failure(name: string, status?: number, message = 'said S3', headers: Record<string, string> = {}): Error {
@@ -87,6 +87,17 @@ describe('an error of S3', () => {
     assert.match(head({}).message, /Most likely: The token has expired/);
     assert.equal(head({ 'x-amz-bucket-region': 'eu-west-1' }).code, 'STORE_AUTHENTICATION_FAILED');
     assert.match(head({ 'x-amz-bucket-region': 'eu-north-1' }).message, /set storage\.region: eu-north-1/);
+  });
+
+  test('that denies a new object names what its tags and its lock need', () => {
+    const denied = (operation: string, of: Partial<typeof PLACE>): string =>
+      translateS3({ ...PLACE, ...of }, failure('AccessDenied', 403), operation, 'a').error.message;
+    for (const operation of ['PutObject', 'CreateMultipartUpload']) {
+      assert.doesNotMatch(denied(operation, {}), /Tagging|Retention/);
+      assert.match(denied(operation, { tagsObjects: true }), /s3:PutObject, s3:PutObjectTagging for storage\.tags;/);
+      assert.match(denied(operation, { locksObjects: true }), /s3:PutObject, s3:PutObjectRetention for .*lock_mode;/);
+    }
+    assert.doesNotMatch(denied('GetObject', { tagsObjects: true, locksObjects: true }), /Tagging|Retention/);
   });
 
   test('says when to come back, in seconds or by a date', () => {
