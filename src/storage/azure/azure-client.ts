@@ -131,7 +131,8 @@ class LoginConnection implements Policy {
     // The host's own token service is asked without TLS and without a proxy.
     if (this.#agent !== undefined && request.url.startsWith('https:')) request.agent = this.#agent;
     // Everybody waits for a login that is under way, so that it must end although whoever began it has given up.
-    request.timeout = this.#timeoutMs;
+    // Some have a shorter time already: where there may be nobody, as at the address of a host's own service.
+    if (request.timeout === 0) request.timeout = this.#timeoutMs;
     try {
       return await next(request);
     } catch (error) {
