@@ -67,7 +67,7 @@ function s3Keys() {
     secret_key: text({ doc: 'Secret access key.', default: null, sensitive: true, backends: S3 }),
     secret_key_file: path({ doc: 'File that holds the secret access key.', default: null, backends: S3 }),
     session_token: text({
-      doc: 'Session token of temporary keys. They end with it: for a long run leave the keys to the environment, where they are renewed.',
+      doc: 'Session token of temporary keys. They end with it, also where they are in files, which are read once: for a long run leave the keys to the environment, where they are renewed.',
       default: null,
       sensitive: true,
       backends: S3,
@@ -150,7 +150,11 @@ function azureKeys() {
       backends: AZURE,
     }),
     sas_token: text({ doc: 'Shared access signature.', default: null, sensitive: true, backends: AZURE }),
-    sas_token_file: path({ doc: 'File that holds the shared access signature.', default: null, backends: AZURE }),
+    sas_token_file: path({
+      doc: 'File that holds the shared access signature. It is read once, at the start: for a long run, one that outlasts it, or an identity.',
+      default: null,
+      backends: AZURE,
+    }),
   };
 }
 
@@ -195,7 +199,7 @@ function requestKeys() {
       backends: CLOUD,
     }),
     proxy: httpUrl({
-      doc: 'HTTP proxy through which an endpoint with TLS is reached, as `http://host:port`.',
+      doc: 'HTTP proxy through which an endpoint with TLS is reached, as `http://host:port`. Where it is left out, Azure and GCS heed `HTTPS_PROXY` and `NO_PROXY` of the environment; S3 does not.',
       default: null,
       backends: CLOUD,
     }),

@@ -1,6 +1,7 @@
 // Objects as block blobs of one container. A put is one Put Blob, or staged blocks and the commit of their list, with
 // `If-None-Match: *` on the request that makes the blob visible; the blob's metadata carries a mark of its put, so that a put
-// whose first answer was lost knows its own work. Every request carries the MD5 of its bytes, in both directions.
+// whose first answer was lost knows its own work. Blocks and blobs of one request carry the MD5 of their bytes, and so does what comes
+// back; the service keeps none of a blob made of blocks, which would take hashing all bytes once more.
 
 import { randomBytes } from 'node:crypto';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
