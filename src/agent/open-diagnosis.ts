@@ -84,8 +84,10 @@ export async function openEstimate(configSource: ConfigSource): Promise<OpenedEs
     workers,
     topics,
     recompress: backup.recompress,
+    layout: new ObjectLayout(config.backupId),
     limits: { frameBytes: backup.frameBytes, fetchMaxBytes: backup.fetchMaxBytes },
     settings: {
+      frameBytes: backup.frameBytes,
       segmentMaxBytes: backup.segmentMaxBytes,
       segmentMaxIntervalMs: backup.segmentMaxIntervalMs,
       segmentMaxRecords: backup.segmentMaxRecords,

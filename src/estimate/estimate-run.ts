@@ -1,6 +1,7 @@
 // Samples the topics that a configuration means, one after the other, and projects what backing them up will need. Reads from the
 // source, and writes nothing.
 
+import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { PartitionLog } from '../kafka/partition-log.ts';
 import type { ClusterProbe } from '../kafka/probe/cluster-probe.ts';
@@ -10,7 +11,13 @@ import { partitionName } from '../model/topic/topic-partition.ts';
 import type { TopicPatterns } from '../model/topic/topic-selection.ts';
 import { partitionsOf, selectTopics } from '../survey/selected-topics.ts';
 import { measureCodecs } from './measure-codecs.ts';
-import { type MeasuredTopic, project, type Projection, type ProjectionSettings } from './projection.ts';
+import {
+  type MeasuredTopic,
+  offsetsPerObject,
+  project,
+  type Projection,
+  type ProjectionSettings,
+} from './projection.ts';
 import { type LogEnds, type SampleLimits, sampleTopic } from './sample-topic.ts';
 import { DAY_MS, partitionRate, type PartitionRate } from './topic-rate.ts';
 
@@ -28,7 +35,9 @@ export interface EstimateOptions {
   readonly workers: WorkerPool;
   readonly topics: TopicPatterns;
   readonly recompress: 'auto' | 'always' | 'never';
-  readonly limits: Omit<SampleLimits, 'sampleBytes'>;
+  /** Of the backup that is thought of: nothing is read or written there. */
+  readonly layout: ObjectLayout;
+  readonly limits: Pick<SampleLimits, 'frameBytes' | 'fetchMaxBytes'>;
   readonly settings: Omit<ProjectionSettings, 'retentionMs' | 'bandwidthBytesPerSec'>;
   readonly wallMs: () => number;
 }
@@ -70,17 +79,19 @@ export class EstimateRun {
   }
 
   async #measure(topic: TopicDescription, { sampleBytes }: EstimateQuestion): Promise<MeasuredTopic> {
-    const { log, workers, recompress, limits } = this.#options;
+    const { log, workers, recompress, layout, limits, settings } = this.#options;
     const partitions = partitionsOf([topic]);
     const ends: LogEnds = {
       earliest: await log.listOffsets(partitions, 'earliest'),
       latest: await log.listOffsets(partitions, 'latest'),
     };
     const rates = await this.#rates(topic, ends);
-    const frames = sampleTopic(log, topic, ends, { ...limits, sampleBytes });
-    const sample = await measureCodecs(frames, workers, recompress, (bytes) => {
+    const frameOffsets = offsetsPerObject(rates, settings);
+    const frames = sampleTopic(log, topic, ends, { ...limits, sampleBytes, frameOffsets });
+    const onBytes = (bytes: number): void => {
       this.#progress.bytesSampled += bytes;
-    });
+    };
+    const sample = await measureCodecs(frames, { workers, recompress, layout, onBytes });
     return { topic: topic.topic, partitions: rates, sample };
   }
 

@@ -1,11 +1,13 @@
 // What each codec makes of a sample, and the time it takes, in the worker threads that a backup would use, by the very task. As a
 // backup does, it decides once for a topic whether batches that producers compressed are expanded.
 
+import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { maxStoredSize } from '../compression/frame-codec.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { SegmentCodec } from '../model/codec.ts';
 import { type Expansion, PACK_FRAME } from '../segment/pack-frame.ts';
-import type { SampleFrame } from './sample-topic.ts';
+import { objectOverheadBytes } from './object-overhead.ts';
+import type { SampleFrame } from './sample-frame.ts';
 
 export interface CodecChoice {
   readonly codec: SegmentCodec;
@@ -35,28 +37,40 @@ export interface TopicSample {
   /** With nothing compressed. */
   readonly rawBytes: number;
   readonly offsets: number;
+  readonly batches: number;
+  readonly frames: number;
+  /** What these frames would take besides as objects of one frame each. */
+  readonly overheadBytes: number;
   /** In the order of {@link CHOICES}. */
   readonly measured: readonly Readonly<Measured>[];
+}
+
+export interface CodecMeasurement {
+  readonly workers: WorkerPool;
+  readonly recompress: 'auto' | 'always' | 'never';
+  /** Of the backup that is thought of. */
+  readonly layout: ObjectLayout;
+  /** Told of each frame's bytes. */
+  readonly onBytes: (bytes: number) => void;
 }
 
 /** @throws BATCH_CORRUPT. */
 export async function measureCodecs(
   frames: AsyncIterable<SampleFrame>,
-  workers: WorkerPool,
-  recompress: 'auto' | 'always' | 'never',
-  onBytes: (bytes: number) => void,
+  { workers, recompress, layout, onBytes }: CodecMeasurement,
 ): Promise<TopicSample> {
   const measured = CHOICES.map((): Measured => ({ framedBytes: 0, storedBytes: 0, seconds: 0 }));
   const expansions: Expansion[] = CHOICES.map(() => (recompress === 'auto' ? 'measure' : recompress));
-  const sum = { kafkaBytes: 0, rawBytes: 0, offsets: 0 };
-  for await (const { raw, offsets } of frames) {
+  const sum = { kafkaBytes: 0, rawBytes: 0, offsets: 0, batches: 0, frames: 0, overheadBytes: 0 };
+  for await (const frame of frames) {
+    const { raw, baseOffset, lastOffset, batchCount } = frame;
     const output = new SharedArrayBuffer(maxStoredSize(raw.byteLength));
     const pack = (choice: CodecChoice, expansion: Expansion) =>
       workers.run(PACK_FRAME, { raw, output, ...choice, expansion });
-    sum.rawBytes += (await pack({ codec: 'none', level: 0 }, 'always')).rawSizeBytes;
+    const whole = await pack({ codec: 'none', level: 0 }, 'always');
     for (const [index, choice] of CHOICES.entries()) {
       let expansion = expansions[index] ?? 'never';
-      if (sum.kafkaBytes === 0) {
+      if (sum.frames === 0) {
         // The first of each kind also sets up what the others find ready.
         const first = await pack(choice, expansion);
         if (expansion === 'measure') expansion = expansions[index] = first.isExpanded ? 'always' : 'never';
@@ -69,8 +83,12 @@ export async function measureCodecs(
       into.framedBytes += result.rawSizeBytes;
       into.storedBytes += result.storedSizeBytes;
     }
+    sum.rawBytes += whole.rawSizeBytes;
     sum.kafkaBytes += raw.byteLength;
-    sum.offsets += offsets;
+    sum.offsets += Number(lastOffset + 1n - baseOffset);
+    sum.batches += batchCount;
+    sum.frames += 1;
+    sum.overheadBytes += objectOverheadBytes(frame, whole, layout);
     onBytes(raw.byteLength);
   }
   return { ...sum, measured };

@@ -41,6 +41,9 @@ export interface SegmentWriterOptions {
   readonly onStored?: (storedBytes: number) => void;
 }
 
+/** What a footer tells of its segment besides the frames. */
+export type SegmentBodyOptions = Omit<SegmentWriterOptions, 'store' | 'workers' | 'outputs'>;
+
 /** Whole batches of one frame, and what is known of them without a thread's help. */
 export interface RawFrame {
   /** Shared memory. */
@@ -178,8 +181,8 @@ export class SegmentWriter {
 }
 
 /** Builds the footer while the frames go by. */
-class SegmentBody {
-  readonly #options: SegmentWriterOptions;
+export class SegmentBody {
+  readonly #options: SegmentBodyOptions;
   readonly #frames: FrameEntry[] = [];
   readonly #leaderEpochs: { epoch: number; baseOffset: bigint }[] = [];
   readonly #starts: TransactionStart[] = [];
@@ -191,11 +194,11 @@ class SegmentBody {
   #maxBatchSizeBytes = 0;
   #summary: SegmentSummary | undefined;
 
-  constructor(options: SegmentWriterOptions) {
+  constructor(options: SegmentBodyOptions) {
     this.#options = options;
   }
 
-  append(frame: RawFrame, result: PackResult, stored: Uint8Array): Uint8Array {
+  append(frame: Omit<RawFrame, 'raw' | 'expansion'>, result: PackResult, stored: Uint8Array): Uint8Array {
     const { facts } = result;
     this.#frames.push({
       position: this.#position,

@@ -11,9 +11,9 @@ import type { CatalogAction } from '../commit.ts';
 import type { ObjectLayout } from '../object-layout.ts';
 
 /** A checkpoint after so many commits: a start reads at most so many commit objects. */
-const COMMITS_PER_CHECKPOINT = 64;
+export const COMMITS_PER_CHECKPOINT = 64;
 /** Or after so many actions, which are held until then. */
-const ACTIONS_PER_CHECKPOINT = 20_000;
+export const ACTIONS_PER_CHECKPOINT = 20_000;
 
 export class CheckpointSeries {
   readonly head: CatalogHead;

@@ -27,7 +27,7 @@ import { packLines, unpackLines } from './json-lines.ts';
 import type { ObjectLayout } from '../object-layout.ts';
 
 /** Pieces are not merged beyond this: whoever merges or reads one holds all of it. */
-const MAX_PIECE_ACTIONS = 2000;
+export const MAX_PIECE_ACTIONS = 2000;
 /** Pieces read, or topics written, at once. */
 const AT_ONCE = 16;
 

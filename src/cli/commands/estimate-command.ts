@@ -21,7 +21,7 @@ export function addEstimateCommand(program: Command, context: CommandContext): v
     .command('estimate')
     .description('measure on the configured topics what a backup will need, by codec and level')
     .requiredOption('-c, --config <file>', 'configuration (YAML)')
-    .option('--sample <size>', 'read this much of each topic, its newest records', '64MB')
+    .option('--sample <size>', 'read at most this much of each topic, its newest records', '64MB')
     .option('--retention <duration>', 'how long backups are kept', '30d')
     .option('--bandwidth <speed>', 'of the link to the store and the target, for the time of a restore', '1Gbit/s')
     .addHelpText(

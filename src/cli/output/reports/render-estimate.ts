@@ -8,6 +8,8 @@ import { printable } from '../terminal.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_TOPICS_SHOWN = 50;
+/** Footers and commits of all that is stored. */
+const WORTH_TELLING = 0.1;
 
 export function renderEstimate(estimate: Estimate, question: EstimateQuestion): string {
   const { topics, codecs, leftOut } = estimate;
@@ -41,9 +43,21 @@ export function renderEstimate(estimate: Estimate, question: EstimateQuestion): 
       codecs.map(codecRow),
     ),
     '',
-    'RATIO is raw by stored. Rates are averages of a day: leave room for peaks.',
+    'RATIO is raw by compressed. STORED adds footers of objects and commits; OBJECTS are the most that records evenly spread make.',
+    ...overheadText(estimate),
+    'Rates are averages of a day: leave room for peaks.',
     `RESTORE is of all ${days} at ${megabits(question.bandwidthBytesPerSec)} Mbit/s each way: to read what is stored or to produce what the brokers held, whichever takes longer.`,
   ].join('\n');
+}
+
+/** By the codec that is the default. */
+function overheadText({ codecs }: Estimate): string[] {
+  const usual = codecs.find(({ codec, level }) => codec === 'zstd' && level === 3);
+  if (usual === undefined || usual.overheadBytesPerDay < WORTH_TELLING * usual.storedBytesPerDay) return [];
+  const share = Math.round((100 * usual.overheadBytesPerDay) / usual.storedBytesPerDay);
+  return [
+    `With zstd 3, ${share} % of what is stored (${gigabytes(usual.overheadBytesPerDay)} GB/day) are footers and commits: a longer backup.segment_max_interval_ms makes fewer objects.`,
+  ];
 }
 
 function topicRow(topic: TopicProjection): string[] {
@@ -109,6 +123,7 @@ export function estimateJson(estimate: Estimate, question: EstimateQuestion): Re
       ratio: codec.ratio,
       bytes_per_core_second: codec.bytesPerCoreSecond === null ? null : Math.round(codec.bytesPerCoreSecond),
       stored_bytes_per_day: Math.round(codec.storedBytesPerDay),
+      overhead_bytes_per_day: Math.round(codec.overheadBytesPerDay),
       objects_per_day: Math.ceil(codec.objectsPerDay),
       puts_per_day: Math.ceil(codec.putsPerDay),
       storage_bytes: Math.round(codec.storageBytes),
