@@ -1,17 +1,19 @@
 // Every object that any commit ever named, of whatever timeline and incarnation, removed ones included: each catalog version is a
 // restore point. Read from the commits themselves, the chain of their hashes checked; a checkpoint is a cache, on which nothing is
-// deleted. Reading on from where it stopped takes only the commits that came since.
+// deleted. Reading on from where it stopped takes only the commits that came since. What is held of a name is a digest: two that
+// are alike spare an object that nobody names, and no other.
 
 import { readCommits, type CommitFold, follow } from '../catalog/catalog-reader.ts';
 import type { Commit } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { KeyDigests } from './key-digests.ts';
 
 export class NamedObjects implements CommitFold {
   version = 0;
   sha256 = '';
-  readonly #keys = new Set<string>();
+  readonly #keys = new KeyDigests();
 
   has(key: string): boolean {
     return this.#keys.has(key);

@@ -12,6 +12,7 @@ import { addRequests } from '../model/request-counts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { type CatalogDigest, digestDifferences, digestOf } from './catalog-digest.ts';
 import type { ProblemList } from './problem-list.ts';
+import { SegmentKeys } from './segment-keys.ts';
 import { tilingFault } from './tiling.ts';
 
 /** Commits read at once. */
@@ -33,7 +34,7 @@ export class CatalogAudit {
   readonly #store: ObjectStore;
   readonly #layout: ObjectLayout;
   readonly #problems: ProblemList;
-  readonly #segmentKeys = new Set<string>();
+  readonly #segmentKeys = new SegmentKeys();
   /** Hash that the next commit must name; undefined behind a hole, where nothing can be said. */
   #previousSha256: string | undefined = '';
   #checkpoint: CatalogDigest | undefined;
@@ -184,10 +185,8 @@ export class CatalogAudit {
 
   #admitKey(key: string, commitKey: string): void {
     this.#layout.assertSegmentKey(key);
-    if (this.#segmentKeys.has(key)) {
-      throw new BackupError('CATALOG_CORRUPT', `${commitKey} commits ${key}, which was committed before`);
-    }
-    this.#segmentKeys.add(key);
+    if (this.#segmentKeys.add(key)) return;
+    throw new BackupError('CATALOG_CORRUPT', `${commitKey} commits ${key}, which was committed before`);
   }
 
   #report(key: string, message: string): void {

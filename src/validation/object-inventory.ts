@@ -1,13 +1,17 @@
 // What lies in the store against what the catalog names: one listing finds objects that are missing, have another size, or
-// belong to nobody. An orphan is no fault: a crash leaves one, and so does a backup that is at work right now.
+// belong to nobody. An orphan is no fault: a crash leaves one, and so does a backup that is at work right now. Keys are looked up one
+// folder at a time, in the order of the listing: the segments of one partition.
 
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError } from '../model/errors.ts';
 import type { SegmentSummary } from '../model/segment/segment.ts';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
 import type { ProblemList } from './problem-list.ts';
+import { folderOf } from './segment-keys.ts';
 
 const MAX_ORPHANS_KEPT = 1000;
+/** No size of an object. */
+const ABSENT = -1;
 
 export interface Orphans {
   readonly count: number;
@@ -30,15 +34,22 @@ export async function takeInventory(
   problems: ProblemList,
   signal: AbortSignal,
 ): Promise<ObjectInventory> {
-  const wanted = new Set(segments.map(({ key }) => key));
-  const sizes = new Map<string, number>();
+  const folders = indexesByFolder(segments);
+  const sizes = new Float64Array(segments.length).fill(ABSENT);
   const objects: ObjectInfo[] = [];
   let count = 0;
   let sizeBytes = 0;
+  let folder: string | undefined;
+  let wanted = new Map<string, number>();
   for await (const info of store.list(layout.dataPrefix)) {
     if (signal.aborted) throw new BackupError('INTERRUPTED', `the validation of ${layout.backupId} was stopped`);
-    if (wanted.has(info.key)) {
-      sizes.set(info.key, info.sizeBytes);
+    if (folder !== folderOf(info.key)) {
+      folder = folderOf(info.key);
+      wanted = new Map((folders.get(folder) ?? []).map((index) => [segments[index]?.key ?? '', index]));
+    }
+    const index = wanted.get(info.key);
+    if (index !== undefined) {
+      sizes[index] = info.sizeBytes;
       continue;
     }
     count += 1;
@@ -46,12 +57,23 @@ export async function takeInventory(
     if (objects.length < MAX_ORPHANS_KEPT) objects.push(info);
   }
   const present: SegmentSummary[] = [];
-  for (const segment of segments) {
+  for (const [index, segment] of segments.entries()) {
+    const listed = sizes[index] ?? ABSENT;
     // A listing may have missed it; only the object itself can be said to be gone.
-    const size = sizes.get(segment.key) ?? (await store.head(segment.key).catch(absentWhenNoKey))?.sizeBytes;
+    const size = listed === ABSENT ? (await store.head(segment.key).catch(absentWhenNoKey))?.sizeBytes : listed;
     if (isAsCommitted(segment, size, problems)) present.push(segment);
   }
   return { present, orphans: { count, sizeBytes, objects } };
+}
+
+function indexesByFolder(segments: readonly SegmentSummary[]): Map<string, number[]> {
+  const folders = new Map<string, number[]>();
+  for (const [index, { key }] of segments.entries()) {
+    const indexes = folders.get(folderOf(key));
+    if (indexes === undefined) folders.set(folderOf(key), [index]);
+    else indexes.push(index);
+  }
+  return folders;
 }
 
 /** A key that no store accepts names no object. */

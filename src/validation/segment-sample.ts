@@ -15,11 +15,12 @@ export function sampleOf(
   segments: readonly SegmentSummary[],
   { share, seed }: SampleChoice,
 ): readonly SegmentSummary[] {
-  const ranked = segments.map(({ key }) => ({
-    key,
-    rank: createHash('sha256').update(`${seed}/${key}`).digest('hex'),
-  }));
-  ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1));
-  const chosen = new Set(ranked.slice(0, Math.ceil(segments.length * share)).map(({ key }) => key));
-  return segments.filter(({ key }) => chosen.has(key));
+  const ranks = Float64Array.from(segments, ({ key }) => rankOf(`${seed}/${key}`));
+  const last = ranks.toSorted()[Math.ceil(segments.length * share) - 1] ?? 0;
+  return segments.filter((_, index) => (ranks[index] ?? 0) <= last);
+}
+
+/** 48 bits, as many as a number holds in whole bytes: a tie takes one segment more. */
+function rankOf(text: string): number {
+  return createHash('sha256').update(text).digest().readUIntBE(0, 6);
 }

@@ -101,8 +101,7 @@ export class ValidationRun {
     this.#chosen = sample === null ? this.#segments : sampleOf(this.#segments, sample);
     const { present, orphans } = await takeInventory(store, layout, this.#segments, this.#problems, signal);
     if (this.#catalog.state.version === 0 && orphans.count > 0) this.#reportLostCatalog(orphans.count);
-    const chosen = new Set(this.#chosen);
-    const toOpen = present.filter((segment) => chosen.has(segment));
+    const toOpen = sample === null ? present : intersection(present, this.#chosen);
     this.#objects = this.#chosen.length - toOpen.length;
     await this.#auditObjects(toOpen);
     return this.#report(orphans);
@@ -181,6 +180,12 @@ export class ValidationRun {
       problems: this.#problems.kept,
     };
   }
+}
+
+/** Those of `some` that are also among `others`, in the order of `some`. */
+function intersection(some: readonly SegmentSummary[], others: readonly SegmentSummary[]): SegmentSummary[] {
+  const wanted = new Set(others);
+  return some.filter((segment) => wanted.has(segment));
 }
 
 function storedBytesOf(segments: readonly SegmentSummary[]): number {
