@@ -53,7 +53,7 @@ export function renderEstimate(estimate: Estimate, question: EstimateQuestion): 
 /** By the codec that is the default. */
 function overheadText({ codecs }: Estimate): string[] {
   const usual = codecs.find(({ codec, level }) => codec === 'zstd' && level === 3);
-  if (usual === undefined || usual.overheadBytesPerDay < WORTH_TELLING * usual.storedBytesPerDay) return [];
+  if (usual === undefined || usual.overheadBytesPerDay <= WORTH_TELLING * usual.storedBytesPerDay) return [];
   const share = Math.round((100 * usual.overheadBytesPerDay) / usual.storedBytesPerDay);
   return [
     `With zstd 3, ${share} % of what is stored (${gigabytes(usual.overheadBytesPerDay)} GB/day) are footers and commits: a longer backup.segment_max_interval_ms makes fewer objects.`,
