@@ -18,12 +18,14 @@ export interface LeftoverTally {
   readonly sizeBytes: number;
 }
 
+type TallyKind = Leftover['kind'] | 'young' | 'hidden';
+
 export class LeftoverList {
   /** The first thousand. */
   readonly listed: Leftover[] = [];
-  readonly #tallies = new Map<Leftover['kind'] | 'young', LeftoverTally>();
+  readonly #tallies = new Map<TallyKind, LeftoverTally>();
 
-  tally(kind: Leftover['kind'] | 'young'): LeftoverTally {
+  tally(kind: TallyKind): LeftoverTally {
     return this.#tallies.get(kind) ?? { count: 0, sizeBytes: 0 };
   }
 
@@ -38,7 +40,12 @@ export class LeftoverList {
     this.#count('young', sizeBytes);
   }
 
-  #count(kind: Leftover['kind'] | 'young', bytes: number | null): void {
+  /** Removed, but the store keeps its bytes as an older version. */
+  hide({ sizeBytes }: { readonly sizeBytes: number | null }): void {
+    this.#count('hidden', sizeBytes);
+  }
+
+  #count(kind: TallyKind, bytes: number | null): void {
     const { count, sizeBytes } = this.tally(kind);
     this.#tallies.set(kind, { count: count + 1, sizeBytes: sizeBytes + (bytes ?? 0) });
   }

@@ -42,6 +42,8 @@ export interface PruneReport {
   readonly uploads: LeftoverTally;
   /** Indexes and pieces; removed, or what would be. */
   readonly checkpoints: LeftoverTally;
+  /** Of what was removed: what the store goes on keeping as older versions. */
+  readonly hidden: LeftoverTally;
   /** Left alone: too young, or of an age that nothing tells. */
   readonly young: LeftoverTally;
   /** The first thousand of what was removed or would be. */
@@ -80,6 +82,7 @@ export class PruneRun {
       orphans: leftovers.tally('orphan'),
       uploads: leftovers.tally('upload'),
       checkpoints: leftovers.tally('checkpoint'),
+      hidden: leftovers.tally('hidden'),
       young: leftovers.tally('young'),
       listed: leftovers.listed,
     };
@@ -143,7 +146,7 @@ export class PruneRun {
   async #remove(kind: Leftover['kind'], { key, sizeBytes, modifiedAtMs }: ObjectInfo): Promise<void> {
     const { store, layout, signal, isConfirmed } = this.#options;
     assertNotStopped(signal, layout);
-    if (isConfirmed) await store.delete(key);
+    if (isConfirmed && (await store.delete(key)) === 'hidden') this.#leftovers.hide({ sizeBytes });
     this.#leftovers.add({ kind, name: key, sizeBytes, touchedAtMs: modifiedAtMs });
   }
 }

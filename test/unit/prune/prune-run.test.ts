@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { pruneJson, renderPrune } from '../../../src/cli/output/reports/render-prune.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { type PruneReport, PruneRun } from '../../../src/prune/prune-run.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import type { ObjectInfo, UnfinishedUpload } from '../../../src/storage/object-store.ts';
+import type { Deletion, ObjectInfo, UnfinishedUpload } from '../../../src/storage/object-store.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
 
 const DAY_MS = 86_400_000;
@@ -15,6 +16,8 @@ class TestStore extends MemoryObjectStore {
   uploads: UnfinishedUpload[] = [];
   /** Called before an object is listed. */
   onListed: (object: ObjectInfo) => Promise<void> = async () => {};
+  /** What a delete answers. */
+  deletion: Deletion = 'deleted';
   /** What a listing says of an object instead. */
   stampedAtMs: number | undefined;
 
@@ -31,6 +34,11 @@ class TestStore extends MemoryObjectStore {
 
   override async discard(upload?: UnfinishedUpload): Promise<void> {
     this.uploads = this.uploads.filter((one) => one !== upload);
+  }
+
+  override async delete(key: string): Promise<Deletion> {
+    await super.delete(key);
+    return this.deletion;
   }
 
   override async clock(): Promise<number> {
@@ -122,6 +130,25 @@ describe('prune', () => {
     assert.deepEqual((await prune(made)).young.count, 1);
     made.store.nowMs += 1;
     assert.deepEqual((await prune(made)).orphans.count, 1);
+  });
+
+  test('tells what the store keeps as older versions though it was deleted', async () => {
+    const made = await newBackup();
+    await made.backup.add([jsonBatch(0n, 5)]);
+    const { storedSizeBytes } = await made.backup.segment([[jsonBatch(5n, 5)]]);
+    made.store.deletion = 'hidden';
+    const none = { count: 0, sizeBytes: 0 };
+    const dry = await prune(made, { confirm: false });
+    assert.deepEqual([dry.orphans.count, dry.hidden], [1, none]);
+    const hidden = { count: 1, sizeBytes: storedSizeBytes };
+    const report = await prune(made);
+    assert.deepEqual([report.orphans, report.hidden], [hidden, hidden]);
+    assert.match(
+      renderPrune(report),
+      /\n {2}Hidden; the old version stays until its lock or a lifecycle rule ends it: 1, /,
+    );
+    assert.match(renderPrune(report), /\nResult: removed 1, 1 of them only hidden$/);
+    assert.equal(pruneJson(report).hidden_count, 1);
   });
 
   test('removes what is no whole segment by its age alone', async () => {

@@ -27,7 +27,8 @@ export function addPruneCommand(program: Command, context: CommandContext): void
         'week), and for checkpoints of the catalog that others have replaced: the newest three that are whole stay. Commits,\n' +
         'restores, and whatever any version of the catalog names stay. --older-than must be longer than\n' +
         'segment_max_interval_ms of every agent that writes to the backup. Exits with 13, and removes nothing, when the catalog\n' +
-        'cannot be read whole.',
+        'cannot be read whole. In an S3 bucket that keeps versions, what is removed is only hidden, and said to be: a lifecycle\n' +
+        'rule for noncurrent versions ends it.',
     )
     .action(async (_options, command: Command) => {
       context.exit(await prune(context, command.optsWithGlobals<PruneFlags>()));

@@ -16,7 +16,7 @@ const KINDS: Readonly<Record<Leftover['kind'], string>> = {
 };
 
 export function renderPrune(report: PruneReport): string {
-  const { backupId, catalogVersion, isConfirmed, orphans, uploads, checkpoints, young, listed } = report;
+  const { backupId, catalogVersion, orphans, uploads, checkpoints, hidden, young, listed } = report;
   const total = orphans.count + uploads.count + checkpoints.count;
   const rows = listed.map(({ kind, name, sizeBytes, touchedAtMs }) => [
     KINDS[kind],
@@ -32,7 +32,10 @@ export function renderPrune(report: PruneReport): string {
     `  Unfinished uploads: ${tallyText(uploads)}`,
     `  Checkpoints that others have replaced: ${tallyText(checkpoints)}`,
     ...(young.count === 0 ? [] : [`  Left alone, since it is younger than ${hours(report)}: ${tallyText(young)}`]),
-    `Result: ${verdict(total, isConfirmed)}`,
+    ...(hidden.count === 0
+      ? []
+      : [`  Hidden; the old version stays until its lock or a lifecycle rule ends it: ${tallyText(hidden)}`]),
+    `Result: ${verdict(total, report)}`,
   ].join('\n');
 }
 
@@ -51,6 +54,8 @@ export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>
     upload_bytes: report.uploads.sizeBytes,
     checkpoint_count: report.checkpoints.count,
     checkpoint_bytes: report.checkpoints.sizeBytes,
+    hidden_count: report.hidden.count,
+    hidden_bytes: report.hidden.sizeBytes,
     younger_count: report.young.count,
     younger_bytes: report.young.sizeBytes,
     leftovers: report.listed.map(({ kind, name, sizeBytes, touchedAtMs }) => ({
@@ -62,9 +67,10 @@ export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>
   };
 }
 
-function verdict(total: number, isConfirmed: boolean): string {
+function verdict(total: number, { isConfirmed, hidden }: PruneReport): string {
   if (total === 0) return 'nothing to remove';
-  return isConfirmed ? `removed ${formatCount(total)}` : `${formatCount(total)} to remove; --confirm removes them`;
+  if (!isConfirmed) return `${formatCount(total)} to remove; --confirm removes them`;
+  return `removed ${formatCount(total)}${hidden.count === 0 ? '' : `, ${formatCount(hidden.count)} of them only hidden`}`;
 }
 
 function hours({ olderThanMs }: PruneReport): string {
