@@ -4,9 +4,10 @@
 import { randomBytes } from 'node:crypto';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
+import type { Deletion, ObjectStore } from '../storage/object-store.ts';
 import { CheckList, fail, type Finding, ok, warn } from './check-list.ts';
 import { clockFinding } from './clock-finding.ts';
+import { givesUp, objectInParts, type PartSubject, readsAcrossParts } from './part-checks.ts';
 
 export interface StoreSubject {
   readonly store: ObjectStore;
@@ -22,7 +23,6 @@ export interface StoreSubject {
 
 const AREA = 'store';
 const CONTENT = Buffer.from('Written and read by kafka-backup doctor; may be deleted.\n');
-const CHUNK_BYTES = 1024 * 1024;
 
 /** True when the store can be used. */
 export async function checkStore(subject: StoreSubject, list: CheckList): Promise<boolean> {
@@ -36,21 +36,48 @@ export async function checkStore(subject: StoreSubject, list: CheckList): Promis
   await list.check(AREA, 'clock', async () => clockFinding('the clock of the store', await store.clock(), wallMs()));
   const isCreated = await list.check(AREA, 'create', async () => created(store, key, [CONTENT]));
   if (!isCreated) return false;
+  const parts = partSizeBytes === null ? null : { store, key: `${key.slice(0, -4)}-parts.txt`, partSizeBytes };
   let isUsable = true;
   try {
     const checks: [string, () => Promise<Finding>][] = [
       ['put if absent', () => refusesSecond(store, key, [CONTENT])],
       ['read', () => readsBack(store, key)],
       ['list after a key', () => listsIt(store, key)],
-      ...(partSizeBytes === null ? [] : partChecks(store, `${key.slice(0, -4)}-parts.txt`, partSizeBytes)),
+      ...(parts === null ? [] : partChecks(parts)),
     ];
     for (const [name, look] of checks) isUsable = (await list.check(AREA, name, look)) && isUsable;
   } finally {
-    await list.check(AREA, 'delete', () => deletes(subject, key));
+    await list.check(AREA, 'delete', () => deletes(subject, parts === null ? [key] : [key, parts.key]));
   }
-  await list.check(AREA, 'unfinished uploads', () => listsUploads(store, layout));
+  await checkUploads(subject, parts, list);
   await list.check(AREA, 'checksums', async () => checksumFinding(subject));
   return isUsable;
+}
+
+function partChecks(parts: PartSubject): [string, () => Promise<Finding>][] {
+  const { store, key } = parts;
+  return [
+    ['create in parts', () => created(store, key, objectInParts(parts))],
+    ['put if absent in parts', () => refusesSecond(store, key, objectInParts(parts))],
+    ['read in parts', () => readsAcrossParts(parts)],
+  ];
+}
+
+/** Where uploads cannot be listed, nothing tells whether one that was given up is gone. */
+async function checkUploads(
+  { store, layout }: StoreSubject,
+  parts: PartSubject | null,
+  list: CheckList,
+): Promise<void> {
+  let isListed = false;
+  await list.check(AREA, 'unfinished uploads', async () => {
+    const finding = await listsUploads(store, layout);
+    isListed = finding.status === 'ok';
+    return finding;
+  });
+  if (!isListed || parts === null) return;
+  const key = layout.doctorProbe(`${randomBytes(6).toString('hex')}-given-up`);
+  await list.check(AREA, 'give up an upload', () => givesUp({ ...parts, key }));
 }
 
 async function created(store: ObjectStore, key: string, chunks: Iterable<Uint8Array>): Promise<Finding> {
@@ -94,39 +121,26 @@ async function listsIt(store: ObjectStore, key: string): Promise<Finding> {
   return fail(`${key} is not listed right after it was created`, 'Use a store whose listings are consistent.');
 }
 
-function partChecks(store: ObjectStore, key: string, partSizeBytes: number): [string, () => Promise<Finding>][] {
-  const chunks = (): Iterable<Uint8Array> => zeros(partSizeBytes + 1);
-  return [
-    ['create in parts', () => created(store, key, chunks())],
-    [
-      'put if absent in parts',
-      async () => {
-        try {
-          return await refusesSecond(store, key, chunks());
-        } finally {
-          await store.delete(key).catch(() => {});
-        }
-      },
-    ],
-  ];
-}
-
-function* zeros(sizeBytes: number): Generator<Uint8Array> {
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  for (let left = sizeBytes; left > 0; left -= CHUNK_BYTES) yield chunk.subarray(0, Math.min(left, CHUNK_BYTES));
-}
-
 /** A backup gets by without it. */
-async function deletes({ store, objectLockDays }: StoreSubject, key: string): Promise<Finding> {
+async function deletes({ store, objectLockDays }: StoreSubject, keys: readonly string[]): Promise<Finding> {
+  const lock = objectLockDays === null ? '' : ` Object lock keeps them for ${objectLockDays} day(s).`;
+  let deletion: Deletion = 'deleted';
   try {
-    await store.delete(key);
-    if ((await store.head(key)) === undefined) return ok('what the doctor wrote is gone again');
-    return warn(`${key} is still there after it was deleted`, 'prune would remove nothing in this store.');
+    for (const key of keys) {
+      if ((await store.delete(key)) === 'hidden') deletion = 'hidden';
+      if ((await store.head(key)) !== undefined) {
+        return warn(`${key} is still there after it was deleted`, 'prune would remove nothing in this store.');
+      }
+    }
   } catch (error) {
     if (!(error instanceof BackupError) || error.kind.retriable) throw error;
-    const lock = objectLockDays === null ? '' : ` Object lock keeps it for ${objectLockDays} day(s).`;
-    return warn(messageOf(error), `Backups work without it; prune needs it. ${key} stays.${lock}`);
+    return warn(messageOf(error), `Backups work without it; prune needs it. ${keys.join(' and ')} stay.${lock}`);
   }
+  if (deletion === 'deleted') return ok('what the doctor wrote is gone again');
+  return warn(
+    'what the doctor wrote is hidden; the old version stays until its lock or a lifecycle rule ends it',
+    `The bucket keeps versions, so what prune removes goes on taking room: give it a lifecycle rule for noncurrent versions.${lock}`,
+  );
 }
 
 async function listsUploads(store: ObjectStore, layout: ObjectLayout): Promise<Finding> {
@@ -140,6 +154,7 @@ async function listsUploads(store: ObjectStore, layout: ObjectLayout): Promise<F
   }
 }
 
+/** Told, not tried: no store can be sent a wrong checksum through its client. What came back was compared by other checks. */
 function checksumFinding({ checksum }: StoreSubject): Finding {
   if (checksum === 'when_required') {
     return warn(
@@ -147,5 +162,8 @@ function checksumFinding({ checksum }: StoreSubject): Finding {
       'Set storage.checksum: when_supported, and keep it where this store accepts that.',
     );
   }
-  return ok(checksum === null ? 'our own SHA-256 of each object' : `${checksum}, and our own SHA-256 of each object`);
+  const own = 'our own SHA-256 of every object, which restores and validate --deep check';
+  return ok(
+    checksum === null ? own : `${checksum} is sent along, and it is up to the store to check it; besides, ${own}`,
+  );
 }

@@ -4,7 +4,7 @@ import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { type Check, CheckList, exitCodeOf } from '../../../src/doctor/check-list.ts';
 import { checkStore } from '../../../src/doctor/store-checks.ts';
 import { BackupError, type ErrorCode } from '../../../src/model/errors.ts';
-import type { Deletion } from '../../../src/storage/object-store.ts';
+import type { Deletion, UnfinishedUpload } from '../../../src/storage/object-store.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 
 const PART_BYTES = 1000;
@@ -12,20 +12,48 @@ const PART_BYTES = 1000;
 /** A store with one fault. */
 class FaultyStore extends MemoryObjectStore {
   overwrites: (sizeBytes: number) => boolean = () => false;
+  /** Bytes of large objects. */
+  swaps = false;
+  hides = false;
+  /** Of an upload that was given up. */
+  keepsUploads = false;
   refuses: readonly string[] = [];
   refusal: ErrorCode = 'STORE_AUTHORIZATION_FAILED';
   skewMs = 0;
 
-  override async putIfAbsent(key: string, chunks: Iterable<Uint8Array>): Promise<'created' | 'exists'> {
+  #uploads: UnfinishedUpload[] = [];
+
+  override async putIfAbsent(
+    key: string,
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): Promise<'created' | 'exists'> {
     this.#assert('put');
-    const parts = [...chunks].map((chunk) => Buffer.from(chunk));
+    const parts: Buffer[] = [];
+    try {
+      for await (const chunk of chunks) parts.push(Buffer.from(chunk));
+    } catch (error) {
+      if (this.keepsUploads) this.#uploads.push({ name: key, id: '1', touchedAtMs: null, sizeBytes: PART_BYTES });
+      throw error;
+    }
     if (this.overwrites(Buffer.concat(parts).byteLength)) await super.delete(key);
     return super.putIfAbsent(key, parts);
   }
 
-  override get(...args: Parameters<MemoryObjectStore['get']>): ReturnType<MemoryObjectStore['get']> {
+  override async get(...args: Parameters<MemoryObjectStore['get']>): ReturnType<MemoryObjectStore['get']> {
     this.#assert('get');
-    return super.get(...args);
+    const bytes = await super.get(...args);
+    if (this.swaps && bytes !== undefined && bytes.byteLength > PART_BYTES) bytes.reverse();
+    return bytes;
+  }
+
+  override async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    this.#assert('unfinished');
+    yield* this.#uploads.filter(({ name }) => name.startsWith(prefix));
+  }
+
+  override async discard(upload?: UnfinishedUpload): Promise<void> {
+    this.#assert('discard');
+    this.#uploads = this.#uploads.filter((one) => one !== upload);
   }
 
   override async *list(...args: Parameters<MemoryObjectStore['list']>): ReturnType<MemoryObjectStore['list']> {
@@ -35,7 +63,8 @@ class FaultyStore extends MemoryObjectStore {
 
   override async delete(key: string): Promise<Deletion> {
     this.#assert('delete');
-    return super.delete(key);
+    await super.delete(key);
+    return this.hides ? 'hidden' : 'deleted';
   }
 
   override async clock(): Promise<number> {
@@ -97,7 +126,20 @@ describe('the checks of a store', () => {
       ['fail put if absent in parts'],
       1,
     ],
-    ['may not be read', (store) => (store.refuses = ['get']), ['fail read'], 1],
+    ['mixes up parts', (store) => (store.swaps = true), ['fail read in parts'], 1],
+    ['only hides what is deleted', (store) => (store.hides = true), ['warn delete'], 0],
+    ['leaves an upload that was given up for a second request', (store) => (store.keepsUploads = true), [], 0],
+    [
+      'may not discard an upload',
+      (store) => {
+        store.keepsUploads = true;
+        store.refuses = ['discard'];
+      },
+      ['warn give up an upload'],
+      0,
+    ],
+    ['may not list uploads', (store) => (store.refuses = ['unfinished']), ['warn unfinished uploads'], 0],
+    ['may not be read', (store) => (store.refuses = ['get']), ['fail read', 'fail read in parts'], 1],
     ['may not be written', (store) => (store.refuses = ['put']), ['fail create'], 1],
     ['may not be listed', (store) => (store.refuses = ['list']), ['fail reach and list'], 1],
     ['may not be deleted from', (store) => (store.refuses = ['delete']), ['warn delete'], 0],
@@ -120,6 +162,22 @@ describe('the checks of a store', () => {
       assert.equal(exitCodeOf(checks), exitCode);
     });
   }
+
+  test('tell what is wrong with an upload that stays, and what to do', async () => {
+    const checks = await checksOf((store) => {
+      store.keepsUploads = true;
+      store.refuses = ['discard'];
+    });
+    const check = checks.find(({ name }) => name === 'give up an upload');
+    assert.equal(check?.message, 'discard: no');
+    assert.match(check?.remedy ?? '', /s3:AbortMultipartUpload/);
+  });
+
+  test('do not claim that checksums were tried', async () => {
+    const [last] = (await checksOf(() => {}, 'CRC32 of every request and object')).slice(-1);
+    assert.equal(last?.name, 'checksums');
+    assert.match(last.message, /is sent along, and it is up to the store to check it/);
+  });
 
   test('warn where the store is sent no checksums', async () => {
     assert.deepEqual(faults(await checksOf(() => {}, 'when_required')), ['warn checksums']);
