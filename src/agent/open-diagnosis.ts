@@ -149,7 +149,10 @@ function sinkOf(cluster: KafkaCluster): KafkaRestoreSink {
 function checksumOf(storage: StorageConfig): string | null {
   switch (storage.kind) {
     case 's3':
-      return storage.checksum === 'when_required' ? 'when_required' : 'CRC32 of every request and object';
+      // Object lock is refused without.
+      return storage.checksum === 'when_required' && storage.objectLock === null
+        ? 'when_required'
+        : 'CRC32 of every request and object';
     case 'azure':
       return 'MD5 of every request';
     case 'gcs':
