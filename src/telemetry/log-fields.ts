@@ -69,9 +69,15 @@ function renderValue(value: unknown, depth: number): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `<${value.byteLength} bytes>`;
   if (depth >= MAX_DEPTH) return '...';
-  if (value instanceof Map) return renderObject(Object.fromEntries(value), depth + 1);
+  if (value instanceof Map)
+    return renderObject(Object.fromEntries([...value].map(([key, inner]) => [keyText(key), inner])), depth + 1);
   if (Array.isArray(value) || value instanceof Set) return renderList([...value], depth + 1);
   return renderObject(value, depth + 1);
+}
+
+/** An object as a key has a text of its own, or none. */
+function keyText(key: unknown): string {
+  return typeof key === 'object' && key !== null ? JSON.stringify(renderValue(key, MAX_DEPTH - 1)) : String(key);
 }
 
 function renderList(values: readonly unknown[], depth: number): unknown[] {

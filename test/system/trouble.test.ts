@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { assertExit, committedOffset, restoredRecords } from '../support/agent-workspace.ts';
 import { assertTopicTiling } from '../support/assert-tiling.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
+import { freePort } from '../support/free-port.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
 import { LiveLoad } from '../support/live-load.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
@@ -80,6 +81,35 @@ describe('in trouble', { timeout: 300_000 }, () => {
     await caughtUp('outage');
     assertExit(await agent.stop(), 0);
     assert.ok((await assertWhole('outage')) >= produced);
+  });
+
+  it('a quiet backup can be restored to now, and to no later than its broker was last heard', async () => {
+    await probe.createTopic('quiet', { partitions: 2 });
+    await probe.produce('quiet', { records: 100 });
+    const port = await freePort();
+    const agent = await system.workspace.startBackup({
+      backupId: 'quiet',
+      topics: ['quiet'],
+      backup: EAGER,
+      control: { listen: `127.0.0.1:${port}` },
+    });
+    const restorableTo = async (): Promise<number> => {
+      const response = await fetch(`http://127.0.0.1:${port}/v1/backups/quiet`);
+      const { restorable } = (await response.json()) as { readonly restorable: { readonly to: string | null } };
+      return Date.parse(restorable.to ?? '');
+    };
+    await caughtUp('quiet');
+    const quietAtMs = Date.now();
+    await until(async () => (await restorableTo()) > quietAtMs, 'quiet partitions were vouched for');
+    await system.broker.kill9();
+    const killedAtMs = Date.now();
+    await agent.says(/in trouble/);
+    await sleep(500);
+    assert.ok((await restorableTo()) <= killedAtMs);
+    await system.broker.restart();
+    const backAtMs = Date.now();
+    await until(async () => (await restorableTo()) > backAtMs, 'they were vouched for again');
+    assertExit(await agent.stop(), 0);
   });
 
   it('a restore outlives a broker that is killed and comes back', async () => {

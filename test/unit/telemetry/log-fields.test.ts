@@ -63,6 +63,8 @@ test('whatever the fields are, the result is JSON', () => {
         JSON.parse(JSON.stringify(renderFields(fields)));
       },
     ),
+    // A key that has no text.
+    { examples: [[{ map: new Map([[[{ toString: '' }], {}]]) }]] },
   );
 });
 

@@ -68,7 +68,7 @@ describe('a fetch', () => {
 
   test('reads records, positions and the diverging epoch, and skips what it does not know', () => {
     const response = answer(fetchCall({ ...base, partitions: [one] }), (w) => {
-      w.int32(0).int16(0).int32(77);
+      w.int32(250).int16(0).int32(77);
       w.compactArray([0], (topic) => {
         topic.uuid(TOPIC_ID).compactArray([0, 1], (partition, index) => {
           partition.int32(index).int16(0).int64(100n).int64(90n).int64(10n);
@@ -90,6 +90,7 @@ describe('a fetch', () => {
     assert.deepEqual(
       { ...response, partitions: plain },
       {
+        throttleTimeMs: 250,
         errorCode: 0,
         sessionId: 77,
         partitions: [
