@@ -14,7 +14,7 @@ import { ProbedObjectStore } from '../storage/probed-object-store.ts';
 import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
 import { configured, patternsOf } from './configured.ts';
 import { openControl } from './open-control.ts';
-import { createRestores } from './open-restore.ts';
+import { createRestores } from './restore/open-restore.ts';
 import { openTelemetry } from './open-telemetry.ts';
 
 const ONE_SHOT_PATIENCE_MS = 120_000;

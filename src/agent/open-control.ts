@@ -8,7 +8,7 @@ import type { RestoreJobs } from '../restore/restore-job.ts';
 import type { AgentLogger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics.ts';
 import { wallMs } from './adapters.ts';
-import { DEFAULT_TARGET, readRestore } from './restore-requests.ts';
+import { DEFAULT_TARGET, readRestore } from './restore/restore-requests.ts';
 
 export interface ControlParts {
   /** Null: this process makes no backup. */

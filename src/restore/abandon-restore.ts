@@ -5,7 +5,7 @@
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError } from '../model/errors.ts';
 import { type BegunRestore, NO_PATIENCE_MS } from './begun-restore.ts';
-import { LOOK_HOLDS_MS } from './journal/attempt-watch.ts';
+import { LOOK_HOLDS_MS } from './journal/attempts/attempt-watch.ts';
 import type { IntendedTopic, RestoreProducers } from './journal/restore-intent.ts';
 import type { RestoreJournal } from './journal/restore-journal.ts';
 import type { TopicFillings } from './journal/topic-fillings.ts';

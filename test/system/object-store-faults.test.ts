@@ -73,7 +73,7 @@ interface Place {
   readonly agent: AgentProcess;
 }
 
-describe('a continuous backup into an object store', { timeout: 300_000 }, () => {
+describe('a continuous backup into an object store', { timeout: 480_000 }, () => {
   let system: SystemFixture;
   let probe: KafkaProbe;
   let loads: readonly LiveLoad[] = [];

@@ -10,7 +10,7 @@ import type { Logger } from '../../model/logger.ts';
 import { partitionName } from '../../model/topic/topic-partition.ts';
 import type { RestoreIntent, RestoreProducers } from '../journal/restore-intent.ts';
 import type { RestoreJournal } from '../journal/restore-journal.ts';
-import type { AttemptMark, RestoreAttempts } from '../journal/restore-attempts.ts';
+import type { AttemptMark, RestoreAttempts } from '../journal/attempts/restore-attempts.ts';
 import type { AttemptFigures, RestoreFigures, RestoreReport, SourceReport } from '../journal/restore-report.ts';
 import type { TopicFillings } from '../journal/topic-fillings.ts';
 import type { PartitionProgress, RestoreProgress } from '../restore-job.ts';

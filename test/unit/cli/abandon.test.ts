@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { renderAbandoned } from '../../../src/cli/output/reports/render-abandoned.ts';
+import { renderAbandoned } from '../../../src/cli/output/reports/restore/render-abandoned.ts';
 import { removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
 
 let directory: string;

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { estimateRestore, type RestoreLimits, renderPlan } from '../../../src/cli/output/reports/render-plan.ts';
+import {
+  estimateRestore,
+  type RestoreLimits,
+  renderPlan,
+} from '../../../src/cli/output/reports/restore/render-plan.ts';
 import { exactly, NOTHING_DROPPED, UNKNOWN } from '../../../src/restore/plan/forecast/planned-counts.ts';
 import type { PlannedPartition, PlannedTopic, PlanSummary } from '../../../src/restore/restore-job.ts';
 

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readRestore } from '../../../src/agent/restore-requests.ts';
+import { readRestore } from '../../../src/agent/restore/restore-requests.ts';
 import type { BackupStatus } from '../../../src/backup/progress/backup-status.ts';
 import {
   type ControlServer,

@@ -8,7 +8,12 @@ import { isMapped, type MappedOffset, type MapSelection, OffsetMap } from '../..
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import { type CommandContext, type StoreFlags, withBackup, withStoreOptions } from '../../command-context.ts';
 import { parseCount, parseOffset } from '../../input/parse-numbers.ts';
-import { MAP_FORMATS, type MapFormat, mapChunks, renderMappedOffset } from '../../output/reports/render-offset-map.ts';
+import {
+  MAP_FORMATS,
+  type MapFormat,
+  mapChunks,
+  renderMappedOffset,
+} from '../../output/reports/restore/render-offset-map.ts';
 
 const NOT_RESTORED_EXIT_CODE = 10;
 

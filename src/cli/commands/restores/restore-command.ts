@@ -11,8 +11,8 @@ import { type CommandContext, configSource, type GlobalFlags } from '../../comma
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
 import { parseBandwidth } from '../../input/parse-quantities.ts';
 import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
-import { renderAbandoned } from '../../output/reports/render-abandoned.ts';
-import { estimateRestore, type RestoreLimits, renderPlan } from '../../output/reports/render-plan.ts';
+import { renderAbandoned } from '../../output/reports/restore/render-abandoned.ts';
+import { estimateRestore, type RestoreLimits, renderPlan } from '../../output/reports/restore/render-plan.ts';
 import { renderRestoreSummary } from '../../output/reports/render-summary.ts';
 import { addTargetOptions, describeTargets, requestOf, saysWhat, type TargetFlags } from '../../input/restore-flags.ts';
 import type { OpenedRestore, StartedRestore } from '../../services.ts';

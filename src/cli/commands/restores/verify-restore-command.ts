@@ -7,7 +7,7 @@ import type { VerificationReport } from '../../../verification/verification-run.
 import { type CommandContext, configSource, type GlobalFlags } from '../../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
 import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
-import { renderVerification, verificationJson } from '../../output/reports/render-verification.ts';
+import { renderVerification, verificationJson } from '../../output/reports/restore/render-verification.ts';
 import type { OpenedVerification } from '../../services.ts';
 
 const EXIT_CODES = { equal: 0, different: 13, inconclusive: 3 } as const satisfies Record<

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { requestOf } from '../../../../src/cli/input/restore-flags.ts';
 import { loadConfig } from '../../../../src/config/load-config.ts';
 import { parseJsonBody } from '../../../../src/control/json-body.ts';
-import { configuredRequest, readRestore } from '../../../../src/agent/restore-requests.ts';
+import { configuredRequest, readRestore } from '../../../../src/agent/restore/restore-requests.ts';
 import { type ParsedRestoreRequest, parseRestoreRequest } from '../../../../src/control/resources/restore-request.ts';
 
 const NOW_MS = Date.parse('2026-11-20T12:00:00Z');

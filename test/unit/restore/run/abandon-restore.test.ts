@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
-import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempt-watch.ts';
+import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempts/attempt-watch.ts';
 import { RestoreJournal } from '../../../../src/restore/journal/restore-journal.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../../../../src/restore/restore-job.ts';
 import { RestoreService } from '../../../../src/restore/restore-service.ts';

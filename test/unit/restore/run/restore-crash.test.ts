@@ -4,7 +4,7 @@ import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
 import { judgeFrame } from '../../../../src/restore/judge/judge-frame.ts';
 import type { JudgeTask } from '../../../../src/restore/judge/judge-task.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../../../../src/restore/restore-job.ts';
-import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempt-watch.ts';
+import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempts/attempt-watch.ts';
 import { OffsetMap } from '../../../../src/restore/journal/offset-map.ts';
 import { RestoreService } from '../../../../src/restore/restore-service.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
 import type { TopicSpec } from '../../../../src/kafka/restore-sink.ts';
-import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempt-watch.ts';
+import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempts/attempt-watch.ts';
 import { judgeFrame } from '../../../../src/restore/judge/judge-frame.ts';
 import type { JudgeTask } from '../../../../src/restore/judge/judge-task.ts';
 import { RESTORE_ALL } from '../../../../src/restore/restore-job.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { ObjectLayout } from '../../../../src/catalog/object-layout.ts';
-import { pause } from '../../../../src/model/back-off.ts';
-import { BackupError } from '../../../../src/model/errors.ts';
-import { AttemptWatch, LOOK_EVERY_MS } from '../../../../src/restore/journal/attempt-watch.ts';
-import { NO_ATTEMPT, RestoreAttempts } from '../../../../src/restore/journal/restore-attempts.ts';
-import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
+import { ObjectLayout } from '../../../../../src/catalog/object-layout.ts';
+import { pause } from '../../../../../src/model/back-off.ts';
+import { BackupError } from '../../../../../src/model/errors.ts';
+import { AttemptWatch, LOOK_EVERY_MS } from '../../../../../src/restore/journal/attempts/attempt-watch.ts';
+import { NO_ATTEMPT, RestoreAttempts } from '../../../../../src/restore/journal/attempts/restore-attempts.ts';
+import { MemoryObjectStore } from '../../../../../src/storage/memory-object-store.ts';
 
 const LAYOUT = new ObjectLayout('b');
 const FENCED = { code: 'FENCED', message: new RegExp(`rst_1 was taken over .*process ${process.pid} on `) };

@@ -1,23 +1,23 @@
 // Wires restores: of the configured backup to the configured targets, for a command or for the control port of a running agent.
 
-import { ObjectLayout } from '../catalog/object-layout.ts';
-import type { ConfigSource, OpenedRestore, StartedRestore } from '../cli/services.ts';
-import type { AgentConfig } from '../config/agent-config.ts';
-import type { ControlServer } from '../control/control-server.ts';
-import { KafkaRestoreSink } from '../kafka/kafkajs-restore-sink.ts';
-import { pause } from '../model/back-off.ts';
-import { BackupError, invariant } from '../model/errors.ts';
-import type { Logger } from '../model/logger.ts';
-import type { RestoreJob, RestoreJobs } from '../restore/restore-job.ts';
-import { RestoreService, type RestoreServiceOptions } from '../restore/restore-service.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
-import { ObservedObjectStore } from '../storage/observed-object-store.ts';
-import { openStore } from '../storage/open-store.ts';
-import type { AgentLogger } from '../telemetry/logger.ts';
-import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
-import { configured } from './configured.ts';
-import { openControl } from './open-control.ts';
-import { openTelemetry, type Telemetry } from './open-telemetry.ts';
+import { ObjectLayout } from '../../catalog/object-layout.ts';
+import type { ConfigSource, OpenedRestore, StartedRestore } from '../../cli/services.ts';
+import type { AgentConfig } from '../../config/agent-config.ts';
+import type { ControlServer } from '../../control/control-server.ts';
+import { KafkaRestoreSink } from '../../kafka/kafkajs-restore-sink.ts';
+import { pause } from '../../model/back-off.ts';
+import { BackupError, invariant } from '../../model/errors.ts';
+import type { Logger } from '../../model/logger.ts';
+import type { RestoreJob, RestoreJobs } from '../../restore/restore-job.ts';
+import { RestoreService, type RestoreServiceOptions } from '../../restore/restore-service.ts';
+import type { ObjectStore } from '../../storage/object-store.ts';
+import { ObservedObjectStore } from '../../storage/observed-object-store.ts';
+import { openStore } from '../../storage/open-store.ts';
+import type { AgentLogger } from '../../telemetry/logger.ts';
+import { monotonicMs, openCluster, openWorkers, wallMs } from '../adapters.ts';
+import { configured } from '../configured.ts';
+import { openControl } from '../open-control.ts';
+import { openTelemetry, type Telemetry } from '../open-telemetry.ts';
 import { configuredRequest, configuredSettings, unconfiguredTarget } from './restore-requests.ts';
 
 /** How long a restore waits for a target that is away. */

@@ -1,9 +1,9 @@
 // The report of `verify-restore`, for people and as JSON. Keys and values are never shown: sizes and hashes stand for them.
 
-import type { VerifiedPartition } from '../../../verification/lane-verification.ts';
-import type { VerificationReport } from '../../../verification/verification-run.ts';
-import { formatCount, formatDuration } from '../format-quantities.ts';
-import { printable } from '../terminal.ts';
+import type { VerifiedPartition } from '../../../../verification/lane-verification.ts';
+import type { VerificationReport } from '../../../../verification/verification-run.ts';
+import { formatCount, formatDuration } from '../../format-quantities.ts';
+import { printable } from '../../terminal.ts';
 
 const MAX_PARTITIONS_SHOWN = 100;
 

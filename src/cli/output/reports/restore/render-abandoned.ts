@@ -1,6 +1,6 @@
 // A restore that was given up, for people: what has become of its topics, and where the records that it left there begin.
 
-import type { AbandonedRestore } from '../../../restore/restore-job.ts';
+import type { AbandonedRestore } from '../../../../restore/restore-job.ts';
 
 /** Partitions that a line names. */
 const PARTITIONS_SHOWN = 10;

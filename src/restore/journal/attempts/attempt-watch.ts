@@ -1,7 +1,7 @@
 // Keeps a running attempt honest about two things that only the journal knows: whether another process has begun an attempt
 // behind it, which fences this one, and how far it had come should it be killed.
 
-import { BackupError, errorOf } from '../../model/errors.ts';
+import { BackupError, errorOf } from '../../../model/errors.ts';
 import type { AttemptMark, RestoreAttempts } from './restore-attempts.ts';
 
 /** Shorter than the ends of the target must stand still for a successor: it finds nobody writing. */

@@ -1,13 +1,13 @@
 // Wires verify-restore: backup, threads, and the targets as a consumer reads them.
 
-import { ObjectLayout } from '../catalog/object-layout.ts';
-import type { ConfigSource, OpenedVerification } from '../cli/services.ts';
-import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
-import { pause } from '../model/back-off.ts';
-import { openStore } from '../storage/open-store.ts';
-import { VerificationRun } from '../verification/verification-run.ts';
-import { monotonicMs, openCluster, openWorkers } from './adapters.ts';
-import { configured } from './configured.ts';
+import { ObjectLayout } from '../../catalog/object-layout.ts';
+import type { ConfigSource, OpenedVerification } from '../../cli/services.ts';
+import { KafkaPartitionLog } from '../../kafka/kafkajs-partition-log.ts';
+import { pause } from '../../model/back-off.ts';
+import { openStore } from '../../storage/open-store.ts';
+import { VerificationRun } from '../../verification/verification-run.ts';
+import { monotonicMs, openCluster, openWorkers } from '../adapters.ts';
+import { configured } from '../configured.ts';
 import { unconfiguredTarget } from './restore-requests.ts';
 
 export async function openVerification(source: ConfigSource): Promise<OpenedVerification> {

@@ -1,14 +1,14 @@
 // From what is written to what is restored: the section `restore` of a configuration, or the body of a request that is written like
 // it, as a request for a restore.
 
-import type { AgentConfig } from '../config/agent-config.ts';
-import { readRestoreBody, type RestoreBody } from '../config/restore/restore-body.ts';
-import type { ReadRestore } from '../control/resources/restore-request.ts';
-import { BackupError } from '../model/errors.ts';
-import type { RecoveryTarget } from '../model/restore/recovery-target.ts';
-import { overrideTarget } from '../model/restore/restore-shape.ts';
-import { RESTORE_ALL, type RestoreRequest } from '../restore/restore-job.ts';
-import { type RestoreSettings, SETTING_KEYS } from '../restore/restore-settings.ts';
+import type { AgentConfig } from '../../config/agent-config.ts';
+import { readRestoreBody, type RestoreBody } from '../../config/restore/restore-body.ts';
+import type { ReadRestore } from '../../control/resources/restore-request.ts';
+import { BackupError } from '../../model/errors.ts';
+import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
+import { overrideTarget } from '../../model/restore/restore-shape.ts';
+import { RESTORE_ALL, type RestoreRequest } from '../../restore/restore-job.ts';
+import { type RestoreSettings, SETTING_KEYS } from '../../restore/restore-settings.ts';
 
 /** `target` of the configuration. */
 export const DEFAULT_TARGET = 'default';

@@ -8,11 +8,11 @@ import type {
   PlannedDrops,
   PlannedPartition,
   PlannedTopic,
-} from '../../../restore/restore-job.ts';
-import { formatBytes, formatCount, formatDuration, formatInstant } from '../format-quantities.ts';
-import { renderTable } from '../render-table.ts';
-import { describeTarget } from '../../input/restore-flags.ts';
-import { printable } from '../terminal.ts';
+} from '../../../../restore/restore-job.ts';
+import { formatBytes, formatCount, formatDuration, formatInstant } from '../../format-quantities.ts';
+import { renderTable } from '../../render-table.ts';
+import { describeTarget } from '../../../input/restore-flags.ts';
+import { printable } from '../../terminal.ts';
 
 /** What bounds the speed of a restore; null: no limit that is known. */
 export interface RestoreLimits {

@@ -5,10 +5,10 @@
 
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { ObjectLayout } from '../../catalog/object-layout.ts';
-import { BackupError } from '../../model/errors.ts';
-import { type JsonFields, parseJson, toJson } from '../../model/json-fields.ts';
-import type { ObjectStore } from '../../storage/object-store.ts';
+import type { ObjectLayout } from '../../../catalog/object-layout.ts';
+import { BackupError } from '../../../model/errors.ts';
+import { type JsonFields, parseJson, toJson } from '../../../model/json-fields.ts';
+import type { ObjectStore } from '../../../storage/object-store.ts';
 
 /** What an attempt did, from its first look at the target on. */
 export interface AttemptMark {

@@ -1,9 +1,9 @@
 // The offset map of a restore as text, JSON and CSV, in pieces: a map can be longer than memory should hold.
 
-import { toJson } from '../../../model/json-fields.ts';
-import type { MappedOffset, MappedRun, MapSelection, OffsetMap } from '../../../restore/journal/offset-map.ts';
-import { formatCount, formatInstant } from '../format-quantities.ts';
-import { printable } from '../terminal.ts';
+import { toJson } from '../../../../model/json-fields.ts';
+import type { MappedOffset, MappedRun, MapSelection, OffsetMap } from '../../../../restore/journal/offset-map.ts';
+import { formatCount, formatInstant } from '../../format-quantities.ts';
+import { printable } from '../../terminal.ts';
 
 export const MAP_FORMATS = ['text', 'json', 'csv'] as const;
 export type MapFormat = (typeof MAP_FORMATS)[number];
