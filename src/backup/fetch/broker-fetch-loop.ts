@@ -10,6 +10,7 @@ import type {
   PartitionLog,
 } from '../../kafka/partition-log.ts';
 import { BackOff, pause } from '../../model/back-off.ts';
+import { unlessAborted } from '../../model/unless-aborted.ts';
 import { BatchCursor } from '../../record/batch-cursor.ts';
 import type { RecordBatchHeader } from '../../record/batch-header.ts';
 import { type BrokerAnswer, keyOf, type TrackedPartition } from '../roster/tracked-partition.ts';
@@ -47,7 +48,6 @@ const EMPTY_ANSWERS_BEFORE_PROBE = 2;
 export class BrokerFetchLoop {
   readonly #options: BrokerFetchLoopOptions;
   readonly #stopping = new AbortController();
-  readonly #stopped: Promise<undefined>;
   readonly #backOff = new BackOff();
   #wake = new AbortController();
   #running: Promise<void> | undefined;
@@ -62,9 +62,6 @@ export class BrokerFetchLoop {
   constructor(options: BrokerFetchLoopOptions) {
     this.#options = options;
     this.#session = options.log.openSession(options.nodeId);
-    this.#stopped = new Promise((resolve) => {
-      this.#stopping.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-    });
   }
 
   start(): void {
@@ -114,7 +111,7 @@ export class BrokerFetchLoop {
 
   /** Undefined once the loop is stopped; what is answered later is left aside. */
   async #unlessStopped(pending: Promise<FetchResult>): Promise<FetchResult | undefined> {
-    const result = await Promise.race([pending, this.#stopped]);
+    const result = await unlessAborted(pending, this.#stopping.signal);
     if (result !== undefined) return result;
     void pending.then(
       ({ release }) => release(),
