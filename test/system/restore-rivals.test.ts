@@ -51,7 +51,8 @@ describe('two processes that run the same restore', { timeout: 240_000 }, () => 
     assert.equal(restoredRecords(done!.summary), RECORDS);
     const { code, message } = runs.find(({ exitCode }) => exitCode === FENCED)!.failure!;
     assert.equal(code, 'FENCED');
-    assert.match(message, /rst_\w+/);
+    // Whoever comes between the check and the creation of a topic cannot know yet which restore it is.
+    assert.match(message, /rst_\w+|was created .* just now; look again/);
     assert.match(message, /another process|process \d+/);
   }
 
