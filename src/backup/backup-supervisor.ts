@@ -338,12 +338,8 @@ export class BackupSupervisor {
     const deadline = AbortSignal.timeout(
       settings.continuous || isShutdown ? settings.shutdownTimeoutMs : settings.oneShotPatienceMs,
     );
-    const drained = this.#sealAndCommit(deadline);
     try {
-      await Promise.race([
-        drained,
-        new Promise((resolve) => deadline.addEventListener('abort', resolve, { once: true })),
-      ]);
+      await unlessAborted(this.#sealAndCommit(deadline), deadline);
     } finally {
       this.#queue?.stop();
     }

@@ -20,7 +20,7 @@ export class FetchLoops {
     return loop;
   }
 
-  /** Resolves when the fetches under way have been answered and left aside. */
+  /** Resolves when nothing more is taken in; fetches under way are not waited for. */
   async stop(): Promise<void> {
     await Promise.all([...this.#loops.values()].map((loop) => loop.stop()));
   }

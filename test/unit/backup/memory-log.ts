@@ -153,7 +153,8 @@ function epochOf(batch: Buffer): number {
   return batch.readInt32BE(12);
 }
 
-function nextOffsetOf(batch: Buffer): bigint {
+/** Behind the last offset of one batch. */
+export function nextOffsetOf(batch: Buffer): bigint {
   const [header] = splitBatches(batch);
   return header === undefined ? 0n : header.lastOffset + 1n;
 }

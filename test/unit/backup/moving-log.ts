@@ -16,8 +16,7 @@ import { pause } from '../../../src/model/back-off.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { TopicConfigs } from '../../../src/model/topic/topic-description.ts';
 import { partitionName, type TopicPartition } from '../../../src/model/topic/topic-partition.ts';
-import { splitBatches } from '../../../src/record/batch-header.ts';
-import { TOPIC, TOPIC_ID } from './memory-log.ts';
+import { nextOffsetOf, TOPIC, TOPIC_ID } from './memory-log.ts';
 
 const QUIET_MS = 5;
 
@@ -110,9 +109,4 @@ export class MovingPartitionLog implements PartitionLog {
     const positions = { highWatermark: end, lastStableOffset: end, logStartOffset: startOffset };
     return this.spoil({ ...identity, kind: 'records', records: Buffer.concat(records), ...positions });
   }
-}
-
-function nextOffsetOf(batch: Buffer): bigint {
-  const [header] = splitBatches(batch);
-  return header === undefined ? 0n : header.lastOffset + 1n;
 }
