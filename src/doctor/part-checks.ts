@@ -1,6 +1,7 @@
 // What a store makes of objects that go up in parts: that they are created once, read back across the border of two parts, and that
 // nothing is left of one that is given up on its way.
 
+import { pause } from '../model/back-off.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { fail, type Finding, ok, warn } from './check-list.ts';
@@ -15,6 +16,9 @@ export interface PartSubject {
 const CHUNK_BYTES = 1024 * 1024;
 /** Of the second part, and read on both sides of the border. */
 const BORDER_BYTES = 1024;
+/** A part may arrive after its upload was given up, or even discarded: servers carry out what a client has broken off. */
+const LOOKS = 10;
+const BETWEEN_LOOKS_MS = 200;
 
 /** The object in parts: no two of its ranges of that length are the same within 4 GiB. */
 export function objectInParts({ partSizeBytes }: PartSubject): Generator<Uint8Array> {
@@ -51,9 +55,16 @@ export async function givesUp(subject: PartSubject): Promise<Finding> {
     );
   }
   try {
-    for await (const upload of store.unfinished(key)) await store.discard(upload);
-    for await (const _ of store.unfinished(key)) return staysBehind(`the upload of ${key} is still there`);
-    return ok('nothing is left of an upload that was given up');
+    for (let look = 1; look <= LOOKS; look += 1) {
+      await pause(BETWEEN_LOOKS_MS);
+      let isLeft = false;
+      for await (const upload of store.unfinished(key)) {
+        isLeft = true;
+        await store.discard(upload);
+      }
+      if (!isLeft) return ok('nothing is left of an upload that was given up');
+    }
+    return staysBehind(`the upload of ${key} is still there`);
   } catch (error) {
     if (!(error instanceof BackupError) || error.kind.retriable) throw error;
     return staysBehind(messageOf(error));
