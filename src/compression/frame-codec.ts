@@ -1,6 +1,6 @@
-// Compression of segment frames. A zstd frame carries its content size and checksum (RFC 8878), an LZ4 frame its content
-// checksum, so that `zstd -t` and `lz4 -t` judge a segment without us. zstd-napi compresses straight into memory that is used
-// again; where its native part is absent (npm 12 blocks install scripts), node:zlib writes and reads the same frames.
+// Compression of segment frames. A zstd frame carries its content size and checksum (RFC 8878), so that `zstd -t` judges a segment
+// without us. zstd-napi compresses straight into memory that is used again; where its native part is absent (npm 12 blocks
+// install scripts), node:zlib writes and reads the same frames.
 
 import { createRequire } from 'node:module';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -8,6 +8,7 @@ import type { SegmentCodec } from '../model/codec.ts';
 import { copyBytes } from '../model/buffer/copy-bytes.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 import { noteNativeBuffer } from '../model/buffer/native-garbage.ts';
+import { writeLz4Frame } from './lz4-frame.ts';
 
 interface ZstdContext {
   setParameter(parameter: number, value: number): void;
@@ -85,12 +86,15 @@ export class FrameCompressor {
    * use. A frame fits for certain into maxStoredSize(raw.byteLength) bytes.
    */
   compress(raw: Uint8Array, target: Uint8Array): number | undefined {
-    if (this.#context !== undefined) return this.#compressWithContext(this.#context, raw, target);
-    const frame = this.#compressToNew(raw);
-    if (frame !== raw) noteNativeBuffer(frame.byteLength);
-    if (frame.byteLength > target.byteLength) return undefined;
-    copyBytes(frame, { start: 0, end: frame.byteLength }, target, 0);
-    return frame.byteLength;
+    switch (this.#codec) {
+      case 'none':
+        return fill(target, raw);
+      case 'lz4':
+        return writeLz4Frame(raw, target, compressLz4Block);
+      case 'zstd':
+        if (this.#context !== undefined) return this.#compressWithContext(this.#context, raw, target);
+        return fill(target, this.#compressWithZlib(raw));
+    }
   }
 
   #compressWithContext(context: ZstdContext, raw: Uint8Array, target: Uint8Array): number | undefined {
@@ -102,19 +106,24 @@ export class FrameCompressor {
     }
   }
 
-  #compressToNew(raw: Uint8Array): Uint8Array {
-    switch (this.#codec) {
-      case 'none':
-        return raw;
-      case 'lz4':
-        return lz4().compressFrameSync(asBuffer(raw), { contentChecksum: true });
-      case 'zstd':
-        return zstdCompressSync(raw, {
-          params: this.#parameters,
-          pledgedSrcSize: raw.byteLength,
-        });
-    }
+  #compressWithZlib(raw: Uint8Array): Uint8Array {
+    const frame = zstdCompressSync(raw, { params: this.#parameters, pledgedSrcSize: raw.byteLength });
+    noteNativeBuffer(frame.byteLength);
+    return frame;
   }
+}
+
+/** In a buffer that is left to the garbage collector. Before the block lz4-napi writes the size of what it holds. */
+function compressLz4Block(plain: Uint8Array): Uint8Array {
+  const sized = lz4().compressSync(asBuffer(plain));
+  noteNativeBuffer(sized.byteLength);
+  return sized.subarray(4);
+}
+
+function fill(target: Uint8Array, bytes: Uint8Array): number | undefined {
+  if (bytes.byteLength > target.byteLength) return undefined;
+  copyBytes(bytes, { start: 0, end: bytes.byteLength }, target, 0);
+  return bytes.byteLength;
 }
 
 /** Expands frames. `rawSizeBytes` comes from a verified footer and bounds the memory. */

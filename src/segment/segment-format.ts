@@ -1,7 +1,7 @@
 // THE description of a segment object's layout:
 //
-//   frame*            each a zstd frame (content size and checksum) or an LZ4 frame (content checksum) of whole record batches,
-//                     or with codec none the batches themselves; together Kafka's own log format
+//   frame*            each a zstd frame (content size and checksum) or an LZ4 frame of whole record batches, or with codec none
+//                     the batches themselves; together Kafka's own log format
 //   skippable frame   u32 LE 0x184D2A5E | u32 LE length of the payload | payload
 //   payload           JSON, zstd-compressed above 64 KiB | u32 LE length of the JSON as stored | 8 bytes "KBAGENT1"
 //
