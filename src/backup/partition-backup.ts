@@ -10,6 +10,7 @@ import type { CatalogAction } from '../catalog/commit.ts';
 import type { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { LogPositions } from '../kafka/partition-log.ts';
+import type { RetainedMemory } from '../model/buffer/retained-memory.ts';
 import { errorOf, invariant } from '../model/errors.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { BatchCursor } from '../record/batch-cursor.ts';
@@ -49,6 +50,8 @@ export interface PartitionContext {
 
 /** Sealed segments of one partition that are still going up; more would let one slow upload pile up others. */
 const MAX_UPLOADS = 3;
+/** Of a whole frame. */
+const NEARLY_FULL = 0.75;
 
 type LogEnd = Pick<LogPositions, 'highWatermark' | 'lastStableOffset'>;
 
@@ -89,6 +92,8 @@ export class PartitionBackup {
   /** Counts resets: what an older generation still has under way no longer counts. */
   #generation = 0;
   #isAppending = false;
+  /** Of the bytes that are taken in just now. */
+  #source: RetainedMemory | undefined;
 
   constructor(identity: PartitionIdentity, resume: ResumePosition, context: PartitionContext) {
     this.identity = identity;
@@ -130,19 +135,35 @@ export class PartitionBackup {
   }
 
   /**
-   * Takes in the whole batches of `records` that begin before `endOffset`; they are copied. Waits for memory and for uploads
-   * that lag behind. @throws BATCH_CORRUPT when the bytes are not record batches.
+   * Takes in the whole batches of `records` that begin before `endOffset`. Waits for memory and for uploads that lag behind.
+   * @param source retained for as long as whole frames lie in `records`; without it they are copied
+   * @throws BATCH_CORRUPT when the bytes are not record batches.
    */
-  async append(records: Uint8Array, positions: LogPositions, endOffset?: bigint): Promise<void> {
+  async append(
+    records: Uint8Array,
+    positions: LogPositions,
+    endOffset?: bigint,
+    source?: RetainedMemory,
+  ): Promise<void> {
     invariant(!this.#isAppending, 'two appends to one partition at the same time');
     this.#isAppending = true;
+    this.#source = source;
     this.observe(positions);
     try {
       await this.#takeBatches(records, endOffset);
     } finally {
-      this.#frame?.flush();
+      this.#leaveSource();
       this.#isAppending = false;
     }
+  }
+
+  /** A frame that is nearly full and could be taken from where it lies is closed rather than copied. */
+  #leaveSource(): void {
+    const frame = this.#frame;
+    const isNearlyFull = (frame?.filledBytes ?? 0) >= this.#context.memory.frameBytes * NEARLY_FULL;
+    if (isNearlyFull && this.#source !== undefined && frame?.inPlace() !== undefined) this.closeFrame();
+    else frame?.flush();
+    this.#source = undefined;
   }
 
   async #takeBatches(records: Uint8Array, endOffset: bigint | undefined): Promise<void> {
@@ -281,30 +302,33 @@ export class PartitionBackup {
     const frame = this.#frame;
     if (frame === undefined) return;
     this.#frame = undefined;
-    frame.flush();
-    const generation = this.#generation;
     const { memory } = this.#context;
     if (frame.filledBytes === 0 || this.#segment === undefined) {
       memory.give(frame.memory);
       return;
     }
+    const source = this.#source;
+    const inPlace = source === undefined ? undefined : frame.inPlace();
+    if (inPlace === undefined) frame.flush();
+    else source?.retain();
+    const generation = this.#generation;
     const expansion = this.#expansion.next();
     this.#segment.writer
       .addFrame({
-        raw: frame.memory.subarray(0, frame.filledBytes),
+        raw: inPlace ?? frame.memory.subarray(0, frame.filledBytes),
         baseOffset: frame.baseOffset,
         lastOffset: frame.lastOffset,
         recordCount: frame.recordCount,
         batchCount: frame.batchCount,
         expansion,
       })
+      .finally(() => {
+        memory.give(frame.memory);
+        if (inPlace !== undefined) source?.release();
+      })
       .then(
-        (result: PackResult) => {
-          memory.give(frame.memory);
-          this.#expansion.learn(expansion, frame.filledBytes, result);
-        },
+        (result: PackResult) => this.#expansion.learn(expansion, frame.filledBytes, result),
         (error: unknown) => {
-          memory.give(frame.memory);
           if (generation === this.#generation) this.#failure ??= errorOf(error);
         },
       );

@@ -1,6 +1,7 @@
 // The source side over a KafkaCluster. Fetch sessions (KIP-227) keep a quiet partition free of cost: the broker remembers what
 // was asked, the request names only what changed, and the answer only what has news.
 
+import { retained } from '../model/buffer/retained-memory.ts';
 import type { HeldResponse } from './connection/kafkajs-wire.ts';
 import type { KafkaCluster } from './connection/cluster.ts';
 import type {
@@ -136,7 +137,7 @@ class IncrementalFetchSession implements FetchSession {
     if (errorCode !== KAFKA_ERROR.none) {
       this.#forget();
       held.release();
-      if (SESSION_LOST.has(errorCode)) return { partitions: [], isComplete: false, release: () => {} };
+      if (SESSION_LOST.has(errorCode)) return { partitions: [], isComplete: false, ...retained(() => {}) };
       throw kafkaError(errorCode, `fetch from broker ${this.#nodeId}`);
     }
     this.#remember(sessionId);
@@ -188,7 +189,8 @@ function resultOf(held: HeldResponse<FetchResponse>, asked: ReadonlyMap<string, 
   });
   // A broker that throttles answers at once and has looked at nothing (KIP-219).
   const isComplete = held.response.throttleTimeMs === 0;
-  return { partitions, isComplete, release: () => held.release() };
+  const { retain, release } = held;
+  return { partitions, isComplete, retain, release };
 }
 
 function outcomeOf(answer: FetchResponsePartition, askedOffset: bigint): FetchedPartition {

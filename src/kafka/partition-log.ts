@@ -1,6 +1,7 @@
 // CONTRACT of the source side: what a backup asks of a Kafka cluster. Expected outcomes of a fetch are values, so that every
 // caller must treat each; what throws is trouble with the whole request.
 
+import type { RetainedMemory } from '../model/buffer/retained-memory.ts';
 import type { TopicConfigs, TopicDescription } from '../model/topic/topic-description.ts';
 import type { TopicPartition } from '../model/topic/topic-partition.ts';
 
@@ -57,15 +58,14 @@ export interface FetchLimits {
   readonly maxPartitionBytes: number;
 }
 
-/** `release` gives the memory under `records` back; call it once, when they were copied. */
-export interface FetchResult {
+/** Retains the memory under `records`. */
+export interface FetchResult extends RetainedMemory {
   readonly partitions: readonly FetchedPartition[];
   /**
    * True when the broker has looked at everything that was asked: what is not among the partitions has no news. False when it
    * only put us off, as one does that throttles or that has forgotten the session.
    */
   readonly isComplete: boolean;
-  release(): void;
 }
 
 /**

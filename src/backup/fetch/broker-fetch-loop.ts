@@ -9,6 +9,7 @@ import type {
   FetchSession,
   PartitionLog,
 } from '../../kafka/partition-log.ts';
+import type { RetainedMemory } from '../../model/buffer/retained-memory.ts';
 import { BackOff, pause } from '../../model/back-off.ts';
 import { unlessAborted } from '../../model/unless-aborted.ts';
 import { BatchCursor } from '../../record/batch-cursor.ts';
@@ -198,7 +199,7 @@ export class BrokerFetchLoop {
           continue;
         }
         partition.takenBy = this;
-        await this.#take(partition, answer).finally(() => {
+        await this.#take(partition, answer, result).finally(() => {
           partition.takenBy = undefined;
         });
       }
@@ -207,7 +208,7 @@ export class BrokerFetchLoop {
     }
   }
 
-  async #take(partition: TrackedPartition, answer: FetchedPartition): Promise<void> {
+  async #take(partition: TrackedPartition, answer: FetchedPartition, memory: RetainedMemory): Promise<void> {
     if (answer.kind !== 'records') {
       await this.#options.onOutcome(partition, answer);
       this.#lookAway(partition);
@@ -216,7 +217,7 @@ export class BrokerFetchLoop {
     try {
       if (answer.records.byteLength > 0) {
         partition.emptyAnswers = 0;
-        await partition.backup.append(answer.records, answer, partition.endOffset);
+        await partition.backup.append(answer.records, answer, partition.endOffset, memory);
       } else {
         partition.backup.observe(answer);
         if (answer.highWatermark > partition.backup.nextOffset && !(await this.#skipHole(partition))) return;

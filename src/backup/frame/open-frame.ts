@@ -1,5 +1,6 @@
 // The frame that a partition is filling: whole batches, copied back to back into shared memory that grows with them. Batches
-// that lie back to back in their source are copied together: there may be one for every record.
+// that lie back to back in their source are copied together: there may be one for every record. A frame that is filled from one
+// source, as all are that a partition fills while it catches up, need not be copied at all: threads can take it from there.
 
 import { copyBytes } from '../../model/buffer/copy-bytes.ts';
 import { invariant } from '../../model/errors.ts';
@@ -59,6 +60,13 @@ export class OpenFrame {
     this.lastOffset = header.lastOffset;
     this.recordCount += header.recordCount;
     this.batchCount += 1;
+  }
+
+  /** All batches, where they lie in their source, when they are one run and threads can read it; nothing is copied then. */
+  inPlace(): Uint8Array | undefined {
+    const isOneRun = this.#runEnd - this.#runStart === this.filledBytes;
+    if (!isOneRun || !(this.#source?.buffer instanceof SharedArrayBuffer)) return undefined;
+    return this.#source.subarray(this.#runStart, this.#runEnd);
   }
 
   /** Copies what was taken in: the source is not needed any more. */

@@ -82,7 +82,7 @@ function howToFetch() {
     fetch_max_bytes: bytes({
       doc: 'Most data in one fetch from one broker, as `fetch.max.bytes`. An answer beyond 256 MiB, headers included, is not read.',
       unit: 'bytes',
-      default: 8 * MIB,
+      default: 4 * MIB,
       min: KIB,
       max: 128 * MIB,
     }),

@@ -8,6 +8,7 @@ import { comparePartitions, partitionName, type TopicPartition } from '../../mod
 import type { OffsetAt, TopicListing } from '../partition-log.ts';
 import type { EffectiveConfig } from '../restore-sink.ts';
 import { BrokerConnection, type BrokerAddress, type ConnectionSettings, type HeldResponse } from './kafkajs-wire.ts';
+import { LandingBuffers } from './response-assembler.ts';
 import type { ApiCall } from '../protocol/api.ts';
 import { KAFKA_ERROR, kafkaError, kafkaErrorClass } from '../protocol/kafka-errors.ts';
 import { listOffsetsCall } from '../protocol/list-offsets.ts';
@@ -22,6 +23,7 @@ export class KafkaCluster {
   readonly #settings: ConnectionSettings;
   readonly #logger: Logger;
   readonly #connections = new Map<string, BrokerConnection>();
+  readonly #landing = new LandingBuffers();
   #brokers = new Map<number, BrokerAddress>();
   readonly #leaders = new Map<string, number>();
   #clusterId = '';
@@ -192,7 +194,7 @@ export class KafkaCluster {
     const key = `${address.host}:${address.port}/${lane}`;
     const known = this.#connections.get(key);
     if (known !== undefined) return known;
-    const connection = new BrokerConnection(address, this.#settings, this.#logger);
+    const connection = new BrokerConnection(address, this.#settings, this.#logger, this.#landing);
     this.#connections.set(key, connection);
     return connection;
   }

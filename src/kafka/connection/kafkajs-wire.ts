@@ -9,6 +9,7 @@ import Broker from 'kafkajs/src/broker/index.js';
 import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js';
 import { BackupError } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
+import { retained, type RetainedMemory } from '../../model/buffer/retained-memory.ts';
 import { connectionError } from './connection-errors.ts';
 import type { ApiCall } from '../protocol/api.ts';
 import { WireReader } from '../protocol/wire-reader.ts';
@@ -32,11 +33,9 @@ export interface ConnectionSettings {
   readonly noDelay: boolean;
 }
 
-/** An answer whose byte fields are views into a recycled buffer. */
-export interface HeldResponse<Response> {
+/** An answer whose byte fields are views into a recycled buffer: it is recycled when everybody who retains it has released it. */
+export interface HeldResponse<Response> extends RetainedMemory {
   readonly response: Response;
-  /** Call once, when nothing reads the views any more. */
-  release(): void;
 }
 
 const READ_BUFFER_BYTES = 256 * 1024;
@@ -48,12 +47,18 @@ export class BrokerConnection {
   readonly #pool: InstanceType<typeof ConnectionPool>;
   /** The only one of the pool that is used. */
   readonly #connection: Connection;
-  readonly #landing = new LandingBuffers();
+  readonly #landing: LandingBuffers;
   readonly #requestTimeoutMs: number;
   #connecting: Promise<void> | undefined;
 
-  constructor(address: BrokerAddress, settings: ConnectionSettings, logger: Logger) {
+  constructor(
+    address: BrokerAddress,
+    settings: ConnectionSettings,
+    logger: Logger,
+    landing: LandingBuffers = new LandingBuffers(),
+  ) {
     this.address = address;
+    this.#landing = landing;
     this.#requestTimeoutMs = settings.requestTimeoutMs;
     const kafkajsLogger = adaptLogger(logger);
     const assembler = new ResponseAssembler(this.#landing, (response) => {
@@ -96,7 +101,7 @@ export class BrokerConnection {
       const payload = await exchange(connection, api, timeoutMs);
       const reader = new WireReader(payload);
       reader.taggedFields();
-      return { response: api.read(reader), release: () => this.#landing.release(payload) };
+      return { response: api.read(reader), ...retained(() => this.#landing.release(payload)) };
     } catch (error) {
       throw connectionError(error, `${api.apiName} to ${this.address.host}:${this.address.port}`);
     }

@@ -1,7 +1,9 @@
 // Cuts a connection's byte stream into Kafka responses. kafkajs keeps every chunk and joins them at the end, which doubles the
 // memory of a large fetch and leaves it to the garbage collector; here a large response is written once, into a landing
-// buffer that its reader gives back, and most of it by the operating system: a socket reads straight to where it belongs.
+// buffer that its reader gives back, and most of it by the operating system: a socket reads straight to where it belongs. The
+// buffers are shared memory, so that threads can take the records from where they landed.
 
+import { copyBytes } from '../../model/buffer/copy-bytes.ts';
 import { BackupError } from '../../model/errors.ts';
 
 /**
@@ -16,21 +18,22 @@ const TLS_VERSION_MAJOR = 3;
 
 /** Responses below this are left to the garbage collector. */
 const LANDING_THRESHOLD_BYTES = 64 * 1024;
-const LANDING_ROUND_BYTES = 1024 * 1024;
-/** One being received, one being processed. */
-const KEPT_LANDING_BUFFERS = 2;
+const SMALLEST_LANDING_BYTES = 1024 * 1024;
+/** Memory that threads have seen is free only when each of them has collected its garbage: it is better kept than dropped. */
+const KEPT_LANDING_BYTES = 64 * 1024 * 1024;
 
-/** Reusable memory for large responses. */
+/** Reusable memory for large responses, of all connections to one cluster. */
 export class LandingBuffers {
-  readonly #free: ArrayBuffer[] = [];
+  /** The largest first. */
+  readonly #free: SharedArrayBuffer[] = [];
   /** Only these come back: a small response lies in memory that Node shares among its Buffers. */
-  readonly #made = new WeakSet<ArrayBuffer>();
+  readonly #made = new WeakSet<SharedArrayBuffer>();
 
-  /** At least `sizeBytes`, the smallest of the free ones that fits. */
+  /** At least `sizeBytes`, the smallest of the free ones that fits. What is not written to takes no memory. */
   acquire(sizeBytes: number): Uint8Array {
     const index = this.#free.findLastIndex((buffer) => buffer.byteLength >= sizeBytes);
     const [kept] = index < 0 ? [] : this.#free.splice(index, 1);
-    const buffer = kept ?? new ArrayBuffer(Math.ceil(sizeBytes / LANDING_ROUND_BYTES) * LANDING_ROUND_BYTES);
+    const buffer = kept ?? new SharedArrayBuffer(landingBytes(sizeBytes));
     this.#made.add(buffer);
     return new Uint8Array(buffer, 0, sizeBytes);
   }
@@ -38,11 +41,20 @@ export class LandingBuffers {
   /** Gives back what acquire returned, or any view into it; other memory is left alone. Nobody may read it afterwards. */
   release(bytes: Uint8Array): void {
     const { buffer } = bytes;
-    if (!(buffer instanceof ArrayBuffer) || !this.#made.has(buffer) || this.#free.includes(buffer)) return;
+    if (!(buffer instanceof SharedArrayBuffer) || !this.#made.has(buffer) || this.#free.includes(buffer)) return;
     this.#free.push(buffer);
     this.#free.sort((a, b) => b.byteLength - a.byteLength);
-    this.#free.length = Math.min(this.#free.length, KEPT_LANDING_BUFFERS);
+    let keptBytes = 0;
+    const kept = this.#free.filter(({ byteLength }) => (keptBytes += byteLength) <= KEPT_LANDING_BYTES).length;
+    this.#free.length = Math.max(1, kept);
   }
+}
+
+/** A power of two: few sizes fit many responses. */
+function landingBytes(sizeBytes: number): number {
+  let bytes = SMALLEST_LANDING_BYTES;
+  while (bytes < sizeBytes) bytes *= 2;
+  return bytes;
 }
 
 /** Takes chunks, which it copies unless they lie where {@link room} said, and hands on each whole response without its length word. */
@@ -107,7 +119,7 @@ export class ResponseAssembler {
     if (response === undefined) return position;
     const taken = Math.min(chunk.byteLength - position, response.byteLength - this.#filled);
     const isInPlace = chunk.buffer === response.buffer && chunk.byteOffset === response.byteOffset + this.#filled;
-    if (!isInPlace) response.set(chunk.subarray(position, position + taken), this.#filled);
+    if (!isInPlace) copyBytes(chunk, { start: position, end: position + taken }, response, this.#filled);
     this.#filled += taken;
     if (this.#filled === response.byteLength) {
       this.#response = undefined;

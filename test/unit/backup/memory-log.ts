@@ -80,7 +80,7 @@ export class MemoryPartitionLog implements PartitionLog {
       fetch: async (limits) => {
         if (this.isPuttingOff) {
           await pause(limits.maxWaitMs);
-          return { partitions: [], isComplete: false, release: () => {} };
+          return { partitions: [], isComplete: false, retain: () => {}, release: () => {} };
         }
         const answers = [...wanted.values()].map((position) => this.#answer(position));
         const news = answers.filter((answer) => {
@@ -90,13 +90,18 @@ export class MemoryPartitionLog implements PartitionLog {
           return isNews;
         });
         if (news.length === 0) await pause(limits.maxWaitMs);
-        return { partitions: news, isComplete: true, release: () => {} };
+        return { partitions: news, isComplete: true, retain: () => {}, release: () => {} };
       },
     };
   }
 
   async fetchOnce(_nodeId: number, positions: readonly FetchPosition[], _limits: FetchLimits): Promise<FetchResult> {
-    return { partitions: positions.map((position) => this.#answer(position)), isComplete: true, release: () => {} };
+    return {
+      partitions: positions.map((position) => this.#answer(position)),
+      isComplete: true,
+      retain: () => {},
+      release: () => {},
+    };
   }
 
   async close(): Promise<void> {}

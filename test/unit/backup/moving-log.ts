@@ -73,14 +73,14 @@ export class MovingPartitionLog implements PartitionLog {
         const answers = [...wanted.values()].map((position) => this.#answer(nodeId, position, limits));
         const news = answers.filter((answer) => answer.kind !== 'records' || answer.highWatermark > answer.askedOffset);
         if (news.length === 0) await pause(QUIET_MS);
-        return { partitions: news, isComplete: true, release: () => {} };
+        return { partitions: news, isComplete: true, retain: () => {}, release: () => {} };
       },
     };
   }
 
   async fetchOnce(nodeId: number, positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult> {
     const partitions = positions.map((position) => this.#answer(nodeId, position, limits));
-    return { partitions, isComplete: true, release: () => {} };
+    return { partitions, isComplete: true, retain: () => {}, release: () => {} };
   }
 
   async close(): Promise<void> {}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { zstdDecompressSync } from 'node:zlib';
 import { FrameMemory } from '../../../src/backup/frame/frame-memory.ts';
 import { PartitionBackup, type PartitionContext } from '../../../src/backup/partition-backup.ts';
 import { UploadBudget } from '../../../src/backup/upload-budget.ts';
@@ -11,14 +12,17 @@ import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { maxStoredSize } from '../../../src/compression/frame-codec.ts';
 import { SharedBufferPool } from '../../../src/compression/shared-buffer-pool.ts';
 import type { TaskKind, WorkerPool } from '../../../src/compression/worker-pool.ts';
+import { retained } from '../../../src/model/buffer/retained-memory.ts';
 import type { SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { packFrame, type PackTask } from '../../../src/segment/pack-frame.ts';
 import type { SealReason } from '../../../src/segment/seal-policy.ts';
-import { readFooter } from '../../../src/segment/segment-reader.ts';
+import { readFooter, readFrame } from '../../../src/segment/segment-reader.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { IDENTITY, jsonBatch, OUTPUTS } from '../segment/segment-fixture.ts';
 
 const FRAME_BYTES = 64 * 1024;
+const TEN = 10;
 /** Of the default: ten whole frames. */
 const BUDGET_FRAMES = 10;
 
@@ -146,6 +150,71 @@ describe('a partition that is filled faster than it is packed', () => {
   });
 });
 
+/** All batches of a segment. */
+async function bytesOf(store: ObjectStore, segment: SegmentSummary): Promise<Buffer> {
+  const { frames } = await readFooter(store, segment);
+  const stored = await Promise.all(frames.map((frame) => readFrame(store, segment, frame)));
+  return Buffer.concat(stored.map((frame) => zstdDecompressSync(frame)));
+}
+
+describe('a partition whose answers lie in shared memory', () => {
+  const BATCHES = Array.from({ length: 400 }, (_, index) => jsonBatch(BigInt(index * TEN), TEN));
+  const END = BigInt(BATCHES.length * TEN);
+  const positions = { highWatermark: END, lastStableOffset: END, logStartOffset: 0n };
+
+  /** Hands the batches over in answers of about `answerBytes`, each in memory that is wiped once nobody retains it. */
+  async function feedShared(backup: PartitionBackup, answerBytes: number): Promise<{ answers: number; wiped: number }> {
+    const all = Buffer.concat(BATCHES);
+    const count = { answers: 0, wiped: 0 };
+    while (backup.nextOffset < END) {
+      const from = BATCHES.slice(0, Number(backup.nextOffset) / TEN).reduce(
+        (sum, { byteLength }) => sum + byteLength,
+        0,
+      );
+      const rest = all.subarray(from, from + answerBytes);
+      const records = new Uint8Array(new SharedArrayBuffer(rest.byteLength));
+      records.set(rest);
+      const memory = retained(() => {
+        records.fill(0);
+        count.wiped += 1;
+      });
+      count.answers += 1;
+      await backup.append(records, positions, undefined, memory);
+      memory.release();
+    }
+    backup.seal('end');
+    await backup.settled();
+    return count;
+  }
+
+  for (const [answers, answerBytes] of [
+    ['of a whole frame', FRAME_BYTES],
+    ['of more than two frames', FRAME_BYTES * 2.3],
+    ['of a small part of a frame', FRAME_BYTES / 10],
+  ] as const) {
+    it(`stores answers ${answers} as they came, and gives their memory back`, async () => {
+      const rig = openRig(1);
+      const { answers: count, wiped } = await feedShared(rig.backups[0]!, Math.floor(answerBytes));
+      assert.equal(wiped, count);
+      assert.equal(rig.memory.lentBytes, 0);
+      const segment = rig.segments[0]!;
+      assert.equal(segment.recordCount, Number(END));
+      assert.ok((await bytesOf(rig.store, segment)).equals(Buffer.concat(BATCHES)));
+    });
+  }
+
+  it('makes a frame of each answer that fills one nearly, instead of copying it', async () => {
+    const rig = openRig(1);
+    const { answers } = await feedShared(rig.backups[0]!, FRAME_BYTES);
+    const [sizes] = await frameSizes(rig);
+    assert.equal(sizes?.length, answers);
+    assert.ok(
+      sizes.slice(0, -1).every((size) => size > FRAME_BYTES * 0.75),
+      `frames of ${sizes.join(', ')} bytes`,
+    );
+  });
+});
+
 describe('a partition that goes back to what is durable while its batches wait for memory', () => {
   it('leaves nothing of them behind', { timeout: 60_000 }, async () => {
     const rig = openRig(1);
@@ -231,8 +300,6 @@ describe('partitions whose store holds parts in memory', () => {
 });
 
 describe('what a partition knows of its transactions', () => {
-  const TEN = 10;
-
   /** An answer with the ten records from `from` on. */
   function answer(
     backup: PartitionBackup,

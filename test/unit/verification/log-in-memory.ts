@@ -8,6 +8,7 @@ import type {
   PartitionLog,
   TopicListing,
 } from '../../../src/kafka/partition-log.ts';
+import { retained } from '../../../src/model/buffer/retained-memory.ts';
 import { splitBatches } from '../../../src/record/batch-header.ts';
 import { encodeBatch, type TestBatch } from '../../support/record-batches.ts';
 
@@ -35,7 +36,7 @@ export class LogInMemory implements PartitionLog {
     this.fetches += 1;
     this.held += 1;
     const partitions = positions.map((position) => this.#answer(position, limits));
-    return { partitions, isComplete: true, release: () => (this.held -= 1) };
+    return { partitions, isComplete: true, ...retained(() => (this.held -= 1)) };
   }
 
   async describeTopics(): Promise<TopicListing> {

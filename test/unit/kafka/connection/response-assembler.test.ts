@@ -191,13 +191,20 @@ describe('landing buffers', () => {
     assert.equal(landing.acquire(9 * MIB).buffer, large.buffer);
   });
 
-  test('keep the two largest, and nothing twice', () => {
+  test('keep 64 MiB, the largest first, and nothing twice', () => {
     const landing = new LandingBuffers();
-    const lent = [1, 3, 2].map((size) => landing.acquire(size * MIB));
+    const lent = [1, 32, 2, 16, 8, 8].map((size) => landing.acquire(size * MIB));
     for (const one of [...lent, ...lent]) landing.release(one);
-    const again = [landing.acquire(MIB), landing.acquire(MIB), landing.acquire(MIB)];
+    const again = [1, 2, 9, 17, 8].map((size) => landing.acquire(size * MIB));
     const reused = again.map((one) => lent.findIndex((kept) => kept.buffer === one.buffer));
-    assert.deepEqual(reused, [2, 1, -1]);
+    assert.deepEqual(reused, [5, 4, 3, 1, -1]);
+  });
+
+  test('keep one that is larger than that, since the next answer may be as large', () => {
+    const landing = new LandingBuffers();
+    const lent = landing.acquire(100 * MIB);
+    landing.release(lent);
+    assert.equal(landing.acquire(100 * MIB).buffer, lent.buffer);
   });
 
   test('never lend the memory of small responses, which Node shares among its Buffers', () => {
