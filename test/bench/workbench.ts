@@ -43,7 +43,8 @@ const TOPICS = {
   /** 2 GB with the default number of records. */
   'orders-large': { partitions: 4, codec: 'none', scale: 3 },
   'orders-singles': { partitions: 4, codec: 'none', batchSize: 0 },
-  'orders-singles-100': { partitions: 4, codec: 'none', batchSize: 0, valueBytes: 100 },
+  /** As many bytes in the log as `orders` has: four times the batches. */
+  'orders-singles-100': { partitions: 4, codec: 'none', scale: 4, batchSize: 0, valueBytes: 100 },
 } satisfies Record<string, TopicSpec>;
 
 /** JSON documents of about 0.7 KB unless a topic says otherwise: what every program is given to back up. */

@@ -36,13 +36,13 @@ export async function restoreWindow(bench: Workbench, programs: Programs): Promi
   };
 }
 
-/** Of two sizes: with 0.7 KB a record the bytes cost most, with 100 bytes it is the batches. */
+/** Of two sizes, and about as many bytes in the log: with 0.7 KB a record the bytes cost most, with 100 bytes it is the batches. */
 export async function restoreOneRecordBatches(bench: Workbench, programs: Programs): Promise<Scenario> {
   const [large, small] = [await bench.topic('orders-singles'), await bench.topic('orders-singles-100')];
   const contendersFor = (topic: FilledTopic, size: string): Contender[] =>
     pairOf(programs, (program) => restoreContender(bench, program, topic, { name: `${program.name} ${size}` }));
   return {
-    title: `batches of one record each, ${large.records} of about 0.7 KB (${describe(large)}) and as many of 100 bytes (${describe(small)}): each program restores its own zstd-3 backup`,
+    title: `batches of one record each, ${large.records} of about 0.7 KB (${describe(large)}) and ${small.records} of 100 bytes (${describe(small)}): each program restores its own zstd-3 backup`,
     bytes: null,
     contenders: [...contendersFor(large, '0.7 KB'), ...contendersFor(small, '100 B')],
     ratios: [
