@@ -37,8 +37,6 @@ export interface BackupOutcome {
 }
 
 const TICK_MS = 250;
-/** A one-shot backup ends as soon as it can. */
-const ONE_SHOT_TICK_MS = 10;
 const UP_TO_DATE_TIMEOUT_MS = 15_000;
 /** Frames being packed or waiting to be written: two for each thread keep all of them busy. */
 const OUTPUTS_PER_THREAD = 2;
@@ -61,6 +59,8 @@ export class BackupSupervisor {
   #configs: ReadonlyMap<string, TopicConfigs> = new Map();
   #refreshAtMs = 0;
   #isRefreshing = false;
+  /** Aborted when a partition of a one-shot backup is done: all may be. */
+  #news = new AbortController();
   #failure: Error | undefined;
 
   constructor(options: BackupOptions) {
@@ -260,6 +260,7 @@ export class BackupSupervisor {
     if (partition.isTakenIn) {
       partition.backup.seal('end');
       partition.state = 'done';
+      this.#news.abort();
     } else if (partition.endOffset === undefined && partition.backup.nextOffset >= partition.backup.highWatermark) {
       partition.state = 'tailing';
     } else return;
@@ -311,6 +312,7 @@ export class BackupSupervisor {
 
   async #untilDone(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.#failure === undefined) {
+      this.#news = new AbortController();
       const partitions = this.#roster.all();
       if (partitions.length > 0 && partitions.every(({ state }) => state === 'fenced')) return;
       this.#assertPatience();
@@ -320,7 +322,7 @@ export class BackupSupervisor {
         await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
         if (partitions.every(({ isOver }) => isOver)) return;
       }
-      await pause(this.#options.settings.continuous ? TICK_MS : ONE_SHOT_TICK_MS, signal);
+      await pause(TICK_MS, AbortSignal.any([signal, this.#news.signal]));
     }
     if (this.#failure !== undefined) throw this.#failure;
   }

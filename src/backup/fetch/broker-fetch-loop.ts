@@ -12,8 +12,14 @@ import type {
 import type { RetainedMemory } from '../../model/buffer/retained-memory.ts';
 import { BackOff, pause } from '../../model/back-off.ts';
 import { unlessAborted } from '../../model/unless-aborted.ts';
-import { BatchCursor } from '../../record/batch-cursor.ts';
-import type { RecordBatchHeader } from '../../record/batch-header.ts';
+import {
+  BATCH_FIELD,
+  BATCH_HEADER_BYTES,
+  BATCH_PREFIX_BYTES,
+  parseBatchHeader,
+  type RecordBatchHeader,
+  viewOf,
+} from '../../record/batch-header.ts';
 import { type BrokerAnswer, keyOf, type TrackedPartition } from '../roster/tracked-partition.ts';
 
 /** An answer that is not records; the supervisor treats it. */
@@ -271,13 +277,23 @@ export class BrokerFetchLoop {
   }
 }
 
-/** Undefined also where the bytes are no batches: taking them in will say so, for that partition alone. */
+/**
+ * From the lengths alone: each batch is looked at when it is taken in. Undefined also where the bytes are no batches: taking them
+ * in will say so, for that partition alone.
+ */
 function lastWholeBatch(records: Uint8Array): RecordBatchHeader | undefined {
-  const header = new BatchCursor(records);
+  const view = viewOf(records);
+  let last = -1;
+  for (let position = 0; position + BATCH_HEADER_BYTES <= view.byteLength; ) {
+    const sizeBytes = view.getInt32(position + BATCH_FIELD.batchLength) + BATCH_PREFIX_BYTES;
+    if (sizeBytes < BATCH_HEADER_BYTES) return undefined;
+    if (position + sizeBytes > view.byteLength) break;
+    last = position;
+    position += sizeBytes;
+  }
   try {
-    while (header.next());
+    return last < 0 ? undefined : parseBatchHeader(view, last);
   } catch {
     return undefined;
   }
-  return header.sizeBytes > 0 ? header : undefined;
 }
