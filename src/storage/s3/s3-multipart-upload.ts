@@ -1,7 +1,6 @@
 // One object on its way up in parts. Parts go up in parallel, bounded over all objects together, and each waits for its turn before
 // the next one is cut, so that slow storage slows whoever writes. The object appears with the last request, or not at all.
 
-import { crc32 } from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -20,6 +19,7 @@ import type { BodyPart } from '../request/body-parts.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { sendPart } from '../request/store-requests.ts';
 import { crc32Header } from './crc32-header.ts';
+import type { PartChecksums } from './part-checksums.ts';
 import { s3ErrorOf } from './s3-failures.ts';
 import { goneAsUndefined } from './s3-unfinished-uploads.ts';
 
@@ -32,7 +32,8 @@ export interface S3UploadOptions {
   readonly key: string;
   /** What the object is created with, made anew for each attempt. */
   readonly newObject: () => CreateMultipartUploadCommandInput;
-  readonly sendsChecksums: boolean;
+  /** Of all that was cut into parts so far, to be sent along; null where the store takes none. */
+  readonly checksums: PartChecksums | null;
   /** Told why parts stay behind that were to be removed. */
   readonly onLeftover: (error: unknown) => void;
 }
@@ -67,9 +68,9 @@ export class S3MultipartUpload {
   }
 
   async #begin(): Promise<UploadTarget> {
-    const { client, policy, key, newObject, sendsChecksums } = this.#options;
+    const { client, policy, key, newObject, checksums } = this.#options;
     // One checksum over the whole object, whatever its parts: the last request names what all the bytes must give together.
-    const checksum = sendsChecksums ? ({ ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const) : {};
+    const checksum = checksums === null ? {} : ({ ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const);
     const { UploadId } = await policy.run('CreateMultipartUpload', key, (signal) =>
       client.send(new CreateMultipartUploadCommand({ ...newObject(), ...checksum }), { abortSignal: signal }),
     );
@@ -96,15 +97,15 @@ export class S3MultipartUpload {
   }
 
   /** Waits for the parts and makes the object appear. `undecided`: something has the key, perhaps this very object. */
-  async complete(crc: number): Promise<'created' | 'undecided'> {
-    const { policy, key, sendsChecksums } = this.#options;
+  async complete(): Promise<'created' | 'undecided'> {
+    const { policy, key, checksums } = this.#options;
     await Promise.all(this.#uploads);
     if (this.#failure !== undefined) throw this.#failure;
     const command = new CompleteMultipartUploadCommand({
       ...(await this.#begun),
       MultipartUpload: { Parts: this.#parts },
       IfNoneMatch: '*',
-      ...(sendsChecksums ? { ChecksumCRC32: crc32Header(crc), ChecksumType: 'FULL_OBJECT' } : {}),
+      ...(checksums === null ? {} : { ChecksumCRC32: crc32Header(checksums.ofWhole()), ChecksumType: 'FULL_OBJECT' }),
     });
     let attempts = 0;
     const attempt = (signal: AbortSignal): Promise<'created' | 'undecided'> =>
@@ -172,8 +173,8 @@ export class S3MultipartUpload {
   }
 
   async #send(number: number, part: BodyPart): Promise<void> {
-    const { client, policy, key, sendsChecksums } = this.#options;
-    const checksum = sendsChecksums ? { ChecksumCRC32: crc32Header(crc32(part.bytes)) } : {};
+    const { client, policy, key, checksums } = this.#options;
+    const checksum = checksums === null ? {} : { ChecksumCRC32: crc32Header(checksums.ofPart(number)) };
     const target = await this.#begun;
     const command = new UploadPartCommand({ ...target, PartNumber: number, Body: part.bytes, ...checksum });
     const { ETag } = await sendPart(policy, part, {

@@ -3,7 +3,6 @@
 // the answer to a request was lost, the object itself tells whose it is.
 
 import { randomBytes } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import {
   DeleteObjectCommand,
   HeadObjectCommand,
@@ -26,6 +25,7 @@ import {
   type StoreRequests,
 } from '../request/store-requests.ts';
 import { crc32Header } from './crc32-header.ts';
+import { PartChecksums } from './part-checksums.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
 import { isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
@@ -69,16 +69,17 @@ export class S3ObjectStore implements ObjectStore {
   ): Promise<'created' | 'exists'> {
     assertObjectKey(key);
     const nonce = randomBytes(16).toString('hex');
-    const body = { crc32: 0 };
+    const { memory } = this.#requests;
+    const checksums = new PartChecksums(memory.partBytes);
     let upload: S3MultipartUpload | undefined;
     try {
-      for await (const part of cutParts(checksummed(chunks, body), this.#requests.memory)) {
-        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, body.crc32);
-        upload ??= this.#beginUpload(key, nonce);
+      for await (const part of cutParts(noted(chunks, checksums), memory)) {
+        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, checksums.ofWhole());
+        upload ??= this.#beginUpload(key, nonce, checksums);
         await upload.add(part);
       }
       if (upload === undefined) throw new Error('invariant broken: a body without a part');
-      const outcome = await upload.complete(body.crc32);
+      const outcome = await upload.complete();
       return outcome === 'created' ? outcome : await this.#whose(key, nonce, upload);
     } catch (error) {
       // Of an upload that stays behind nothing is visible; where the store is away, it is left to a lifecycle rule of the bucket.
@@ -194,14 +195,14 @@ export class S3ObjectStore implements ObjectStore {
     return { client: this.#client, policy: this.policy, bucket: this.#settings.bucket, prefix: this.#prefix };
   }
 
-  #beginUpload(key: string, nonce: string): S3MultipartUpload {
+  #beginUpload(key: string, nonce: string, checksums: PartChecksums): S3MultipartUpload {
     return new S3MultipartUpload({
       client: this.#client,
       policy: this.policy,
       partsInFlight: this.#requests.partsInFlight,
       key,
       newObject: () => this.#newObject(key, nonce),
-      sendsChecksums: this.#sendsChecksums(),
+      checksums: this.#sendsChecksums() ? checksums : null,
       onLeftover: this.#onLeftover,
     });
   }
@@ -252,13 +253,13 @@ export class S3ObjectStore implements ObjectStore {
   }
 }
 
-/** The same chunks; `of.crc32` is the checksum of what has gone by. */
-async function* checksummed(
+/** The same chunks, each known to the checksums before it is handed on. */
+async function* noted(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  of: { crc32: number },
+  checksums: PartChecksums,
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
-    of.crc32 = crc32(chunk, of.crc32);
+    checksums.add(chunk);
     yield chunk;
   }
 }
