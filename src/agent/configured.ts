@@ -31,7 +31,7 @@ export function effectiveConfig(source: ConfigSource): EffectiveConfig {
     message,
     origin: originText(origin),
   }));
-  return { values: loaded.effective, notices };
+  return { values: loaded.effective(), notices };
 }
 
 /** Internal topics are named beside the others; an empty list means all others. */

@@ -29,12 +29,12 @@ export interface LoadOptions {
 
 export type OverrideValue = string | number | boolean | readonly string[];
 
-/** A configuration to start with. Show the notices; `effective` is what `config print` prints. */
+/** A configuration to start with. Show the notices; `effective` makes what `config print` prints. */
 export interface LoadedConfig {
   readonly kind: 'ok';
   readonly config: AgentConfig;
   readonly notices: readonly ConfigNotice[];
-  readonly effective: readonly EffectiveValue[];
+  readonly effective: () => readonly EffectiveValue[];
 }
 
 /** Nothing may start. Problems come in the order of the file. */
@@ -64,7 +64,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig | InvalidConfig {
     kind: 'ok',
     config: assembleConfig({ values, targets, has: (path) => given.has(path), nowMs }),
     notices: given.notices.toSorted(byPlace),
-    effective: effectiveValues(parsed, given),
+    effective: () => effectiveValues(parsed, given),
   };
 }
 

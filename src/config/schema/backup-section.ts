@@ -80,7 +80,7 @@ function howToFetch() {
       max: 60_000,
     }),
     fetch_max_bytes: bytes({
-      doc: 'Most data in one fetch from one broker, as `fetch.max.bytes`. An answer beyond 256 MiB, headers included, is not read.',
+      doc: 'Most data in one fetch from one broker, as `fetch.max.bytes`. Best as large as `frame_bytes`: such answers are compressed where they arrived, without a copy. An answer beyond 256 MiB, headers included, is not read.',
       unit: 'bytes',
       default: 4 * MIB,
       min: KIB,

@@ -18,7 +18,7 @@ const TLS_VERSION_MAJOR = 3;
 
 /** Responses below this are left to the garbage collector. */
 const LANDING_THRESHOLD_BYTES = 64 * 1024;
-const SMALLEST_LANDING_BYTES = 1024 * 1024;
+const LANDING_ROUND_BYTES = 1024 * 1024;
 /** Memory that threads have seen is free only when each of them has collected its garbage: it is better kept than dropped. */
 const KEPT_LANDING_BYTES = 64 * 1024 * 1024;
 
@@ -33,7 +33,7 @@ export class LandingBuffers {
   acquire(sizeBytes: number): Uint8Array {
     const index = this.#free.findLastIndex((buffer) => buffer.byteLength >= sizeBytes);
     const [kept] = index < 0 ? [] : this.#free.splice(index, 1);
-    const buffer = kept ?? new SharedArrayBuffer(landingBytes(sizeBytes));
+    const buffer = kept ?? new SharedArrayBuffer(Math.ceil(sizeBytes / LANDING_ROUND_BYTES) * LANDING_ROUND_BYTES);
     this.#made.add(buffer);
     return new Uint8Array(buffer, 0, sizeBytes);
   }
@@ -48,13 +48,6 @@ export class LandingBuffers {
     const kept = this.#free.filter(({ byteLength }) => (keptBytes += byteLength) <= KEPT_LANDING_BYTES).length;
     this.#free.length = Math.max(1, kept);
   }
-}
-
-/** A power of two: few sizes fit many responses. */
-function landingBytes(sizeBytes: number): number {
-  let bytes = SMALLEST_LANDING_BYTES;
-  while (bytes < sizeBytes) bytes *= 2;
-  return bytes;
 }
 
 /** Takes chunks, which it copies unless they lie where {@link room} said, and hands on each whole response without its length word. */

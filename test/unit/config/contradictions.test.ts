@@ -60,7 +60,7 @@ const CONTRADICTIONS: readonly BadCase[] = [
   ],
   [
     'a budget below one fetch',
-    'backup: {memory_budget_bytes: 4MiB}\n',
+    'backup: {memory_budget_bytes: 3MiB}\n',
     '8:31',
     'backup.memory_budget_bytes',
     'does not hold one fetch',

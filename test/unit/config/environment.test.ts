@@ -133,8 +133,8 @@ describe('the environment', () => {
 
 describe('the effective configuration', () => {
   it('names every origin and hides every secret', () => {
-    const { effective } = loaded(SASL, { env: { [PASSWORD]: 'hunter2' } });
-    const of = (key: string) => effective.find((each) => each.key === key);
+    const shown = loaded(SASL, { env: { [PASSWORD]: 'hunter2' } }).effective();
+    const of = (key: string) => shown.find((each) => each.key === key);
     assert.match(of('backup_id')?.origin ?? '', /\.yaml:2:12$/);
     assert.deepEqual(of('target.security.sasl_password'), {
       key: 'target.security.sasl_password',
@@ -146,6 +146,6 @@ describe('the effective configuration', () => {
       value: '128MiB',
       origin: 'default',
     });
-    assert.ok(!JSON.stringify(effective).includes('hunter2'));
+    assert.ok(!JSON.stringify(shown).includes('hunter2'));
   });
 });

@@ -142,9 +142,9 @@ describe('the keys of S3', () => {
     const problems = problemsOf(`${S3}  secret_key: [CANARY]\n  session_token: {CANARY: 1}\n`);
     assert.ok(problems.length > 0);
     assert.doesNotMatch(JSON.stringify(problems), /CANARY/);
-    const { effective } = loaded(
+    const effective = loaded(
       `${S3}  proxy: http://us%40r:CANARY@proxy:3128\n  secret_key: CANARY\n  access_key: A\n`,
-    );
+    ).effective();
     const shown = effective.find(({ key }) => key === 'storage.proxy');
     assert.equal(shown?.value, 'http://[hidden]@proxy:3128');
     assert.doesNotMatch(JSON.stringify(effective), /CANARY/);
