@@ -59,7 +59,7 @@ export class BackupSupervisor {
   #configs: ReadonlyMap<string, TopicConfigs> = new Map();
   #refreshAtMs = 0;
   #isRefreshing = false;
-  /** Aborted when a partition of a one-shot backup is done: all may be. */
+  /** Aborted when the run is to end, or a partition of a one-shot backup is done: all may be. */
   #news = new AbortController();
   #failure: Error | undefined;
 
@@ -311,6 +311,7 @@ export class BackupSupervisor {
   }
 
   async #untilDone(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#news.abort(), { once: true });
     while (!signal.aborted && this.#failure === undefined) {
       this.#news = new AbortController();
       const partitions = this.#roster.all();
@@ -322,7 +323,7 @@ export class BackupSupervisor {
         await Promise.allSettled(partitions.map(({ backup }) => backup.settled()));
         if (partitions.every(({ isOver }) => isOver)) return;
       }
-      await pause(TICK_MS, AbortSignal.any([signal, this.#news.signal]));
+      await pause(TICK_MS, this.#news.signal);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
