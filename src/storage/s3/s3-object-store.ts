@@ -70,11 +70,12 @@ export class S3ObjectStore implements ObjectStore {
     assertObjectKey(key);
     const nonce = randomBytes(16).toString('hex');
     const { memory } = this.#requests;
-    const checksums = new PartChecksums(memory.partBytes);
+    const checksums = this.#sendsChecksums() ? new PartChecksums(memory.partBytes) : null;
+    const noted = checksums === null ? chunks : notedBy(checksums, chunks);
     let upload: S3MultipartUpload | undefined;
     try {
-      for await (const part of cutParts(noted(chunks, checksums), memory)) {
-        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, checksums.ofWhole());
+      for await (const part of cutParts(noted, memory)) {
+        if (part.isLast && upload === undefined) return await this.#putWhole(key, nonce, part, checksums);
         upload ??= this.#beginUpload(key, nonce, checksums);
         await upload.add(part);
       }
@@ -171,13 +172,18 @@ export class S3ObjectStore implements ObjectStore {
     this.#client.destroy();
   }
 
-  async #putWhole(key: string, nonce: string, part: BodyPart, crc: number): Promise<'created' | 'exists'> {
+  async #putWhole(
+    key: string,
+    nonce: string,
+    part: BodyPart,
+    checksums: PartChecksums | null,
+  ): Promise<'created' | 'exists'> {
     const attempt = async (signal: AbortSignal): Promise<'created' | 'exists'> => {
       const command = new PutObjectCommand({
         ...this.#newObject(key, nonce),
         Body: part.bytes,
         IfNoneMatch: '*',
-        ...(this.#sendsChecksums() ? { ChecksumCRC32: crc32Header(crc) } : {}),
+        ...(checksums === null ? {} : { ChecksumCRC32: crc32Header(checksums.ofWhole()) }),
       });
       try {
         await this.#client.send(command, { abortSignal: signal });
@@ -195,14 +201,14 @@ export class S3ObjectStore implements ObjectStore {
     return { client: this.#client, policy: this.policy, bucket: this.#settings.bucket, prefix: this.#prefix };
   }
 
-  #beginUpload(key: string, nonce: string, checksums: PartChecksums): S3MultipartUpload {
+  #beginUpload(key: string, nonce: string, checksums: PartChecksums | null): S3MultipartUpload {
     return new S3MultipartUpload({
       client: this.#client,
       policy: this.policy,
       partsInFlight: this.#requests.partsInFlight,
       key,
       newObject: () => this.#newObject(key, nonce),
-      checksums: this.#sendsChecksums() ? checksums : null,
+      checksums,
       onLeftover: this.#onLeftover,
     });
   }
@@ -254,9 +260,9 @@ export class S3ObjectStore implements ObjectStore {
 }
 
 /** The same chunks, each known to the checksums before it is handed on. */
-async function* noted(
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+async function* notedBy(
   checksums: PartChecksums,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     checksums.add(chunk);
