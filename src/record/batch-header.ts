@@ -151,6 +151,27 @@ export function* splitBatches(bytes: Uint8Array): Generator<RecordBatchHeader, v
   }
 }
 
+/**
+ * The last batch that {@link splitBatches} would give, found by the lengths alone: what lies before it is not looked at. Undefined
+ * also where its header, or a length, is none of a batch.
+ */
+export function lastWholeBatch(records: Uint8Array): RecordBatchHeader | undefined {
+  const view = viewOf(records);
+  let last = -1;
+  for (let position = 0; position + BATCH_HEADER_BYTES <= view.byteLength; ) {
+    const sizeBytes = view.getInt32(position + BATCH_FIELD.batchLength) + BATCH_PREFIX_BYTES;
+    if (sizeBytes < BATCH_HEADER_BYTES) return undefined;
+    if (position + sizeBytes > view.byteLength) break;
+    last = position;
+    position += sizeBytes;
+  }
+  try {
+    return last < 0 ? undefined : parseBatchHeader(view, last);
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws BATCH_CORRUPT when the batch's bytes do not have the CRC that its header carries. */
 export function verifyBatchCrc(bytes: Uint8Array, header: RecordBatchHeader): void {
   const from = header.position + BATCH_FIELD.attributes;

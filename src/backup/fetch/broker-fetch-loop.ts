@@ -12,14 +12,7 @@ import type {
 import type { RetainedMemory } from '../../model/buffer/retained-memory.ts';
 import { BackOff, pause } from '../../model/back-off.ts';
 import { unlessAborted } from '../../model/unless-aborted.ts';
-import {
-  BATCH_FIELD,
-  BATCH_HEADER_BYTES,
-  BATCH_PREFIX_BYTES,
-  parseBatchHeader,
-  type RecordBatchHeader,
-  viewOf,
-} from '../../record/batch-header.ts';
+import { lastWholeBatch } from '../../record/batch-header.ts';
 import { type BrokerAnswer, keyOf, type TrackedPartition } from '../roster/tracked-partition.ts';
 
 /** An answer that is not records; the supervisor treats it. */
@@ -176,7 +169,10 @@ export class BrokerFetchLoop {
     return partition.isWanted(nowMs) && (partition.takenBy === undefined || partition.takenBy === this);
   }
 
-  /** Moves the fetch positions behind the answer, from the batch headers alone, so that the next request can go out. */
+  /**
+   * Moves the fetch positions behind the answer, from the lengths of the batches alone, so that the next request can go out. Bytes
+   * that are no batches are told of when they are taken in, for that partition alone.
+   */
   #lookAhead(result: FetchResult): void {
     const partitions = this.#options.partitions();
     for (const answer of result.partitions) {
@@ -274,26 +270,5 @@ export class BrokerFetchLoop {
     if (!isWaiting) this.#options.onIdle();
     await pause(IDLE_PAUSE_MS, this.#wake.signal);
     if (!this.#stopping.signal.aborted) this.#wake = new AbortController();
-  }
-}
-
-/**
- * From the lengths alone: each batch is looked at when it is taken in. Undefined also where the bytes are no batches: taking them
- * in will say so, for that partition alone.
- */
-function lastWholeBatch(records: Uint8Array): RecordBatchHeader | undefined {
-  const view = viewOf(records);
-  let last = -1;
-  for (let position = 0; position + BATCH_HEADER_BYTES <= view.byteLength; ) {
-    const sizeBytes = view.getInt32(position + BATCH_FIELD.batchLength) + BATCH_PREFIX_BYTES;
-    if (sizeBytes < BATCH_HEADER_BYTES) return undefined;
-    if (position + sizeBytes > view.byteLength) break;
-    last = position;
-    position += sizeBytes;
-  }
-  try {
-    return last < 0 ? undefined : parseBatchHeader(view, last);
-  } catch {
-    return undefined;
   }
 }
