@@ -1,5 +1,5 @@
-// One partition of a backup: takes fetched batches in, in order, and turns them into sealed segments. It owns the open frame,
-// the open segment and the order in which sealed segments reach the commit queue. Positions: `nextOffset` is behind everything
+// One partition of a backup: takes fetched batches in, in order, and turns them into sealed segments. It owns the open segment, its
+// open frame and the order in which sealed segments reach the commit queue. Positions: `nextOffset` is behind everything
 // taken in, `durableOffset` behind everything that is in the store and queued for its commit. After any failure the partition
 // goes back to `durableOffset` and reads Kafka again from there; nothing else has to be undone.
 
@@ -14,14 +14,14 @@ import type { RetainedMemory } from '../model/buffer/retained-memory.ts';
 import { errorOf, invariant } from '../model/errors.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { BatchCursor } from '../record/batch-cursor.ts';
-import { codecOf, type RecordBatchHeader } from '../record/batch-header.ts';
+import type { RecordBatchHeader } from '../record/batch-header.ts';
 import type { PackResult } from '../segment/pack-frame.ts';
-import { SegmentWriter, type SegmentSettings } from '../segment/segment-writer.ts';
+import { type RawFrame, SegmentWriter, type SegmentSettings } from '../segment/segment-writer.ts';
 import { type SealLimits, type SealReason, sealReason } from '../segment/seal-policy.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { ExpansionChoice, type RecompressMode } from './frame/expansion-choice.ts';
+import type { RecompressMode } from './frame/expansion-choice.ts';
+import { FrameIntake } from './frame/frame-intake.ts';
 import type { FrameMemory } from './frame/frame-memory.ts';
-import { OpenFrame } from './frame/open-frame.ts';
 import { type EpochEnd, storedEpochEnd } from './stored-epochs.ts';
 import type { UploadBudget, UploadHolding } from './upload-budget.ts';
 
@@ -50,8 +50,6 @@ export interface PartitionContext {
 
 /** Sealed segments of one partition that are still going up; more would let one slow upload pile up others. */
 const MAX_UPLOADS = 3;
-/** Of a whole frame. */
-const NEARLY_FULL = 0.75;
 
 type LogEnd = Pick<LogPositions, 'highWatermark' | 'lastStableOffset'>;
 
@@ -77,8 +75,7 @@ export class PartitionBackup {
   #durable: ResumePosition;
   #timeline: number;
   readonly #context: PartitionContext;
-  readonly #expansion: ExpansionChoice;
-  #frame: OpenFrame | undefined;
+  readonly #frames: FrameIntake;
   #segment: OpenSegment | undefined;
   #uploads = 0;
   /** Sealed segments, gaps and truncations, in order; rejects at the first that failed. */
@@ -92,13 +89,14 @@ export class PartitionBackup {
   /** Counts resets: what an older generation still has under way no longer counts. */
   #generation = 0;
   #isAppending = false;
-  /** Of the bytes that are taken in just now. */
-  #source: RetainedMemory | undefined;
 
   constructor(identity: PartitionIdentity, resume: ResumePosition, context: PartitionContext) {
     this.identity = identity;
     this.#context = context;
-    this.#expansion = new ExpansionChoice(context.recompress, context.settings.codec);
+    const { memory, relieveMemory, recompress, settings } = context;
+    const { codec } = settings;
+    const pack = (frame: RawFrame): Promise<PackResult> => this.#pack(frame);
+    this.#frames = new FrameIntake({ memory, relieveMemory, recompress, codec, pack });
     this.#durable = resume;
     this.#nextOffset = resume.nextOffset;
     this.#coveredOffset = resume.nextOffset;
@@ -121,7 +119,7 @@ export class PartitionBackup {
   }
 
   get openFrameBytes(): number {
-    return this.#frame?.memory.byteLength ?? 0;
+    return this.#frames.openBytes;
   }
 
   /** What the open segment holds in memory at the store. */
@@ -147,23 +145,14 @@ export class PartitionBackup {
   ): Promise<void> {
     invariant(!this.#isAppending, 'two appends to one partition at the same time');
     this.#isAppending = true;
-    this.#source = source;
+    this.#frames.enter(source);
     this.observe(positions);
     try {
       await this.#takeBatches(records, endOffset);
     } finally {
-      this.#leaveSource();
+      this.#frames.leave();
       this.#isAppending = false;
     }
-  }
-
-  /** A frame that is nearly full and could be taken from where it lies is closed rather than copied. */
-  #leaveSource(): void {
-    const frame = this.#frame;
-    const isNearlyFull = (frame?.filledBytes ?? 0) >= this.#context.memory.frameBytes * NEARLY_FULL;
-    if (isNearlyFull && this.#source !== undefined && frame?.inPlace() !== undefined) this.closeFrame();
-    else frame?.flush();
-    this.#source = undefined;
   }
 
   async #takeBatches(records: Uint8Array, endOffset: bigint | undefined): Promise<void> {
@@ -178,8 +167,8 @@ export class PartitionBackup {
       if (this.#uploads >= MAX_UPLOADS) await this.#chain.catch(() => {});
       // Not awaited without need: there may be a batch for every record.
       if (this.#context.uploads.isSpent) await this.#untilUploadsFit();
-      while (!isOvertaken() && !this.#makeRoomFor(header, records.byteLength - header.position)) {
-        await this.#untilMemoryIsReleased();
+      while (!isOvertaken() && !this.#frames.makeRoomFor(header, records.byteLength - header.position)) {
+        await this.#frames.untilMemoryIsReleased();
       }
       if (isOvertaken()) return;
       // At once: nobody else ever sees a frame that was opened for a batch without it.
@@ -299,39 +288,7 @@ export class PartitionBackup {
 
   /** Hands the open frame to the threads, full or not. */
   closeFrame(): void {
-    const frame = this.#frame;
-    if (frame === undefined) return;
-    this.#frame = undefined;
-    const { memory } = this.#context;
-    if (frame.filledBytes === 0 || this.#segment === undefined) {
-      memory.give(frame.memory);
-      return;
-    }
-    const source = this.#source;
-    const inPlace = source === undefined ? undefined : frame.inPlace();
-    if (inPlace === undefined) frame.flush();
-    else source?.retain();
-    const generation = this.#generation;
-    const expansion = this.#expansion.next();
-    this.#segment.writer
-      .addFrame({
-        raw: inPlace ?? frame.memory.subarray(0, frame.filledBytes),
-        baseOffset: frame.baseOffset,
-        lastOffset: frame.lastOffset,
-        recordCount: frame.recordCount,
-        batchCount: frame.batchCount,
-        expansion,
-      })
-      .finally(() => {
-        memory.give(frame.memory);
-        if (inPlace !== undefined) source?.release();
-      })
-      .then(
-        (result: PackResult) => this.#expansion.learn(expansion, frame.filledBytes, result),
-        (error: unknown) => {
-          if (generation === this.#generation) this.#failure ??= errorOf(error);
-        },
-      );
+    this.#frames.close();
   }
 
   /** Resolves when everything sealed so far is durable and queued. @throws what it failed with. */
@@ -343,8 +300,7 @@ export class PartitionBackup {
   /** Forgets what is not durable and goes on from there. */
   async reset(): Promise<void> {
     this.#generation += 1;
-    if (this.#frame !== undefined) this.#context.memory.give(this.#frame.memory);
-    this.#frame = undefined;
+    this.#frames.discard();
     this.#segment?.writer.abort();
     this.#segment?.holding.end();
     this.#segment = undefined;
@@ -367,37 +323,6 @@ export class PartitionBackup {
     return this.#decidedOffset;
   }
 
-  #hasRoomFor(header: RecordBatchHeader): boolean {
-    const frame = this.#frame;
-    if (frame?.hasRoomFor(header.sizeBytes) !== true) return false;
-    // A batch larger than a whole frame has one of its own.
-    return frame.filledBytes === 0 || frame.filledBytes + header.sizeBytes <= this.#frameTargetBytes(header);
-  }
-
-  /**
-   * Whether the open frame has room for the batch now; false when memory is spent. Then one waits: a frame that took what is left
-   * instead would be a splinter, and so would all after it.
-   * @param comingBytes what this and the following batches of the fetch take, so that a frame is not grown step by step
-   */
-  #makeRoomFor(header: RecordBatchHeader, comingBytes: number): boolean {
-    if (this.#hasRoomFor(header)) return true;
-    const { memory } = this.#context;
-    const target = this.#frameTargetBytes(header);
-    if (this.#frame !== undefined && this.#frame.filledBytes + header.sizeBytes > target) this.closeFrame();
-    const wanted = Math.max(header.sizeBytes, Math.min(comingBytes, target - (this.#frame?.filledBytes ?? 0)));
-    if (this.#frame !== undefined) return this.#frame.growFor(wanted, memory);
-    const taken = memory.take(wanted);
-    if (taken !== undefined) this.#frame = new OpenFrame(taken, header.baseOffset);
-    return taken !== undefined;
-  }
-
-  async #untilMemoryIsReleased(): Promise<void> {
-    const { memory, relieveMemory } = this.#context;
-    const released = memory.released();
-    relieveMemory();
-    await released;
-  }
-
   async #untilUploadsFit(): Promise<void> {
     const { uploads, relieveUploads } = this.#context;
     while (uploads.isSpent) {
@@ -407,15 +332,9 @@ export class PartitionBackup {
     }
   }
 
-  #frameTargetBytes(header: RecordBatchHeader): number {
-    const { frameBytes } = this.#context.memory;
-    return codecOf(header) === 'none' ? frameBytes : this.#expansion.rawTargetBytes(frameBytes);
-  }
-
   #take(records: Uint8Array, header: RecordBatchHeader): void {
-    invariant(this.#frame !== undefined, 'a batch was taken in without an open frame');
     this.#segment ??= this.#openSegment();
-    this.#frame.append(records, header);
+    this.#frames.append(records, header);
     this.#segment.rawSizeBytes += header.sizeBytes;
     this.#segment.recordCount += header.recordCount;
     this.#nextOffset = header.lastOffset + 1n;
@@ -425,6 +344,17 @@ export class PartitionBackup {
     const { limits, monotonicMs } = this.#context;
     const reason = sealReason(this.#segment, limits, monotonicMs());
     if (reason === 'size' || reason === 'records') this.seal(reason);
+  }
+
+  async #pack(frame: RawFrame): Promise<PackResult> {
+    const generation = this.#generation;
+    try {
+      invariant(this.#segment !== undefined, 'a frame was closed without an open segment');
+      return await this.#segment.writer.addFrame(frame);
+    } catch (error) {
+      if (generation === this.#generation) this.#failure ??= errorOf(error);
+      throw error;
+    }
   }
 
   #openSegment(): OpenSegment {
