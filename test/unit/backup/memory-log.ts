@@ -13,12 +13,18 @@ import type {
   TopicListing,
 } from '../../../src/kafka/partition-log.ts';
 import { pause } from '../../../src/model/back-off.ts';
+import { retained } from '../../../src/model/buffer/retained-memory.ts';
 import { partitionName, type TopicPartition } from '../../../src/model/topic/topic-partition.ts';
 import { splitBatches } from '../../../src/record/batch-header.ts';
 
 export const TOPIC = 'orders';
 export const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
 const NODE_ID = 1;
+
+/** A fetch's result, in memory that nobody uses again. */
+export function answerOf(partitions: readonly FetchedPartition[], isComplete = true): FetchResult {
+  return { partitions, isComplete, ...retained(() => {}) };
+}
 
 export class MemoryPartitionLog implements PartitionLog {
   readonly clusterId = 'MemoryCluster';
@@ -80,7 +86,7 @@ export class MemoryPartitionLog implements PartitionLog {
       fetch: async (limits) => {
         if (this.isPuttingOff) {
           await pause(limits.maxWaitMs);
-          return { partitions: [], isComplete: false, retain: () => {}, release: () => {} };
+          return answerOf([], false);
         }
         const answers = [...wanted.values()].map((position) => this.#answer(position));
         const news = answers.filter((answer) => {
@@ -90,18 +96,13 @@ export class MemoryPartitionLog implements PartitionLog {
           return isNews;
         });
         if (news.length === 0) await pause(limits.maxWaitMs);
-        return { partitions: news, isComplete: true, retain: () => {}, release: () => {} };
+        return answerOf(news);
       },
     };
   }
 
   async fetchOnce(_nodeId: number, positions: readonly FetchPosition[], _limits: FetchLimits): Promise<FetchResult> {
-    return {
-      partitions: positions.map((position) => this.#answer(position)),
-      isComplete: true,
-      retain: () => {},
-      release: () => {},
-    };
+    return answerOf(positions.map((position) => this.#answer(position)));
   }
 
   async close(): Promise<void> {}

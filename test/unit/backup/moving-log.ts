@@ -16,7 +16,7 @@ import { pause } from '../../../src/model/back-off.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { TopicConfigs } from '../../../src/model/topic/topic-description.ts';
 import { partitionName, type TopicPartition } from '../../../src/model/topic/topic-partition.ts';
-import { nextOffsetOf, TOPIC, TOPIC_ID } from './memory-log.ts';
+import { answerOf, nextOffsetOf, TOPIC, TOPIC_ID } from './memory-log.ts';
 
 const QUIET_MS = 5;
 
@@ -73,14 +73,13 @@ export class MovingPartitionLog implements PartitionLog {
         const answers = [...wanted.values()].map((position) => this.#answer(nodeId, position, limits));
         const news = answers.filter((answer) => answer.kind !== 'records' || answer.highWatermark > answer.askedOffset);
         if (news.length === 0) await pause(QUIET_MS);
-        return { partitions: news, isComplete: true, retain: () => {}, release: () => {} };
+        return answerOf(news);
       },
     };
   }
 
   async fetchOnce(nodeId: number, positions: readonly FetchPosition[], limits: FetchLimits): Promise<FetchResult> {
-    const partitions = positions.map((position) => this.#answer(nodeId, position, limits));
-    return { partitions, isComplete: true, retain: () => {}, release: () => {} };
+    return answerOf(positions.map((position) => this.#answer(nodeId, position, limits)));
   }
 
   async close(): Promise<void> {}
