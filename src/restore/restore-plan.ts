@@ -41,6 +41,8 @@ export interface TopicRestorePlan {
   readonly observation: TopicObservation;
   /** Other lives of the topic with records inside the window: they are not restored. */
   readonly otherLives: readonly OtherLife[];
+  /** Another life that may be the one meant; null where there is no doubt. */
+  readonly doubt: LifeDoubt | null;
   readonly lanes: readonly RestoreLane[];
 }
 
@@ -49,6 +51,17 @@ export interface OtherLife {
   readonly topicId: string;
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+/** The recovery target lies between the last time that one life of a topic was seen and the first time that the next one was. */
+export interface LifeDoubt {
+  readonly otherTopicId: string;
+  /** Of the older life. */
+  readonly lastSeenMs: number;
+  /** Of the newer one. */
+  readonly firstSeenMs: number;
+  /** Since it holds records from between the two, up to the target. */
+  readonly isNewerTaken: boolean;
 }
 
 /**

@@ -78,6 +78,7 @@ export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
     );
   }
   checkUnknown(topic, list);
+  checkLife(topic, list);
   for (const { topicId, fromMs, toMs: lastMs } of topic.otherLives) {
     list.warn(
       'coverage',
@@ -100,6 +101,19 @@ export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
       `${name}: the backup had not reached the end of the log at offset ${nextOffset}, captured ${utcText(capturedAtMs)}; records up to the recovery target may be missing`,
     );
   }
+}
+
+function checkLife({ topic, topicId, doubt }: TopicRestorePlan, list: CheckList): void {
+  if (doubt === null) return;
+  const { otherTopicId, isNewerTaken } = doubt;
+  const [lastSeen, firstSeen] = [utcText(doubt.lastSeenMs), utcText(doubt.firstSeenMs)];
+  const choice = isNewerTaken
+    ? `the life with id ${topicId} is restored, which holds records from between the two; for the one before it, id ${otherTopicId}, use --to ${topic}=${lastSeen}`
+    : `the life with id ${topicId} is restored, as far as it was backed up; for the one after it, id ${otherTopicId}, use --to ${topic}=${firstSeen}`;
+  list.warn(
+    'coverage',
+    `${topic}: the topic was made anew between ${lastSeen}, when its former life was last seen, and ${firstSeen}, and the recovery target lies between: ${choice}`,
+  );
 }
 
 /** Partitions of a topic that is in the backup otherwise. */

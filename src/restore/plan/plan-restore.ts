@@ -9,13 +9,14 @@ import type { Isolation, RecoveryTarget } from '../../model/restore/recovery-tar
 import { TopicSelection } from '../../model/topic/topic-selection.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 import { askedSettings } from '../request-json.ts';
-import { canHoldWanted, type OtherLife, type RestorePlan, type TopicRestorePlan } from '../restore-plan.ts';
+import type { RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
 import type { TopicConfigOverrides } from '../restore-settings.ts';
 import { plannedConfigs } from '../target-topic.ts';
 import { checkTargets, checkTopicNames } from './check-request.ts';
 import { hashContent, planFacts } from './plan-content.ts';
 import { planLanes } from './plan-lanes.ts';
 import { type PlannedSources, planSources } from './plan-sources.ts';
+import { doubtAbout, lifeAt, otherLivesIn } from './topic-lives.ts';
 import { TopicMapper } from './topic-mapper.ts';
 
 /** What of the settings decides the result. */
@@ -91,7 +92,7 @@ function planTopic(
   options: PlanOptions,
 ): TopicRestorePlan {
   const recoveryTarget = own(request.topicTargets, topic) ?? request.recoveryTarget;
-  const incarnation = incarnationAt(incarnations, recoveryTarget);
+  const incarnation = lifeAt(incarnations, recoveryTarget);
   const observation = observationAt(incarnation, recoveryTarget);
   const targetTopic = new TopicMapper(request).targetOf(topic);
   const sources: PlannedSources = planSources(incarnation, observation, recoveryTarget, request);
@@ -99,18 +100,9 @@ function planTopic(
   const configs = plannedConfigs(observation, targetTopic, options.topicConfigs);
   const { topicId } = incarnation;
   const otherLives = otherLivesIn(incarnations, incarnation, recoveryTarget);
-  return { topic, topicId, targetTopic, recoveryTarget, targetPartitions, configs, observation, otherLives, lanes };
-}
-
-/** The life of the topic that was under way at the target; the first one when the target is before them all. */
-function incarnationAt(incarnations: readonly IncarnationHistory[], { toMs }: RecoveryTarget): IncarnationHistory {
-  const alive =
-    toMs === undefined
-      ? incarnations
-      : incarnations.filter(({ observations }) => (observations[0]?.observedAtMs ?? 0) <= toMs);
-  const chosen = alive.at(-1) ?? incarnations[0];
-  if (chosen === undefined) throw new BackupError('NOTHING_TO_RESTORE', 'a topic without an incarnation');
-  return chosen;
+  const doubt = doubtAbout(incarnations, incarnation, recoveryTarget);
+  const target = { targetTopic, recoveryTarget, targetPartitions, configs };
+  return { topic, topicId, ...target, observation, otherLives, doubt, lanes };
 }
 
 /**
@@ -124,26 +116,6 @@ function observationAt({ topic, observations }: IncarnationHistory, { toMs }: Re
   if (observation === undefined) throw new BackupError('NOTHING_TO_RESTORE', `topic ${topic} was never observed`);
   const { configs } = seen.findLast((one) => one.configs !== null) ?? observation;
   return { ...observation, configs };
-}
-
-/** Lives that are not restored, though they hold records of a window that begins and ends where it was asked to. */
-function otherLivesIn(
-  incarnations: readonly IncarnationHistory[],
-  chosen: IncarnationHistory,
-  target: RecoveryTarget,
-): OtherLife[] {
-  // Without a beginning the topic is wanted as it was at the end, which lives before have no part in.
-  if (target.fromMs === undefined) return [];
-  return incarnations.flatMap((life) => {
-    if (life === chosen) return [];
-    const held = [...life.partitions.values()].flatMap((partition) =>
-      partition.currentSegments().flatMap(({ segment }) => (canHoldWanted(segment, target) ? [segment] : [])),
-    );
-    if (held.length === 0) return [];
-    const fromMs = held.reduce((low, one) => Math.min(low, one.minTimestampMs ?? one.maxTimestampMs), Infinity);
-    const toMs = held.reduce((high, { maxTimestampMs }) => Math.max(high, maxTimestampMs), -Infinity);
-    return [{ topicId: life.topicId, fromMs, toMs }];
-  });
 }
 
 /** When the newest of all segments that could have been planned was captured. */
