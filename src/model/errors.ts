@@ -208,6 +208,13 @@ export const ERROR_KINDS = {
     httpStatus: 409,
     hint: 'Each blocked check above names its remedy.',
   },
+  PLAN_STALE: {
+    summary: 'a plan that was agreed to no longer holds: backup or target changed since; nothing was written',
+    retriable: false,
+    exitCode: 4,
+    httpStatus: 409,
+    hint: 'Run validate-restore again, read what it plans now, and carry out that plan by its id.',
+  },
   TARGET_CHANGED: {
     summary: 'something else wrote to a partition that is being restored',
     retriable: false,

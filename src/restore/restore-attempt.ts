@@ -1,6 +1,7 @@
 // One attempt at a restore, from the request to the report: plans, checks, writes down what it is about to do, and does it; or
 // carries on what an earlier attempt has left. What it holds at any time is for whoever watches.
 
+import { isDeepStrictEqual } from 'node:util';
 import { readCatalog } from '../catalog/catalog-reader.ts';
 import { readIdentity } from '../catalog/backup-identity.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
@@ -9,7 +10,7 @@ import { TopicSelection } from '../model/topic/topic-selection.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
 import { readFooter } from '../segment/segment-reader.ts';
 import { abandoned, BegunRestore, type RunContext } from './begun-restore.ts';
-import { findEarlier } from './journal/find-earlier.ts';
+import { deletedOf, type EarlierRestore, findEarlier } from './journal/find-earlier.ts';
 import { makeIntent } from './journal/make-intent.ts';
 import { assertClusterOf, isOfCluster, type RestoreIntent } from './journal/restore-intent.ts';
 import { newestRestores } from './journal/restore-journal.ts';
@@ -22,8 +23,11 @@ import { assertSamePlan, putPlan, type StoredPlan } from './plan/plan-store.ts';
 import { isBlocked, preflight, type PreflightResult } from './preflight.ts';
 import type { PlanSummary, PreflightCheck, RestoreRequest } from './restore-job.ts';
 import { planIdOf, type RestorePlan } from './restore-plan.ts';
-import type { RestoreSettings } from './restore-settings.ts';
+import { type RestoreSettings, SETTING_KEYS } from './restore-settings.ts';
 import type { RestoreRun } from './run/restore-run.ts';
+
+/** Partitions that a message names. */
+const PARTITIONS_SHOWN = 5;
 
 export interface AttemptContext extends RunContext {
   readonly settings: RestoreSettings;
@@ -51,6 +55,10 @@ export class RestoreAttempt {
   id: string;
   plan: PlanSummary | null = null;
   report: RestoreReport | null = null;
+  /** What the plan does not say and whoever asked should know. */
+  readonly remarks: string[] = [];
+  /** False of a restore that was complete, and whose target has lost records since. */
+  isWhole = true;
   readonly #context: AttemptContext;
   readonly #options: AttemptOptions;
   #begun: BegunRestore | null = null;
@@ -99,9 +107,9 @@ export class RestoreAttempt {
     const plan = await this.#plan(request, settings);
     const isDone =
       earlier.kind === 'complete' && planIdOf(plan, earlier.restore.intent.target) === earlier.report.planId;
-    if (isDone && !request.dryRun) return this.#isDoneAlready(earlier.report);
+    if (isDone && !request.dryRun) return this.#isDoneAlready(earlier.report, earlier.deleted);
     const found = await this.#preflight(plan, settings, sink, isDone);
-    const checked = isDone ? withCheck(found, earlier.report.planId, completeCheck(earlier.report)) : found;
+    const checked = isDone ? withCheck(found, earlier.report.planId, completeCheck(earlier)) : found;
     this.plan = await this.#summarize(plan, checked);
     if (agreed !== null) assertSamePlan(agreed, plan, checked);
     if (request.dryRun) return putPlan(store, layout, request, { plan, checked });
@@ -121,9 +129,11 @@ export class RestoreAttempt {
   }
 
   /** Killed just before it could say so, or asked for twice: the backup gives the same plan, and nobody has touched the target. */
-  #isDoneAlready(report: RestoreReport): void {
-    this.#context.logger.info('this restore is complete already; nothing is left to do', { restore: report.id });
+  #isDoneAlready(report: RestoreReport, deleted: readonly string[]): void {
     this.id = report.id;
+    this.isWhole = deleted.length === 0;
+    if (this.isWhole) this.#remark(`restore ${report.id} was complete already: nothing was sent`);
+    else this.#remark(deletedText(report, deleted));
     this.report = report;
   }
 
@@ -145,8 +155,13 @@ export class RestoreAttempt {
     }
     if (ended === 'abandoned') throw abandoned(id);
     const report = await journal.report();
-    if (report !== undefined) return this.#isDoneAlready(report);
+    if (report !== undefined) return this.#isDoneAlready(report, await deletedOf(report, sink));
     if (!dryRun) logger.info('an unfinished restore is carried on', { restore: id });
+    const differing = differingSettings(intent, settings);
+    if (differing.length > 0)
+      this.#remark(
+        `restore ${id} is carried on as it was begun: other values of ${differing.join(', ')} do not apply to it`,
+      );
     if (!dryRun && (await journal.verified()) !== undefined) return this.#complete(begun, null, sink);
     const plan = await this.#plan(intent.request, intent.settings, { catalogVersion, nowMs: intent.createdAtMs });
     const found = planIdOf(plan, intent.target);
@@ -163,6 +178,11 @@ export class RestoreAttempt {
     if (dryRun) return putPlan(store, layout, intent.request, { plan, checked });
     this.#assertUnblocked(checked);
     await this.#complete(begun, plan, sink);
+  }
+
+  #remark(text: string): void {
+    this.remarks.push(text);
+    this.#context.logger.warn(text);
   }
 
   #open(intent: RestoreIntent): BegunRestore {
@@ -241,9 +261,23 @@ function withCheck(checked: PreflightResult, planId: string, check: PreflightChe
   return { ...checked, planId, checks: [check, ...checked.checks] };
 }
 
-function completeCheck({ id }: RestoreReport): PreflightCheck {
-  const message = `restore ${id} of this plan is complete, and nobody has written to its target since: restore leaves it so`;
+function completeCheck({ report, deleted }: Extract<EarlierRestore, { kind: 'complete' }>): PreflightCheck {
+  if (deleted.length > 0) return { level: 'warn', name: 'restore', message: deletedText(report, deleted) };
+  const message = `restore ${report.id} of this plan is complete, and nobody has written to its target since: restore leaves it so`;
   return { level: 'ok', name: 'restore', message };
+}
+
+function deletedText({ id }: RestoreReport, deleted: readonly string[]): string {
+  const more = deleted.length > PARTITIONS_SHOWN ? `, and of ${deleted.length - PARTITIONS_SHOWN} partitions more` : '';
+  return `restore ${id} is complete, and the target has deleted of it since: ${deleted.slice(0, PARTITIONS_SHOWN).join(', ')}${more}; nothing is sent again: to have all of it, delete the topic or map it to another name, and look at its retention`;
+}
+
+/** Keys of settings that a restore was begun with and that are others by now. */
+function differingSettings({ settings }: RestoreIntent, now: RestoreSettings): string[] {
+  const names = ['isolation', 'replicationFactor', 'topicConfigs', 'compression'] as const;
+  return names
+    .filter((name) => !isDeepStrictEqual(settings[name], now[name]))
+    .map((name) => `restore.${SETTING_KEYS[name]}`);
 }
 
 function unfinishedCheck({ id }: RestoreIntent): PreflightCheck {

@@ -168,6 +168,11 @@ export interface RestoreJob {
   readonly plan: PlanSummary | null;
   /** Once COMPLETED, unless it was a dry run. */
   readonly report: RestoreReport | null;
+  /** What the plan does not say and whoever asked should know: that nothing was sent, that settings did not apply. */
+  readonly remarks: readonly string[];
+  /** False of a restore that was found complete, and whose target has deleted records of it since. */
+  readonly isWhole: boolean;
+  /** Of a restore that FAILED. */
   readonly failure: RestoreFailure | null;
 }
 

@@ -20,6 +20,8 @@ export interface RestorePlan {
   readonly catalogVersion: number;
   /** When the newest of what that version holds of the topics asked for was captured; null for nothing. */
   readonly newestCaptureMs: number | null;
+  /** What the request maps and the plan does not hold, each with its key. */
+  readonly unusedMappings: readonly string[];
   readonly recoveryTarget: RecoveryTarget;
   readonly isolation: Isolation;
   readonly filter: RecordFilter | null;
@@ -111,6 +113,8 @@ export interface TargetState {
     readonly topic: string;
     readonly topicId: string;
     readonly endOffsets: readonly bigint[];
+    /** What is set on the topic itself, in the order of the names. */
+    readonly configs: TopicConfigs;
   }[];
 }
 

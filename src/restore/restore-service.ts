@@ -209,8 +209,10 @@ export class RestoreService implements RestoreJobs {
       const isCancelled = cancelling.signal.aborted && error instanceof BackupError && error.code === 'INTERRUPTED';
       job.state = isCancelled ? 'CANCELLED' : 'FAILED';
       job.error = errorOf(error);
-      job.failure = failureOf(error);
-      if (!isCancelled) observer.failed(attempt.id, job.error);
+      if (!isCancelled) {
+        job.failure = failureOf(error);
+        observer.failed(attempt.id, job.error);
+      }
     }
     job.finishedAtMs = wallMs();
     if (job.state !== 'COMPLETED') await this.#keepAttempt(job);
@@ -225,7 +227,7 @@ export class RestoreService implements RestoreJobs {
 
   #describe(job: Job): RestoreJob {
     const { attempt, request, state, createdAtMs, startedAtMs, finishedAtMs, failure } = job;
-    const { id, run, plan, report } = attempt;
+    const { id, run, plan, report, remarks, isWhole } = attempt;
     const done = run === null && report !== null ? report : null;
     return {
       id,
@@ -239,6 +241,8 @@ export class RestoreService implements RestoreJobs {
       partitions: done === null ? (run?.partitions() ?? []) : done.sources,
       plan,
       report,
+      remarks,
+      isWhole,
       failure,
     };
   }

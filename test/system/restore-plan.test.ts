@@ -122,6 +122,18 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       );
     });
 
+    it('no longer holds once the configuration of a target topic has changed', async () => {
+      await probe.createTopic('tuned', { partitions: 3 });
+      const planId = await planned(['prod.orders'], { topic_mapping: { 'prod.orders': 'tuned' } });
+      await probe.alterTopicConfig('tuned', { 'retention.ms': 1000 });
+      const run = await restoreOf('plan', [], {}, ['--plan', planId]);
+      assertRefused(
+        run,
+        4,
+        /no longer holds.*target topic tuned: was id \S+ with log ends 0, 0, 0, is .* and retention\.ms=1000/,
+      );
+    });
+
     it('no longer holds for the latest state once the backup has grown, but for an instant it does', async () => {
       await probe.createTopic('growing', { config: { 'retention.ms': FOREVER_MS } });
       await probe.produce('growing', { records: 500, startTimestampMs: T0 });

@@ -45,6 +45,8 @@ export interface LastingTopic {
   readonly configs: ReadonlyMap<string, EffectiveConfig>;
   /** -1 when the broker chooses. */
   readonly replicationFactor: number;
+  /** True of one that exists: it keeps its own configuration. */
+  readonly isThere: boolean;
 }
 
 /** A number of a topic's configuration; `otherwise` where the target does not tell it. */

@@ -26,7 +26,7 @@ export function checkRetention(topic: TopicRestorePlan, lasting: LastingTopic, n
   const { targetTopic } = topic;
   const policy = lasting.configs.get('cleanup.policy')?.value ?? 'delete';
   if (!policy.split(',').some((one) => one.trim() === 'delete')) return;
-  checkAge(topic, numberOf(lasting, 'retention.ms', -1), nowMs, list);
+  checkAge(topic, lasting, nowMs, list);
   const retentionBytes = numberOf(lasting, 'retention.bytes', -1);
   if (retentionBytes < 0) return;
   for (const { source, segments } of sourcesOf(topic)) {
@@ -34,13 +34,14 @@ export function checkRetention(topic: TopicRestorePlan, lasting: LastingTopic, n
     if (bytes <= retentionBytes) continue;
     list.warn(
       'retention',
-      `${targetTopic} keeps ${retentionBytes} bytes a partition (retention.bytes): ${source.topic}-${source.partition} holds about ${bytes}, its oldest records are deleted soon after the restore; ${remedy(targetTopic, 'retention.bytes')}`,
+      `${targetTopic} keeps ${retentionBytes} bytes a partition (retention.bytes): ${source.topic}-${source.partition} holds about ${bytes}, its oldest records are deleted soon after the restore; ${remedy(topic, lasting, 'retention.bytes')}`,
     );
   }
 }
 
-function checkAge(topic: TopicRestorePlan, retentionMs: number, nowMs: number, list: CheckList): void {
+function checkAge(topic: TopicRestorePlan, lasting: LastingTopic, nowMs: number, list: CheckList): void {
   const { targetTopic } = topic;
+  const retentionMs = numberOf(lasting, 'retention.ms', -1);
   if (retentionMs < 0) return;
   const expiredMs = nowMs - retentionMs;
   const segments = segmentsOf(topic);
@@ -53,7 +54,7 @@ function checkAge(topic: TopicRestorePlan, retentionMs: number, nowMs: number, l
   );
   list.warn(
     'retention',
-    `${targetTopic} keeps records for ${retentionMs} ms (retention.ms): those from before ${utcText(expiredMs)}, at least ${gone} of about ${all}, are deleted soon after the restore; the oldest is of ${utcText(oldestMs)}; ${remedy(targetTopic, 'retention.ms')}`,
+    `${targetTopic} keeps records for ${retentionMs} ms (retention.ms): those from before ${utcText(expiredMs)}, at least ${gone} of about ${all}, are deleted soon after the restore; the oldest is of ${utcText(oldestMs)}; ${remedy(topic, lasting, 'retention.ms')}`,
   );
 }
 
@@ -128,6 +129,7 @@ function checkUnknown(topic: TopicRestorePlan, list: CheckList): void {
   );
 }
 
-function remedy(topic: string, name: string): string {
-  return `restore.topic_configs: {${topic}: {${name}: "-1"}} keeps them`;
+function remedy({ targetTopic }: TopicRestorePlan, { isThere }: LastingTopic, name: string): string {
+  if (isThere) return `the topic exists and keeps its own configuration: set ${name}=-1 on it, or map to another name`;
+  return `restore.topic_configs: {${targetTopic}: {${name}: "-1"}} keeps them`;
 }

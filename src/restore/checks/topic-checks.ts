@@ -3,7 +3,7 @@
 
 import type { TopicOperation } from '../../kafka/restore-sink.ts';
 import { BackupError } from '../../model/errors.ts';
-import type { TopicDescription } from '../../model/topic/topic-description.ts';
+import type { TopicConfigs, TopicDescription } from '../../model/topic/topic-description.ts';
 import { isInternalTopic, isTopicName, partitionName } from '../../model/topic/topic-partition.ts';
 import type { TargetState, TopicRestorePlan } from '../restore-plan.ts';
 import { ALL_TOPICS } from '../restore-settings.ts';
@@ -16,7 +16,8 @@ const NEEDED: readonly TopicOperation[] = ['WRITE', 'DESCRIBE_CONFIGS', 'ALTER_C
 /** In the words of a broker. */
 const THERE_BY_NOW = 'TOPIC_ALREADY_EXISTS';
 const DIFFERENCES_SHOWN = 5;
-const NOTHING_KNOWN: LastingTopic = { configs: new Map(), replicationFactor: -1 };
+const ENTRIES_SHOWN = 5;
+const NOTHING_KNOWN: LastingTopic = { configs: new Map(), replicationFactor: -1, isThere: false };
 
 export function checkNames(topics: readonly TopicRestorePlan[], list: CheckList): void {
   for (const { targetTopic } of topics) {
@@ -36,8 +37,19 @@ export function checkNames(topics: readonly TopicRestorePlan[], list: CheckList)
 export function checkOverrides({ plan, settings }: PreflightInput, list: CheckList): void {
   const targets = new Set(plan.topics.map(({ targetTopic }) => targetTopic));
   const others = Object.keys(settings.topicConfigs).filter((name) => name !== ALL_TOPICS && !targets.has(name));
-  if (others.length === 0) return;
-  list.warn('configuration', `restore.topic_configs names ${others.join(', ')}, which this restore does not write to`);
+  if (others.length > 0) {
+    const names = others.join(', ');
+    list.warn('configuration', `restore.topic_configs names ${names}, which this restore does not write to`);
+  }
+  if (plan.unusedMappings.length > 0) {
+    const entries = plan.unusedMappings.slice(0, ENTRIES_SHOWN).join(', ');
+    const more =
+      plan.unusedMappings.length > ENTRIES_SHOWN ? `, and ${plan.unusedMappings.length - ENTRIES_SHOWN} more` : '';
+    list.warn(
+      'mapping',
+      `nothing that is restored fits ${entries}${more}: what was meant by it goes to its own name and partition`,
+    );
+  }
 }
 
 /**
@@ -76,7 +88,7 @@ export async function checkCreation(
     );
   }
   const configs = lasting.kind === 'accepted' ? lasting.configs : new Map();
-  return { configs, replicationFactor: spec.replicationFactor };
+  return { configs, replicationFactor: spec.replicationFactor, isThere: false };
 }
 
 /** A topic that is there is used as it is: it must be empty, or meant to be appended to, and must take every record as it was. */
@@ -88,20 +100,26 @@ export async function checkExisting(
 ): Promise<{ readonly found: FoundTopic; readonly lasting: LastingTopic }> {
   const { targetTopic } = topic;
   const { topicId, partitions, replicationFactor } = description;
-  const none = { found: { topic: targetTopic, topicId, endOffsets: [] }, lasting: NOTHING_KNOWN };
+  const none = { found: { topic: targetTopic, topicId, endOffsets: [], configs: {} }, lasting: NOTHING_KNOWN };
   try {
     if (!(await checkPermissions(targetTopic, input, list))) return none;
     const endOffsets = await checkEmptiness(description, input, list);
     checkPartitions(topic, partitions.length, list);
-    const lasting = { configs: await input.sink.describeEffectiveConfigs(targetTopic), replicationFactor };
+    const configs = await input.sink.describeEffectiveConfigs(targetTopic);
+    const lasting = { configs, replicationFactor, isThere: true };
     checkTimestampType(targetTopic, lasting, input, list);
     checkDifferences(topic, lasting, list);
-    return { found: { topic: targetTopic, topicId, endOffsets }, lasting };
+    return { found: { topic: targetTopic, topicId, endOffsets, configs: ownConfigs(configs) }, lasting };
   } catch (error) {
     if (!(error instanceof BackupError) || error.code !== 'KAFKA_AUTHORIZATION_FAILED') throw error;
     list.block('permission', `${targetTopic}: ${error.message}`);
     return none;
   }
+}
+
+function ownConfigs(configs: LastingTopic['configs']): TopicConfigs {
+  const own = [...configs].filter(([, { isSetOnTopic }]) => isSetOnTopic);
+  return Object.fromEntries(own.map(([name, { value }]) => [name, value]).sort(([a = '', b = '']) => (a < b ? -1 : 1)));
 }
 
 /** A topic whose records need more replicas in sync than it has replicas takes none at all. */

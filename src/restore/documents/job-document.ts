@@ -47,9 +47,13 @@ export function jobSummaryDocument(job: RestoreJob, nowMs: number): Document {
     created_at: documentInstant(job.createdAtMs),
     started_at: documentInstant(job.startedAtMs),
     finished_at: documentInstant(job.finishedAtMs),
-    warnings: (job.plan?.checks ?? []).filter(({ level }) => level === 'warn').map(({ message }) => message),
+    warnings: [...job.remarks, ...planWarnings(job)],
     error: failure === null ? null : { code: failure.code, message: failure.message, hint: failure.hint },
   };
+}
+
+function planWarnings({ plan }: RestoreJob): readonly string[] {
+  return (plan?.checks ?? []).filter(({ level }) => level === 'warn').map(({ message }) => message);
 }
 
 /** Progress alone, as it is told while the restore runs. */

@@ -12,8 +12,13 @@ import type { RestoreRequest } from '../restore-job.ts';
 export type EarlierRestore =
   | { readonly kind: 'none' }
   | { readonly kind: 'unfinished'; readonly restore: KnownRestore }
-  /** Complete, and nobody has written to its target since. */
-  | { readonly kind: 'complete'; readonly restore: KnownRestore; readonly report: RestoreReport };
+  /** Complete, and nobody has written to its target since. `deleted`: in words, what the target has deleted of it. */
+  | {
+      readonly kind: 'complete';
+      readonly restore: KnownRestore;
+      readonly report: RestoreReport;
+      readonly deleted: readonly string[];
+    };
 
 /** `known`: newest first. `planId` undefined: whatever the plan was. */
 export async function findEarlier(
@@ -35,8 +40,8 @@ export async function findEarlier(
     if (producers !== undefined && !(await areThere(producers, sink))) continue;
     if (!isComplete) return { kind: 'unfinished', restore };
     const report = await journal.report();
-    const isUntouched = report !== undefined && (await endsAsReported(report, sink));
-    return isUntouched ? { kind: 'complete', restore, report } : { kind: 'none' };
+    if (report === undefined || !(await endsAsReported(report, sink))) return { kind: 'none' };
+    return { kind: 'complete', restore, report, deleted: await deletedOf(report, sink) };
   }
   return { kind: 'none' };
 }
@@ -50,4 +55,16 @@ async function areThere({ topics }: RestoreProducers, sink: RestoreSink): Promis
 async function endsAsReported({ targets }: RestoreReport, sink: RestoreSink): Promise<boolean> {
   const ends = await sink.listOffsets(targets, 'latest');
   return targets.every((target) => ends.get(partitionName(target)) === target.startOffset + BigInt(target.recordCount));
+}
+
+/** What is gone from the start of the logs, as retention and whoever deletes records leave them. */
+export async function deletedOf({ targets }: RestoreReport, sink: RestoreSink): Promise<readonly string[]> {
+  const starts = await sink.listOffsets(targets, 'earliest');
+  return targets.flatMap((target) => {
+    const { topic, partition, startOffset, recordCount } = target;
+    const start = starts.get(partitionName(target)) ?? 0n;
+    if (recordCount === 0 || start <= startOffset) return [];
+    const end = startOffset + BigInt(recordCount);
+    return [`${topic}/${partition} offsets ${startOffset}..${(start < end ? start : end) - 1n}`];
+  });
 }

@@ -99,6 +99,7 @@ export function decodeIntent(fields: JsonFields): RestoreIntent {
         topic: topic.string('topic'),
         topicId: topic.string('topicId'),
         endOffsets: offsetsOf(topic, 'endOffsets'),
+        configs: topic.strings('configs'),
       })),
     },
     request: decodeRequest(fields.fields('request')),

@@ -1,13 +1,14 @@
-// What a restore request must fulfil in itself, whatever the backup holds: windows the right way round and in the past. And what it
+// What a restore request must fulfil in itself, whatever the backup holds: windows the right way round, in the past and since 1970. And what it
 // says of single topics must be of topics that are restored: a misspelt name would otherwise change nothing, in silence.
 
 import { BackupError } from '../../model/errors.ts';
 import { utcText } from '../../model/instant.ts';
 import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import type { RestoreRequest } from '../restore-job.ts';
-import type { TopicRestorePlan } from '../restore-plan.ts';
+import { sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
+import { renameBy } from './topic-mapper.ts';
 
-/** @throws USAGE_INVALID when a window is inverted or lies in the future. */
+/** @throws USAGE_INVALID when a window is inverted, lies in the future or before all timestamps. */
 export function checkTargets({ recoveryTarget, topicTargets }: RestoreRequest, nowMs: number): void {
   checkTarget(recoveryTarget, 'the recovery target', nowMs);
   for (const [topic, target] of Object.entries(topicTargets)) {
@@ -28,13 +29,31 @@ export function checkTopicNames(
   assertKnown('repartitioning', Object.keys(repartitioning), targets, 'no topic that is restored to');
 }
 
+/**
+ * Entries of the mappings that apply to nothing, each with its key: names that the restore does not take from the backup may be
+ * meant for other restores, or misspelt.
+ */
+export function unusedMappings(request: RestoreRequest, topics: readonly TopicRestorePlan[]): readonly string[] {
+  const { topicMapping, mappingRules, partitionMapping } = request;
+  const names = topics.map(({ topic }) => topic);
+  const partitions = new Set(topics.flatMap((topic) => sourcesOf(topic).map(({ source }) => String(source.partition))));
+  const unruled = names.filter((name) => !Object.hasOwn(topicMapping, name));
+  const idle = mappingRules.filter((rule) => !unruled.some((name) => renameBy(rule)(name) !== undefined));
+  return [
+    ...Object.keys(topicMapping).flatMap((name) => (names.includes(name) ? [] : [`topic_mapping: ${name}`])),
+    ...idle.map((rule) => `topic_mapping: ${rule.kind === 'prefix' ? `prefix ${rule.from}` : `regex ${rule.pattern}`}`),
+    ...Object.keys(partitionMapping).flatMap((one) => (partitions.has(one) ? [] : [`partition_mapping: ${one}`])),
+  ];
+}
+
 function checkTarget({ fromMs, toMs }: RecoveryTarget, what: string, nowMs: number): void {
   if (fromMs !== undefined && toMs !== undefined && fromMs > toMs) {
     throw invalid(`${what} is a window from ${utcText(fromMs)} to ${utcText(toMs)}, which ends before it starts`);
   }
   for (const end of [fromMs, toMs]) {
-    if (end !== undefined && end > nowMs)
-      throw invalid(`${what}, ${utcText(end)}, lies in the future; it is ${utcText(nowMs)}`);
+    if (end === undefined) continue;
+    if (end > nowMs) throw invalid(`${what}, ${utcText(end)}, lies in the future; it is ${utcText(nowMs)}`);
+    if (end < 0) throw invalid(`${what}, ${utcText(end)}, lies before 1970, when Kafka's timestamps begin`);
   }
 }
 

@@ -6,7 +6,10 @@ import { toJson } from '../../model/json-fields.ts';
 import type { PartitionRestorePlan, RestoreLane, RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
 import { sourcesOf } from '../restore-plan.ts';
 
-export type PlanContent = Omit<RestorePlan, 'contentHash' | 'facts' | 'catalogVersion' | 'newestCaptureMs'>;
+export type PlanContent = Omit<
+  RestorePlan,
+  'contentHash' | 'facts' | 'catalogVersion' | 'newestCaptureMs' | 'unusedMappings'
+>;
 
 /** What decides the result besides the plan's own content. */
 interface Settings {

@@ -12,7 +12,7 @@ import { askedSettings } from '../request-json.ts';
 import type { RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
 import type { TopicConfigOverrides } from '../restore-settings.ts';
 import { plannedConfigs } from '../target-topic.ts';
-import { checkTargets, checkTopicNames } from './check-request.ts';
+import { checkTargets, checkTopicNames, unusedMappings } from './check-request.ts';
 import { hashContent, planFacts } from './plan-content.ts';
 import { planLanes } from './plan-lanes.ts';
 import { type PlannedSources, planSources } from './plan-sources.ts';
@@ -55,6 +55,7 @@ export function planRestore(
     facts: planFacts(content, settings),
     catalogVersion: state.version,
     newestCaptureMs: newestCapture(selected.values()),
+    unusedMappings: unusedMappings(request, topics),
     ...content,
   };
 }

@@ -8,7 +8,7 @@ import type { ObjectStore } from '../../storage/object-store.ts';
 import type { PreflightResult } from '../preflight.ts';
 import { decodeRequest, requestText } from '../request-json.ts';
 import type { RestoreRequest } from '../restore-job.ts';
-import type { RestorePlan } from '../restore-plan.ts';
+import type { RestorePlan, TargetState } from '../restore-plan.ts';
 
 const PLAN_ID = /^[0-9a-f]{12}$/;
 const CHANGES_SHOWN = 5;
@@ -47,17 +47,17 @@ export async function getPlan(store: ObjectStore, layout: ObjectLayout, planId: 
   return { planId, request: decodeRequest(fields.fields('request')), facts: fields.strings('facts') };
 }
 
-/** @throws PREFLIGHT_BLOCKED, naming what has changed, unless the plan that was made now is the one that was kept. */
+/** @throws PLAN_STALE, naming what has changed, unless the plan that was made now is the one that was kept. */
 export function assertSamePlan(stored: StoredPlan, plan: RestorePlan, checked: PreflightResult): void {
   if (stored.planId === checked.planId) return;
   const now = factsOf(plan, checked);
   const changes = [...new Set([...Object.keys(stored.facts), ...Object.keys(now)])]
     .filter((what) => stored.facts[what] !== now[what])
-    .map((what) => `${what}: was ${stored.facts[what] ?? 'absent'}, is ${now[what] ?? 'absent'}`);
+    .map((what) => `${what}: was ${stored.facts[what] ?? 'not planned'}, is ${now[what] ?? 'not planned'}`);
   const more = changes.length > CHANGES_SHOWN ? ` and ${changes.length - CHANGES_SHOWN} more` : '';
   throw new BackupError(
-    'PREFLIGHT_BLOCKED',
-    `plan ${stored.planId} no longer holds, it would be plan ${checked.planId} now: ${changes.slice(0, CHANGES_SHOWN).join('; ')}${more}`,
+    'PLAN_STALE',
+    `plan ${stored.planId} no longer holds: ${changes.slice(0, CHANGES_SHOWN).join('; ')}${more}`,
   );
 }
 
@@ -67,7 +67,14 @@ function factsOf(plan: RestorePlan, { target }: PreflightResult): Readonly<Recor
   for (const { targetTopic } of plan.topics) {
     const found = target.topics.find(({ topic }) => topic === targetTopic);
     facts[`target topic ${targetTopic}`] =
-      found === undefined ? 'not there' : `id ${found.topicId} with log ends ${found.endOffsets.join(', ')}`;
+      found === undefined
+        ? 'not there'
+        : `id ${found.topicId} with log ends ${found.endOffsets.join(', ')}${ownText(found)}`;
   }
   return facts;
+}
+
+function ownText({ configs }: TargetState['topics'][number]): string {
+  const entries = Object.entries(configs).map(([name, value]) => `${name}=${value}`);
+  return entries.length === 0 ? '' : ` and ${entries.join(', ')}`;
 }

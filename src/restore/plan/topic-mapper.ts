@@ -26,7 +26,8 @@ export class TopicMapper {
   }
 }
 
-function renameBy(rule: MappingRule): Rename {
+/** Undefined where the rule does not fit. */
+export function renameBy(rule: MappingRule): Rename {
   switch (rule.kind) {
     case 'prefix':
       return (topic) => (topic.startsWith(rule.from) ? rule.to + topic.slice(rule.from.length) : undefined);

@@ -18,6 +18,8 @@ function summaryOf(attempts: number): string {
     partitions: [],
     plan: null,
     report: { ...report, allAttempts: { ...report.allAttempts, attempts, durationMs: 4000 } },
+    remarks: [],
+    isWhole: true,
     failure: null,
   };
   return renderRestoreSummary({ ...runningJob(job), state: 'COMPLETED' }, 1);

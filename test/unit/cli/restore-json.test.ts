@@ -38,6 +38,8 @@ function fullJob(): RestoreJob {
     partitions: [],
     plan: null,
     report: restoreReport('rst_1'),
+    remarks: ['settings differ'],
+    isWhole: true,
     failure: { code: 'TARGET_CHANGED', message: 'somebody wrote', hint: 'keep away' },
   };
   return runningJob(created);

@@ -51,6 +51,8 @@ export class MemoryRestores implements RestoreJobs {
       partitions: [],
       plan: null,
       report: null,
+      remarks: [],
+      isWhole: true,
       failure: null,
     };
     this.jobs.unshift(job);

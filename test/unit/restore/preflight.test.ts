@@ -181,6 +181,22 @@ describe('the preflight of a topic that is not there', () => {
     await assertFinding(new PlannedTarget(), /warn configuration: .*topic_configs names b, which/, { settings });
   });
 
+  test('warns of mappings that fit nothing: what they mean is restored under its own name', async () => {
+    const made = plan(STATE, {
+      topicMapping: { A: 'copy' },
+      mappingRules: [
+        { kind: 'prefix', from: 'prod.', to: 'x.' },
+        { kind: 'regex', pattern: 'a', name: 'b' },
+      ],
+      partitionMapping: { 0: 5, 7: 0 },
+    });
+    await assertFinding(
+      new PlannedTarget(),
+      /^warn mapping: nothing that is restored fits topic_mapping: A, topic_mapping: prefix prod\., partition_mapping: 7: /m,
+      { made },
+    );
+  });
+
   test('warns of fewer replicas, and blocks when they are too few for a record', async () => {
     const made = plan(stateOf(seen('a', 1, { configs: { 'min.insync.replicas': '2' } }), stored(A0, 0n, 10n)));
     await assertFinding(
@@ -224,7 +240,7 @@ describe('the preflight of a topic that is there', () => {
     assert.deepEqual(findings(result), []);
     assert.deepEqual(result.target, {
       clusterId: 'target',
-      topics: [{ topic: 'a', topicId: 'id-a', endOffsets: [0n, 0n] }],
+      topics: [{ topic: 'a', topicId: 'id-a', endOffsets: [0n, 0n], configs: {} }],
     });
   });
 
@@ -298,7 +314,13 @@ describe('the preflight of the records', () => {
     );
     await assertFinding(
       new PlannedTarget({ defaults: { 'retention.bytes': '1999' } }),
-      /warn retention: a keeps 1999 bytes .* about 2000/,
+      /warn retention: a keeps 1999 bytes .* about 2000.*restore\.topic_configs: \{a: \{retention\.bytes: "-1"\}\} keeps them/,
+      { made },
+    );
+    const there = new PlannedTarget({ topics: { a: { ends: [0n, 0n] } }, defaults: { 'retention.ms': '100000' } });
+    await assertFinding(
+      there,
+      /warn retention: .*the topic exists and keeps its own configuration: set retention\.ms=-1 on it/,
       { made },
     );
   });

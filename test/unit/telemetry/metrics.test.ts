@@ -77,6 +77,8 @@ function job(change: Partial<RestoreJob>): RestoreJob {
     partitions: [],
     plan: null,
     report: null,
+    remarks: [],
+    isWhole: true,
     failure: null,
     ...change,
   };

@@ -147,11 +147,12 @@ function estimateJson(plan: PlanSummary, limits: RestoreLimits): unknown {
   return { records, records_are_exact: isExact, bytes_to_read: bytesToRead, seconds };
 }
 
-/** DESIGN 7: 3 for a restore that is complete, but of a backup with gaps where wanted records may have been. */
-function exitCodeOf({ state, request, plan, report }: RestoreJob): number {
+/** DESIGN 7: 3 for a restore that is complete, but of a backup with gaps where wanted records may have been, or not there any more. */
+function exitCodeOf({ state, request, plan, report, isWhole }: RestoreJob): number {
   if (state === 'CANCELLED') return 130;
   if (request.dryRun) return plan?.checks.some(({ level }) => level === 'block') === true ? 4 : 0;
-  return report?.sources.some(({ gaps }) => gaps.length > 0) === true ? 3 : 0;
+  const hasGaps = report?.sources.some(({ gaps }) => gaps.length > 0) === true;
+  return hasGaps || !isWhole ? 3 : 0;
 }
 
 function progressLine({ state, progress }: RestoreJob, seconds: number): string {

@@ -57,7 +57,7 @@ function requestLines({ store, counters }: BackupStatus): string[] {
 }
 
 export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
-  const { progress, partitions, report } = job;
+  const { progress, partitions, report, remarks } = job;
   const all = report === null || report.allAttempts.attempts === 1 ? null : report.allAttempts;
   const figures = {
     records: progress?.recordsRestored ?? 0,
@@ -76,6 +76,7 @@ export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
     `  Gaps: ${gaps}`,
     ...(report === null ? [] : gapLines(report)),
     `  Errors: ${job.failure === null ? 0 : 1}`,
+    ...remarks.map((remark) => `  Note: ${printable(remark)}`),
     ...(report === null ? [] : ['', renderReport(report)]),
   ].join('\n');
 }

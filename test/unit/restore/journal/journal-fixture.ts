@@ -12,7 +12,10 @@ export const INTENT: RestoreIntent = {
   createdAtMs: 1000,
   planId: '0123456789ab',
   catalogVersion: 4,
-  target: { clusterId: 'c', topics: [{ topic: 'there', topicId: 'T1', endOffsets: [5n, 2n ** 62n] }] },
+  target: {
+    clusterId: 'c',
+    topics: [{ topic: 'there', topicId: 'T1', endOffsets: [5n, 2n ** 62n], configs: { 'retention.ms': '-1' } }],
+  },
   request: {
     ...RESTORE_ALL,
     recoveryTarget: { toMs: 5, cut: 'log' },

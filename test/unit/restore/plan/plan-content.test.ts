@@ -93,7 +93,7 @@ describe('the id of a plan', () => {
 
   test('changes with the target: its cluster, its topics and where their logs end', () => {
     const found = (endOffset: bigint, topicId = 'x'): TargetState => {
-      return { clusterId: 'c', topics: [{ topic: 'a', topicId, endOffsets: [endOffset, 0n] }] };
+      return { clusterId: 'c', topics: [{ topic: 'a', topicId, endOffsets: [endOffset, 0n], configs: {} }] };
     };
     const targets = [EMPTY, { ...EMPTY, clusterId: 'd' }, found(0n), found(1n), found(0n, 'y')];
     assert.equal(new Set(targets.map((target) => idOf(BASE, UNTIL, { target }))).size, targets.length);

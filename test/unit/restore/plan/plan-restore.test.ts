@@ -321,6 +321,7 @@ describe('a request that cannot be meant', () => {
       'USAGE_INVALID',
       /ends before/,
     ],
+    ['a target before all timestamps', { recoveryTarget: { cut: 'log', toMs: -1 } }, 'USAGE_INVALID', /before 1970/],
     ['a target in the future', { recoveryTarget: { cut: 'log', toMs: NOW_MS + 1 } }, 'USAGE_INVALID', /in the future/],
     [
       'a window from the future',

@@ -130,12 +130,15 @@ describe('a plan that was kept', () => {
     const kept = await getPlan(store, LAYOUT, checked.planId);
     const grown = plan(stateOf(seen('a', 1), stored(A0, 0n, 10n), stored(A0, 10n, 20n)));
     assert.throws(() => assertSamePlan(kept, grown, checkedOf(grown, checked.target)), {
-      code: 'PREFLIGHT_BLOCKED',
+      code: 'PLAN_STALE',
       message: /no longer holds.*partition a\/0: was 1 object\(s\) up to offset 9 .*, is 2 object\(s\) up to offset 19/,
     });
-    const target = { clusterId: 'c', topics: [{ topic: 'a', topicId: 'x', endOffsets: [4n] }] };
+    const target = {
+      clusterId: 'c',
+      topics: [{ topic: 'a', topicId: 'x', endOffsets: [4n], configs: { 'retention.ms': '1000' } }],
+    };
     assert.throws(() => assertSamePlan(kept, made, checkedOf(made, target)), {
-      message: /target topic a: was not there, is id x with log ends 4/,
+      message: /target topic a: was not there, is id x with log ends 4 and retention.ms=1000$/,
     });
   });
 });

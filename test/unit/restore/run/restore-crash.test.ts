@@ -221,6 +221,9 @@ describe('a restore whose process dies at any call', { timeout: 300_000 }, () =>
     const first = await live(one, store, cluster, new Fault());
     const again = await live(one, store, cluster, new Fault());
     assert.deepEqual([again.state, again.id, again.report], ['COMPLETED', first.id, first.report]);
+    // The topic's own retention is on, and the cleaner of this model is quick: all is gone, and nothing is sent again.
+    assert.equal(again.isWhole, false);
+    assert.match(again.remarks.join(), /is complete, and the target has deleted of it since: \S+ offsets 0\.\./);
     const grown = await TestBackup.create(store, workers);
     await grown.commit({ kind: 'segment', segment: await grown.segment([[batch(240n, 5)]]) });
     // What was restored is still there: the cleaner was not quick.
