@@ -1,16 +1,16 @@
 // One attempt at a restore, from the request to the report: plans, checks, writes down what it is about to do, and does it; or
 // carries on what an earlier attempt has left. What it holds at any time is for whoever watches.
 
-import { isDeepStrictEqual } from 'node:util';
 import { readCatalog } from '../catalog/catalog-reader.ts';
-import { readIdentity } from '../catalog/backup-identity.ts';
+import { assertNeverFounded, readIdentity } from '../catalog/backup-identity.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError } from '../model/errors.ts';
 import { TopicSelection } from '../model/topic/topic-selection.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
 import { readFooter } from '../segment/segment-reader.ts';
 import { abandoned, BegunRestore, type RunContext } from './begun-restore.ts';
-import { deletedOf, type EarlierRestore, findEarlier } from './journal/find-earlier.ts';
+import { completeCheck, deletedText, differingSettings, unfinishedCheck, withCheck } from './checks/earlier-checks.ts';
+import { deletedOf, findEarlier } from './journal/find-earlier.ts';
 import { makeIntent } from './journal/make-intent.ts';
 import { assertClusterOf, isOfCluster, type RestoreIntent } from './journal/restore-intent.ts';
 import { newestRestores } from './journal/restore-journal.ts';
@@ -21,13 +21,10 @@ import { summarizePlan } from './plan/forecast/plan-summary.ts';
 import { planRestore } from './plan/plan-restore.ts';
 import { assertSamePlan, putPlan, type StoredPlan } from './plan/plan-store.ts';
 import { isBlocked, preflight, type PreflightResult } from './preflight.ts';
-import type { PlanSummary, PreflightCheck, RestoreRequest } from './restore-job.ts';
+import type { PlanSummary, RestoreRequest } from './restore-job.ts';
 import { planIdOf, type RestorePlan } from './restore-plan.ts';
-import { type RestoreSettings, SETTING_KEYS } from './restore-settings.ts';
+import type { RestoreSettings } from './restore-settings.ts';
 import type { RestoreRun } from './run/restore-run.ts';
-
-/** Partitions that a message names. */
-const PARTITIONS_SHOWN = 5;
 
 export interface AttemptContext extends RunContext {
   readonly settings: RestoreSettings;
@@ -101,7 +98,9 @@ export class RestoreAttempt {
   async #begin(sink: RestoreSink): Promise<void> {
     const { store, layout, settings, wallMs } = this.#context;
     const { request, agreed } = this.#options;
-    const known = await newestRestores(store, layout);
+    const known = await newestRestores(store, layout, (error) => {
+      this.#context.logger.warn('an earlier restore is left out of account: its documents are damaged', { error });
+    });
     const earlier = await findEarlier(known, request, sink, agreed?.planId);
     if (earlier.kind === 'unfinished') return this.#carryOn(earlier.restore.intent, sink);
     const plan = await this.#plan(request, settings);
@@ -112,7 +111,7 @@ export class RestoreAttempt {
     const checked = isDone ? withCheck(found, earlier.report.planId, completeCheck(earlier)) : found;
     this.plan = await this.#summarize(plan, checked);
     if (agreed !== null) assertSamePlan(agreed, plan, checked);
-    if (request.dryRun) return putPlan(store, layout, request, { plan, checked });
+    if (request.dryRun) return this.#keepPlan(request, plan, checked);
     this.#assertUnblocked(checked);
     const unfinished = known.filter(({ intent, isComplete }) => !isComplete && isOfCluster(intent, sink));
     const intent = await makeIntent({
@@ -142,7 +141,7 @@ export class RestoreAttempt {
    * @throws PREFLIGHT_BLOCKED when this version, or this backup, no longer makes the plan that was begun.
    */
   async #carryOn(intent: RestoreIntent, sink: RestoreSink): Promise<void> {
-    const { store, layout, settings, logger } = this.#context;
+    const { settings, logger } = this.#context;
     const { dryRun } = this.#options.request;
     const { id, catalogVersion, planId } = intent;
     if (!dryRun) this.id = id;
@@ -175,9 +174,22 @@ export class RestoreAttempt {
     const recorded = { ...settings, isolation, replicationFactor, topicConfigs };
     const checked = withCheck(await this.#preflight(plan, recorded, sink, true), planId, unfinishedCheck(intent));
     this.plan = await this.#summarize(plan, checked);
-    if (dryRun) return putPlan(store, layout, intent.request, { plan, checked });
+    if (dryRun) return this.#keepPlan(intent.request, plan, checked);
     this.#assertUnblocked(checked);
     await this.#complete(begun, plan, sink);
+  }
+
+  /** Whoever may only read the store is shown the plan all the same. */
+  async #keepPlan(request: RestoreRequest, plan: RestorePlan, checked: PreflightResult): Promise<void> {
+    const { store, layout } = this.#context;
+    try {
+      await putPlan(store, layout, request, { plan, checked });
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      this.#remark(
+        `plan ${checked.planId} cannot be carried out by its id, since it could not be kept: ${error.message}`,
+      );
+    }
   }
 
   #remark(text: string): void {
@@ -231,6 +243,7 @@ export class RestoreAttempt {
   async #assertBackup(): Promise<void> {
     const { store, layout } = this.#context;
     if ((await readIdentity(store, layout)) !== undefined) return;
+    await assertNeverFounded(store, layout);
     throw new BackupError('BACKUP_NOT_FOUND', `no backup ${layout.backupId} in ${store.description}`);
   }
 
@@ -254,33 +267,4 @@ export class RestoreAttempt {
     const blocks = checks.filter(({ level }) => level === 'block').map(({ message }) => message);
     throw new BackupError('PREFLIGHT_BLOCKED', blocks.join('; '));
   }
-}
-
-/** Of a plan that was made before, with what has become of it in the first place. */
-function withCheck(checked: PreflightResult, planId: string, check: PreflightCheck): PreflightResult {
-  return { ...checked, planId, checks: [check, ...checked.checks] };
-}
-
-function completeCheck({ report, deleted }: Extract<EarlierRestore, { kind: 'complete' }>): PreflightCheck {
-  if (deleted.length > 0) return { level: 'warn', name: 'restore', message: deletedText(report, deleted) };
-  const message = `restore ${report.id} of this plan is complete, and nobody has written to its target since: restore leaves it so`;
-  return { level: 'ok', name: 'restore', message };
-}
-
-function deletedText({ id }: RestoreReport, deleted: readonly string[]): string {
-  const more = deleted.length > PARTITIONS_SHOWN ? `, and of ${deleted.length - PARTITIONS_SHOWN} partitions more` : '';
-  return `restore ${id} is complete, and the target has deleted of it since: ${deleted.slice(0, PARTITIONS_SHOWN).join(', ')}${more}; nothing is sent again: to have all of it, delete the topic or map it to another name, and look at its retention`;
-}
-
-/** Keys of settings that a restore was begun with and that are others by now. */
-function differingSettings({ settings }: RestoreIntent, now: RestoreSettings): string[] {
-  const names = ['isolation', 'replicationFactor', 'topicConfigs', 'compression'] as const;
-  return names
-    .filter((name) => !isDeepStrictEqual(settings[name], now[name]))
-    .map((name) => `restore.${SETTING_KEYS[name]}`);
-}
-
-function unfinishedCheck({ id }: RestoreIntent): PreflightCheck {
-  const message = `restore ${id} of this plan is unfinished: restore carries it on from where it ended`;
-  return { level: 'warn', name: 'restore', message };
 }

@@ -130,7 +130,8 @@ export class VerificationRun {
 
   async #newest(): Promise<RestoreJournal> {
     const { store, layout } = this.#options;
-    const complete = (await newestRestores(store, layout)).find(({ isComplete }) => isComplete);
+    const known = await newestRestores(store, layout, () => {});
+    const complete = known.find(({ isComplete }) => isComplete);
     if (complete === undefined) {
       throw new BackupError('RESTORE_NOT_FOUND', `backup ${layout.backupId} knows no restore that is complete`);
     }

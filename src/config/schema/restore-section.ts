@@ -88,7 +88,7 @@ function whatToRestore() {
       default: 'read_committed',
     }),
     filter: recordFilter(),
-    dry_run: flag({ doc: 'Print the plan and the checks, write nothing.', default: false }),
+    dry_run: flag({ doc: 'Print the plan and the checks, write nothing to the target.', default: false }),
   };
 }
 

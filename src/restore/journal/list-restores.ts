@@ -1,6 +1,7 @@
 // The restores of a backup as their journals tell of them, whichever process ran them: what an operator needs to name one.
 
 import type { ObjectLayout } from '../../catalog/object-layout.ts';
+import type { BackupError } from '../../model/errors.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { type KnownRestore, newestRestores } from './restore-journal.ts';
 
@@ -24,9 +25,13 @@ export interface ListedRestore {
 /** Reports read at once. */
 const READ_AHEAD = 16;
 
-/** The newest 200 that have begun, newest first. @throws OBJECT_CORRUPT. */
-export async function listRestores(store: ObjectStore, layout: ObjectLayout): Promise<ListedRestore[]> {
-  const known = await newestRestores(store, layout);
+/** The newest 200 that have begun, newest first; those with damaged documents are told of instead. */
+export async function listRestores(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  onDamaged: (error: BackupError) => void,
+): Promise<ListedRestore[]> {
+  const known = await newestRestores(store, layout, onDamaged);
   const listed: ListedRestore[] = [];
   for (let from = 0; from < known.length; from += READ_AHEAD) {
     listed.push(...(await Promise.all(known.slice(from, from + READ_AHEAD).map(describe))));

@@ -146,23 +146,40 @@ export interface KnownRestore {
   readonly isGivenUp: boolean;
 }
 
-/** The newest restores that have begun, newest first. Ids are in the order of their time; older ones are known by id only. */
-export async function newestRestores(store: ObjectStore, layout: ObjectLayout): Promise<KnownRestore[]> {
+/**
+ * The newest restores that have begun, newest first. Ids are in the order of their time; older ones are known by id only. One whose
+ * documents are damaged is left out: it can be neither carried on nor shown, and is no reason to refuse others. The topics that it
+ * may be filling are protected by other documents (topic-fillings.ts).
+ */
+export async function newestRestores(
+  store: ObjectStore,
+  layout: ObjectLayout,
+  onDamaged: (error: BackupError) => void,
+): Promise<KnownRestore[]> {
   const ids: string[] = [];
   for await (const id of restoreIds(store, layout)) ids.push(id);
   const newest = ids.slice(-MOST_RESTORES_SEARCHED).reverse();
   const known: KnownRestore[] = [];
   for (let from = 0; from < newest.length; from += READ_AHEAD) {
-    const read = newest.slice(from, from + READ_AHEAD).map(async (id): Promise<KnownRestore[]> => {
-      const journal = new RestoreJournal(store, layout, id);
-      const intent = await journal.intent();
-      if (intent === undefined) return [];
-      const isComplete = await journal.isComplete();
-      return [{ intent, journal, isComplete, isGivenUp: !isComplete && (await journal.endedAs()) !== undefined }];
+    const read = newest.slice(from, from + READ_AHEAD).map(async (id) => {
+      try {
+        return await look(new RestoreJournal(store, layout, id));
+      } catch (error) {
+        if (!(error instanceof BackupError) || error.code !== 'OBJECT_CORRUPT') throw error;
+        onDamaged(error);
+        return undefined;
+      }
     });
-    known.push(...(await Promise.all(read)).flat());
+    for (const one of await Promise.all(read)) if (one !== undefined) known.push(one);
   }
   return known;
+}
+
+async function look(journal: RestoreJournal): Promise<KnownRestore | undefined> {
+  const intent = await journal.intent();
+  if (intent === undefined) return undefined;
+  const isComplete = await journal.isComplete();
+  return { intent, journal, isComplete, isGivenUp: !isComplete && (await journal.endedAs()) !== undefined };
 }
 
 /** Greater than every character that a key holds: behind it begins the next folder. */

@@ -6,7 +6,7 @@ import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
-import { assertKeyPrefix, assertObjectKey } from '../object-key.ts';
+import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { DirectWriting, DurableFile } from './durable-file.ts';
 import { findTemporaryFiles, isTemporaryName, newTemporaryName, stampedTimeMs } from './temporary-files.ts';
@@ -131,6 +131,8 @@ export class FilesystemObjectStore implements ObjectStore {
     if (entries === undefined) return;
     for (const [name, entry] of inKeyOrder(entries)) {
       const key = folder === '' ? name : `${folder}/${name}`;
+      // What others have put here is none of ours.
+      if (!isObjectKey(key)) continue;
       if (entry.isDirectory()) {
         const folderPrefix = `${key}/`;
         const mayHoldPrefix = folderPrefix.startsWith(prefix) || prefix.startsWith(folderPrefix);
@@ -233,7 +235,9 @@ async function guard<T>(attempt: string, action: () => Promise<T>): Promise<T> {
     return await action();
   } catch (error) {
     if (error instanceof BackupError) throw error;
-    const code = CODES[errnoOf(error)] ?? 'STORE_UNAVAILABLE';
-    throw new BackupError(code, `${attempt}: ${messageOf(error)}`, { cause: error });
+    const errno = errnoOf(error);
+    const reason =
+      errno === 'ELOOP' ? 'it is a symbolic link, and links to objects are not followed' : messageOf(error);
+    throw new BackupError(CODES[errno] ?? 'STORE_UNAVAILABLE', `${attempt}: ${reason}`, { cause: error });
   }
 }

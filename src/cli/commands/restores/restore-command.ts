@@ -28,7 +28,7 @@ interface RestoreFlags extends GlobalFlags, TargetFlags {
 
 export function addRestoreCommands(program: Command, context: CommandContext): void {
   withOptions(program.command('restore').description('put topics back as they were at the recovery target'))
-    .option('--dry-run', 'print the plan and its checks; write nothing')
+    .option('--dry-run', 'print the plan and its checks; write nothing to the target')
     .option('--plan <plan-id>', 'carry out the plan of that id, if backup and target are still as it was made for')
     .option('--resume <restore-id>', 'carry on a restore that was killed or failed, as it was asked for')
     .option('--abandon <restore-id>', 'give an unfinished restore up: its topics get their own configuration back')
@@ -41,7 +41,7 @@ export function addRestoreCommands(program: Command, context: CommandContext): v
   withOptions(
     program
       .command('validate-restore')
-      .description('print the plan of a restore and check that it could be carried out; write nothing'),
+      .description('print the plan of a restore and check that it could be carried out; write nothing to the target'),
   ).action(async (_options, command: Command) => {
     context.exit(await restore(context, { ...command.optsWithGlobals<RestoreFlags>(), dryRun: true }));
   });

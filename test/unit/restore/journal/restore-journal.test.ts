@@ -53,7 +53,7 @@ describe('the journal of a restore', () => {
   test('a restore that gave way is known as such', async () => {
     await journal.putIntent(INTENT);
     await journal.putWithdrawn('rst_0');
-    const [known] = await newestRestores(store, layout);
+    const [known] = await newestRestores(store, layout, assert.fail);
     assert.deepEqual([known?.isComplete, known?.isGivenUp], [false, true]);
   });
 
@@ -65,7 +65,7 @@ describe('the journal of a restore', () => {
       await one.putIntent({ ...INTENT, id });
       if (id === 'rst_2') await one.putReport({ ...REPORT, id });
     }
-    const known = await newestRestores(store, layout);
+    const known = await newestRestores(store, layout, assert.fail);
     assert.deepEqual(
       known.map(({ intent, isComplete }) => [intent.id, isComplete]),
       [
@@ -74,6 +74,18 @@ describe('the journal of a restore', () => {
         ['rst_1', false],
       ],
     );
+  });
+
+  test('one with damaged documents is told of and left out, the others are not', async () => {
+    for (const id of ['rst_1', 'rst_3']) await new RestoreJournal(store, layout, id).putIntent({ ...INTENT, id });
+    await store.putIfAbsent('b/restores/rst_2/intent.json', [Buffer.from('{')]);
+    const damaged: string[] = [];
+    const known = await newestRestores(store, layout, ({ message }) => damaged.push(message));
+    assert.deepEqual(
+      known.map(({ intent }) => intent.id),
+      ['rst_3', 'rst_1'],
+    );
+    assert.match(damaged.join(), /^\S*restores\/rst_2\/intent\.json is not JSON/);
   });
 
   test('restores are found behind one with a long offset map', async () => {
@@ -85,7 +97,7 @@ describe('the journal of a restore', () => {
         await one.putOffsets(target!, piece, { runs: target!.runs!, firstTargetOffset: 0n });
       }
     }
-    const ids = (await newestRestores(store, layout)).map(({ intent }) => intent.id);
+    const ids = (await newestRestores(store, layout, assert.fail)).map(({ intent }) => intent.id);
     assert.deepEqual(ids, ['rst_2', 'rst_1']);
   });
 

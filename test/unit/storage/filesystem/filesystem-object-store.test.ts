@@ -73,12 +73,21 @@ describe('a directory of objects', () => {
     await symlink(outside, join(root, 'a/link'));
     await symlink(join(root, 'nowhere'), join(root, 'a/dangling'));
     for (const key of ['a/link', 'a/dangling']) {
-      await assert.rejects(store.get(key), { code: 'STORE_REFUSED' });
+      await assert.rejects(store.get(key), { code: 'STORE_REFUSED', message: /symbolic link|not a plain file/ });
       assert.equal(await store.head(key), undefined);
       assert.equal(await store.putIfAbsent(key, X), 'exists');
     }
     assert.deepEqual(await keys(), ['outside.txt']);
     assert.equal((await stat(outside)).size, 6);
+  });
+
+  test('passes over files whose names are no keys: others have put them there', async () => {
+    await store.putIfAbsent('a/one', X);
+    for (const name of ['read me.txt', 'a/Lies mich.txt', 'a/@eaDir/x', '.hidden', 'a/~lock']) {
+      await mkdir(join(root, name, '..'), { recursive: true });
+      await writeFile(join(root, name), 'x');
+    }
+    assert.deepEqual(await keys(), ['a/one']);
   });
 
   test('lists nothing behind a symbolic link to a directory', async () => {
