@@ -7,8 +7,26 @@ import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment
 import type { ObjectStore } from '../storage/object-store.ts';
 import { decodeFooter, footerSha256 } from './segment-format.ts';
 
-/** @throws OBJECT_MISSING, OBJECT_CORRUPT when size or hash differ from what was committed. */
+/** @throws OBJECT_MISSING, OBJECT_CORRUPT when size, hash or facts differ from what was committed. */
 export async function readFooter(store: ObjectStore, segment: SegmentSummary): Promise<SegmentFooter> {
+  const footer = await readStoredFooter(store, segment);
+  const [difference] = catalogDifferences(footer, segment);
+  if (difference === undefined) return footer;
+  throw new BackupError('OBJECT_CORRUPT', `${segment.key} is not as the catalog describes it: ${difference}`, {
+    context: contextOf(segment),
+  });
+}
+
+/** What the catalog says of a segment otherwise than its footer, in words. */
+export function catalogDifferences({ description }: SegmentFooter, segment: SegmentSummary): string[] {
+  const inCatalog: ReadonlyMap<string, unknown> = new Map(Object.entries(segment));
+  return Object.entries(description)
+    .filter(([name, value]) => inCatalog.get(name) !== value)
+    .map(([name, value]) => `${name} is ${String(value)} in the footer, ${String(inCatalog.get(name))} in the catalog`);
+}
+
+/** As {@link readFooter}, whatever the catalog says of the segment besides the footer's size and hash. */
+export async function readStoredFooter(store: ObjectStore, segment: SegmentSummary): Promise<SegmentFooter> {
   const { key, storedSizeBytes, footerSizeBytes } = segment;
   const position = storedSizeBytes - footerSizeBytes;
   const bytes = await store.get(key, { position, sizeBytes: footerSizeBytes });

@@ -9,14 +9,12 @@ import type {
   TransactionStart,
 } from '../model/segment/segment.ts';
 import type { FrameFacts } from '../segment/frame-facts.ts';
+import { catalogDifferences } from '../segment/segment-reader.ts';
 
 /** What the catalog and the footer do not agree on, and what of the footer contradicts itself. */
 export function footerDifferences(footer: SegmentFooter, segment: SegmentSummary): string[] {
   const { description, bodySizeBytes, frames } = footer;
-  const inCatalog: ReadonlyMap<string, unknown> = new Map(Object.entries(segment));
-  const differences = Object.entries(description)
-    .filter(([name, value]) => inCatalog.get(name) !== value)
-    .map(([name, value]) => `${name} is ${String(value)} in the footer, ${String(inCatalog.get(name))} in the catalog`);
+  const differences = catalogDifferences(footer, segment);
   const sums = {
     'record count': [sum(frames, ({ recordCount }) => recordCount), description.recordCount],
     'batch count': [sum(frames, ({ batchCount }) => batchCount), description.batchCount],

@@ -7,7 +7,7 @@ import type { WorkerPool } from '../compression/worker-pool.ts';
 import { BackupError } from '../model/errors.ts';
 import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment/segment.ts';
 import type { FrameFacts } from '../segment/frame-facts.ts';
-import { readFooter } from '../segment/segment-reader.ts';
+import { readStoredFooter } from '../segment/segment-reader.ts';
 import { VERIFY_FRAME } from '../segment/verify-frame.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { factDifferences, footerDifferences } from './footer-differences.ts';
@@ -25,7 +25,7 @@ export async function auditFooter(
 ): Promise<SegmentFooter | undefined> {
   const place = placeOf(segment);
   try {
-    const footer = await readFooter(store, segment);
+    const footer = await readStoredFooter(store, segment);
     report(problems, place, footerDifferences(footer, segment));
     return footer;
   } catch (error) {

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { SegmentFooter, SegmentSummary } from '../../../src/model/segment/segment.ts';
+import { readFooter } from '../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { ValidationRun, type ValidationReport } from '../../../src/validation/validation-run.ts';
 import { encodeMarker } from '../../support/record-batches.ts';
@@ -340,6 +341,12 @@ describe('a lie that damages no byte', () => {
     const segment = await backup.segment([[jsonBatch(0n, 5)]]);
     await backup.commit({ kind: 'segment', segment: { ...segment, recordCount: 6 } });
     assertOneProblem(await shallow(backup), 'OBJECT_CORRUPT', /recordCount is 5 in the footer, 6 in the catalog/);
+    // Nor does whoever restores or prints records believe it.
+    const lie = { ...segment, isTransactional: true };
+    await assert.rejects(readFooter(backup.store, lie), {
+      code: 'OBJECT_CORRUPT',
+      message: /is not as the catalog describes it: isTransactional is false in the footer, true in the catalog/,
+    });
   });
 
   test('of the footer about its own frames is found without reading the body', async () => {
