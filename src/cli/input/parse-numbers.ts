@@ -26,6 +26,14 @@ export function parseOffset(text: string, flag: string): bigint {
   return offset;
 }
 
+/** From 0 on. @throws USAGE_INVALID. */
+export function parsePartition(text: string, flag: string): number {
+  if (!/^\d{1,10}$/.test(text) || Number(text) > MAX_PARTITION) {
+    throw invalid(`${flag} ${quoted(text)} is not the number of a partition; the first one is 0`);
+  }
+  return Number(text);
+}
+
 /** At least one. @throws USAGE_INVALID. */
 export function parseCount(text: string, flag: string): number {
   const count = /^\d{1,15}$/.test(text) ? Number(text) : 0;

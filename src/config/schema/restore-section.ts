@@ -26,6 +26,8 @@ import {
 } from './leaf.ts';
 
 const LARGEST_INT = 2_147_483_647;
+/** A topic has one partition more than the number of its last. */
+const LARGEST_PARTITION = LARGEST_INT - 1;
 const GROUPS_LATER =
   'moving consumer groups is not available in this version. Remove the key; the restore report holds the offset map.';
 const GROUPS_STAY = 'consumer groups are not moved in this version; the restore report holds the offset map.';
@@ -47,7 +49,7 @@ function whatToRestore() {
       doc: 'Restore only these partitions, of every topic.',
       default: null,
       min: 0,
-      max: LARGEST_INT,
+      max: LARGEST_PARTITION,
       defaultText: 'all',
     }),
     time_window_start: instant({
@@ -122,7 +124,7 @@ function whereTo() {
       doc: 'Partitions that get another number, in every topic.',
       default: new Map(),
       min: 0,
-      max: LARGEST_INT,
+      max: LARGEST_PARTITION,
     }),
     repartitioning: repartitioning({
       doc: 'Target topics with another number of partitions. `murmur2` (or `automatic`) sends each record to the partition that the Java client chooses for its key; `preserve` keeps records in their partitions.',
@@ -142,7 +144,7 @@ function whereTo() {
       default: -1,
       min: -1,
       max: 32_767,
-      defaultText: '-1: as it was at the source, as far as the target has brokers',
+      defaultText: '-1 or 0: as it was at the source, as far as the target has brokers',
     }),
     into_existing: choice(['refuse', 'append'], {
       doc: 'What to do with a target topic that holds records.',

@@ -51,6 +51,7 @@ export type SourceFrame =
 type JudgedFrame = Extract<SourceFrame, { readonly kind: 'judged' }>;
 
 export class SourceFrames {
+  /** Frames and footers, these once each. */
   bytesRead = 0;
   /** Of what was counted off without being read. */
   bytesSpared = 0;
@@ -82,6 +83,7 @@ export class SourceFrames {
         const whole = { ...segment, lastOffset: segment.nextOffset - 1n };
         if (yield* this.#countOff(current, whole)) continue;
         const footer = await transactions.enter(segment);
+        this.bytesRead += segment.footerSizeBytes;
         for (const frame of framesToRead(footer, current, plan.recoveryTarget)) {
           if (yield* this.#countOff(current, frame)) continue;
           this.#judgeAhead(current, footer, { frame, decisions: transactions.decisionsFor(frame) });

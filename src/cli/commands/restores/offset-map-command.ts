@@ -7,7 +7,7 @@ import type { ObjectLayout } from '../../../catalog/object-layout.ts';
 import { isMapped, type MappedOffset, type MapSelection, OffsetMap } from '../../../restore/journal/offset-map.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import { type CommandContext, type StoreFlags, withBackup, withStoreOptions } from '../../command-context.ts';
-import { parseCount, parseOffset } from '../../input/parse-numbers.ts';
+import { parseOffset, parsePartition } from '../../input/parse-numbers.ts';
 import {
   MAP_FORMATS,
   type MapFormat,
@@ -90,5 +90,5 @@ function formatOf({ format, json }: OffsetMapFlags): MapFormat {
 }
 
 function partitionOf(text: string): number {
-  return text === '0' ? 0 : parseCount(text, '--partition');
+  return parsePartition(text, '--partition');
 }

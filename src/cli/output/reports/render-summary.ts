@@ -63,7 +63,7 @@ export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
     records: progress?.recordsRestored ?? 0,
     seconds: all === null ? seconds : all.durationMs / 1000,
     rawBytes: all?.bytesSent ?? progress?.rawBytes ?? 0,
-    storedBytes: all?.bytesRead ?? progress?.bytesRead ?? 0,
+    storedBytes: (all ?? report?.lastAttempt ?? progress)?.bytesRead ?? 0,
   };
   const gaps = report?.sources.reduce((total, source) => total + source.gaps.length, 0) ?? 0;
   return [
