@@ -1,6 +1,7 @@
 // Runs one backup: finds the partitions, starts a fetch loop for every broker that leads some, grants the slots for catching
 // up, seals by age, commits, and drains at the end. A partition in trouble does not stop the others.
 
+import { assertCommittable } from '../catalog/assert-committable.ts';
 import { assertCluster } from '../catalog/backup-identity.ts';
 import type { CatalogWriter, CommitResult } from '../catalog/catalog-writer.ts';
 import { partitionOf } from '../catalog/commit.ts';
@@ -149,7 +150,7 @@ export class BackupSupervisor {
 
   /** False when the signal aborted before it was known what there is to back up. */
   async #open(signal: AbortSignal): Promise<boolean> {
-    const { settings, log, logger } = this.#options;
+    const { settings, log, logger, store, layout } = this.#options;
     const ground = await this.#opening.run(signal);
     if (ground === undefined) return false;
     const { catalog, founded, discovery } = ground;
@@ -159,7 +160,10 @@ export class BackupSupervisor {
     this.#progress.clusterId = log.clusterId;
     this.#queue = new CommitQueue({
       catalog,
-      founded,
+      ready: async (actions) => {
+        await founded();
+        await assertCommittable(store, layout, actions);
+      },
       intervalMs: settings.commitIntervalMs,
       onCommit: (result) => this.#onCommit(result),
       onTrouble: (error) => this.#onTrouble('store', error),

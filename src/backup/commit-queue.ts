@@ -9,8 +9,8 @@ import { errorOf, isRetriable } from '../model/errors.ts';
 
 export interface CommitQueueOptions {
   readonly catalog: CatalogWriter;
-  /** What must be there before anything is committed; asked before each attempt. */
-  readonly founded: () => Promise<void>;
+  /** Rejects unless all is there that a commit of these actions needs; asked before each attempt. */
+  readonly ready: (actions: readonly CatalogAction[]) => Promise<void>;
   readonly intervalMs: number;
   readonly onCommit: (result: CommitResult) => void;
   /** A failed attempt; it is repeated. */
@@ -85,9 +85,9 @@ export class CommitQueue {
     // A copy: what is added while the commit is under way is not part of it.
     const actions = [...this.#pending];
     if (actions.length === 0 || this.#failure !== undefined) return;
-    const { catalog, founded, onCommit, onTrouble, onError, onFailure } = this.#options;
+    const { catalog, ready, onCommit, onTrouble, onError, onFailure } = this.#options;
     try {
-      await founded();
+      await ready(actions);
       const result = await catalog.commit(actions);
       this.#pending = this.#pending.slice(actions.length);
       this.#backOff.reset();

@@ -3,6 +3,7 @@
 // ids are derived from the peer's backup and the topic's name. Producer ids, leader epochs and transactions are left out.
 
 import { createHash } from 'node:crypto';
+import { assertCommittable } from '../catalog/assert-committable.ts';
 import { assertNeverFounded, foundBackup, readIdentity } from '../catalog/backup-identity.ts';
 import { CatalogWriter } from '../catalog/catalog-writer.ts';
 import type { CatalogAction, TopicObservation } from '../catalog/commit.ts';
@@ -144,8 +145,8 @@ export class ImportRun {
   }
 
   async #importAll(catalog: CatalogWriter, manifest: PeerManifest, signal: AbortSignal): Promise<void> {
-    const { settings } = this.#options;
-    const commits = new SharedCommits(catalog);
+    const { settings, store, layout } = this.#options;
+    const commits = new SharedCommits(catalog, (actions) => assertCommittable(store, layout, actions));
     const filling = this.#filling();
     const stop = new AbortController();
     const isStopped = AbortSignal.any([signal, stop.signal]);

@@ -13,11 +13,14 @@ interface Waiting {
 
 export class SharedCommits {
   readonly #catalog: CatalogWriter;
+  readonly #ready: (actions: readonly CatalogAction[]) => Promise<void>;
   #waiting: Waiting[] = [];
   #isAtWork = false;
 
-  constructor(catalog: CatalogWriter) {
+  /** `ready` rejects unless all is there that a commit of these actions needs. */
+  constructor(catalog: CatalogWriter, ready: (actions: readonly CatalogAction[]) => Promise<void>) {
     this.#catalog = catalog;
+    this.#ready = ready;
   }
 
   /** Resolves when the actions are in the catalog. @throws FENCED when another writer was there before. */
@@ -34,7 +37,9 @@ export class SharedCommits {
       const turn = this.#waiting;
       this.#waiting = [];
       try {
-        const { fenced } = await this.#catalog.commit(turn.flatMap(({ actions }) => actions));
+        const all = turn.flatMap(({ actions }) => actions);
+        await this.#ready(all);
+        const { fenced } = await this.#catalog.commit(all);
         await this.#catalog.checkpoint();
         for (const { actions, resolve, reject } of turn) {
           const lost = actions.find((action) => fenced.includes(action));

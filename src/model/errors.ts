@@ -143,7 +143,7 @@ export const ERROR_KINDS = {
     retriable: false,
     exitCode: 13,
     httpStatus: 500,
-    hint: 'Run validate to list everything that is missing, and bring the objects back from a copy of the store.',
+    hint: 'Run validate to list everything that the catalog names and that is missing, and bring it back from a copy of the store.',
   },
   OBJECT_CORRUPT: {
     summary: 'an object is not what was written',

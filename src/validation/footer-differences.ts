@@ -28,7 +28,8 @@ export function footerDifferences(footer: SegmentFooter, segment: SegmentSummary
     if (found !== said) differences.push(`the frames' ${what} is ${String(found)}, the footer says ${String(said)}`);
   }
   const [first, last] = [frames[0], frames.at(-1)];
-  const isInside = first !== undefined && last !== undefined && first.baseOffset >= description.baseOffset;
+  // The first batch may have been entered in its middle: it is stored whole.
+  const isInside = first !== undefined && last !== undefined && first.lastOffset >= description.baseOffset;
   if (!isInside || last.lastOffset >= description.nextOffset) {
     differences.push(`its frames reach beyond ${description.baseOffset} to before ${description.nextOffset}`);
   }

@@ -155,6 +155,13 @@ export class AgentWorkspace {
     return agent.exit();
   }
 
+  /** Reads every byte of a backup. */
+  async validate(backupId: string): Promise<AgentRun> {
+    const config = { backup_id: backupId, storage: { backend: 'filesystem', path: this.store } };
+    const agent = await this.#start('validate', config, ['--deep']);
+    return agent.exit();
+  }
+
   /** The catalog as it is now, every commit checked. */
   catalog(backupId: string, store: string | ObjectStore = this.store): Promise<CatalogState> {
     const opened = typeof store === 'string' ? new FilesystemObjectStore(store) : store;
@@ -180,7 +187,7 @@ export class AgentWorkspace {
   }
 
   async #start(
-    command: 'backup' | 'restore' | 'import' | 'verify-restore',
+    command: 'backup' | 'restore' | 'import' | 'verify-restore' | 'validate',
     config: unknown,
     args: readonly string[],
     run: Omit<AgentOptions, 'cwd'> = {},

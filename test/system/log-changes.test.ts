@@ -107,8 +107,21 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
       history.gaps.map(({ baseOffset, lastOffset, reason }) => ({ baseOffset, lastOffset, reason })),
       [{ baseOffset: 500n, lastOffset: 1099n, reason: 'delete-records' }],
     );
+    assertExit(await system.workspace.validate('purged'), 0);
     assertExit(await restore('purged', 'purged', 'purged-restored'), 3);
     await assertHeadAndTail('purged-restored', head, (await probe.digest('purged')).get(0)!);
+  });
+
+  it('holds a batch whole that it begins in the middle of, and a restore only what was asked for', async () => {
+    await probe.createTopic('entered', {});
+    await probe.produce('entered', { records: 300, lingerMs: 100, batchSize: 1_000_000 });
+    await probe.deleteRecords('entered', 0, 130n);
+    assertExit(await system.workspace.backup({ backupId: 'entered', topics: ['entered'] }), 0);
+    assertExit(await system.workspace.validate('entered'), 0);
+    assertExit(await restore('entered', 'entered', 'entered-restored'), 0);
+    const [source, restored] = await Promise.all(['entered', 'entered-restored'].map((topic) => probe.digest(topic)));
+    assert.deepEqual(restored?.get(0)?.sha256, source?.get(0)?.sha256);
+    assert.equal(restored?.get(0)?.recordCount, 170);
   });
 
   for (const when of ['stopped', 'running'] as const) {

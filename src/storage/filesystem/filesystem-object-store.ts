@@ -169,7 +169,7 @@ export class FilesystemObjectStore implements ObjectStore {
 
   async #makeDirectory(directory: string): Promise<void> {
     if (this.#knownDirectories.size > 0) await stat(this.#root);
-    const first = await mkdir(directory, { recursive: true, mode: 0o750 });
+    const first = await makeWithParents(directory);
     if (first !== undefined) {
       for (let made = directory; ; made = dirname(made)) {
         await syncDirectory(dirname(made));
@@ -182,6 +182,22 @@ export class FilesystemObjectStore implements ObjectStore {
   #pathOf(key: string): string {
     assertObjectKey(key);
     return join(this.#root, key);
+  }
+}
+
+/** Returns the first directory that was made; undefined when all were there. */
+async function makeWithParents(directory: string): Promise<string | undefined> {
+  const mode = 0o750;
+  try {
+    return await mkdir(directory, { recursive: true, mode });
+  } catch (error) {
+    // Node answers so of any parent that it cannot make, be the reason a file system that is read-only. A single one tells why.
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    let missing = directory;
+    while ((await stat(dirname(missing)).catch(absentAsUndefined)) === undefined) missing = dirname(missing);
+    await mkdir(missing, { mode });
+    await mkdir(directory, { recursive: true, mode });
+    return missing;
   }
 }
 

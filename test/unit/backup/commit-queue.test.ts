@@ -21,7 +21,7 @@ describe('the commit queue', () => {
     const catalog = await openWriter(store);
     const queue = new CommitQueue({
       catalog,
-      founded: () => Promise.resolve(),
+      ready: () => Promise.resolve(),
       intervalMs: 60_000,
       onCommit: () => {},
       onTrouble: (error) => assert.fail(String(error)),
