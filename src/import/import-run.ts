@@ -107,7 +107,7 @@ export class ImportRun {
 
   /**
    * Imports what is not in the backup yet; committed work is kept, whatever ends it.
-   * @throws BACKUP_NOT_FOUND, USAGE_INVALID, BACKUP_OF_OTHER_CLUSTER when our backup is of another origin, CATALOG_CORRUPT when it has lost its identity, OBJECT_CORRUPT when the
+   * @throws BACKUP_NOT_FOUND, USAGE_INVALID, BACKUP_OF_OTHER_CLUSTER when our backup is of another origin, CATALOG_CORRUPT when it has lost its identity, SOURCE_DAMAGED when the
    * manifest cannot be read, FENCED, INTERRUPTED, and what the stores fail with.
    */
   async run(signal: AbortSignal): Promise<ImportReport> {

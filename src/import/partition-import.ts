@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { CatalogAction } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
-import { BackupError, type ErrorCode } from '../model/errors.ts';
+import { BackupError } from '../model/errors.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { addCounters, type ImportCounters, newCounters } from './import-counters.ts';
@@ -44,9 +44,6 @@ export interface PartitionImportOptions {
   readonly signal: AbortSignal;
   readonly wallMs: () => number;
 }
-
-/** Damage in the peer's backup, as opposed to trouble with a store. */
-const DAMAGE: readonly ErrorCode[] = ['OBJECT_CORRUPT', 'OBJECT_MISSING'];
 
 export class PartitionImport {
   readonly #source: PeerPartition;
@@ -255,12 +252,12 @@ class PeerDamage extends Error {
   }
 }
 
-/** What goes wrong while a file of the peer is read, told apart from trouble with our own store. */
+/** What is wrong with a file of the peer that is read, told apart from trouble with a store. */
 async function ofPeer<T>(key: string, reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (error) {
-    throw error instanceof BackupError && DAMAGE.includes(error.code) ? new PeerDamage(key, error) : error;
+    throw error instanceof BackupError && error.code === 'SOURCE_DAMAGED' ? new PeerDamage(key, error) : error;
   }
 }
 

@@ -24,7 +24,7 @@ export class RecordSplitter {
     this.#key = key;
   }
 
-  /** The whole records that `piece` completes, back to back; a view that is valid until the next call. @throws OBJECT_CORRUPT. */
+  /** The whole records that `piece` completes, back to back; a view that is valid until the next call. @throws SOURCE_DAMAGED. */
   split(piece: Uint8Array): Uint8Array {
     const bytes = this.#join(piece);
     const view = viewOf(bytes);
@@ -43,7 +43,7 @@ export class RecordSplitter {
     return bytes.subarray(0, end);
   }
 
-  /** Holds what was found against the head of the file. @throws OBJECT_CORRUPT. */
+  /** Holds what was found against the head of the file. @throws SOURCE_DAMAGED. */
   finish(said: { readonly firstOffset: bigint; readonly lastOffset: bigint; readonly recordCount: number }): void {
     if (this.#restBytes > 0) throw this.#corrupt(0, 'is cut short');
     if (
@@ -53,7 +53,7 @@ export class RecordSplitter {
     ) {
       const found = `${this.#recordCount} records of offsets ${this.#firstOffset ?? '-'} to ${this.#lastOffset}`;
       const head = `${said.recordCount} of ${said.firstOffset} to ${said.lastOffset}`;
-      throw new BackupError('OBJECT_CORRUPT', `${this.#key}, byte 8: the file holds ${found}, its head says ${head}`, {
+      throw new BackupError('SOURCE_DAMAGED', `${this.#key}, byte 8: the file holds ${found}, its head says ${head}`, {
         context: { key: this.#key },
       });
     }
@@ -91,7 +91,7 @@ export class RecordSplitter {
 
   #corrupt(at: number, what: string): BackupError {
     const place = `${this.#key}, byte ${this.#position + at} of its records, expanded`;
-    return new BackupError('OBJECT_CORRUPT', `${place}: record ${this.#recordCount + 1} ${what}`, {
+    return new BackupError('SOURCE_DAMAGED', `${place}: record ${this.#recordCount + 1} ${what}`, {
       context: { key: this.#key },
     });
   }

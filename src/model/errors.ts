@@ -152,6 +152,13 @@ export const ERROR_KINDS = {
     httpStatus: 500,
     hint: 'Run validate --deep to find every damaged object, and bring them back from a copy of the store.',
   },
+  SOURCE_DAMAGED: {
+    summary: 'a file of the backup that is to be imported is missing, or is not what was written',
+    retriable: false,
+    exitCode: 13,
+    httpStatus: 500,
+    hint: "Bring the file back from a copy of the other program's store and start the import again; with --damaged gap it goes on without a segment file, whose offsets become a gap.",
+  },
   CATALOG_CORRUPT: {
     summary: 'the catalog has a hole or a commit that fails its checks',
     retriable: false,

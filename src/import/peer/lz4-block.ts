@@ -36,7 +36,7 @@ class Lz4BlockDecoder {
     this.#at = 0;
   }
 
-  /** The next piece, valid until the next call; undefined when more input is needed. @throws OBJECT_CORRUPT. */
+  /** The next piece, valid until the next call; undefined when more input is needed. @throws SOURCE_DAMAGED. */
   piece(): Uint8Array | undefined {
     while (this.#step());
     if (this.#end === this.#given) return undefined;
@@ -45,7 +45,7 @@ class Lz4BlockDecoder {
     return piece;
   }
 
-  /** @throws OBJECT_CORRUPT unless the block ended here, with the size that it declared. */
+  /** @throws SOURCE_DAMAGED unless the block ended here, with the size that it declared. */
   finish(): void {
     if (this.#state !== 'token' && !(this.#state === 'match-start' && this.#at === this.#input.byteLength)) {
       throw corrupt('ends in the middle of a sequence');
@@ -154,10 +154,10 @@ class Lz4BlockDecoder {
 }
 
 function corrupt(what: string): BackupError {
-  return new BackupError('OBJECT_CORRUPT', `the LZ4 block ${what}`);
+  return new BackupError('SOURCE_DAMAGED', `the LZ4 block ${what}`);
 }
 
-/** The expanded bytes in pieces, each valid until the next is asked for. @throws OBJECT_CORRUPT. */
+/** The expanded bytes in pieces, each valid until the next is asked for. @throws SOURCE_DAMAGED. */
 export async function* expandLz4Block(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const decoder = new Lz4BlockDecoder();
   for await (const chunk of chunks) {

@@ -6,6 +6,7 @@ import { BackupError } from '../../model/errors.ts';
 import { type JsonFields, parseJson } from '../../model/json-fields.ts';
 import type { TopicConfigs } from '../../model/topic/topic-description.ts';
 import { isTopicName } from '../../model/topic/topic-partition.ts';
+import { isObjectKey } from '../../storage/object-key.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 
 const MANIFEST = 'manifest.json';
@@ -69,14 +70,17 @@ async function firstKey(store: ObjectStore, startAfter: string): Promise<string 
 
 /**
  * The manifest of `backupId`, or of the only backup there is.
- * @throws BACKUP_NOT_FOUND, USAGE_INVALID when the store holds several and none is named, OBJECT_CORRUPT.
+ * @throws BACKUP_NOT_FOUND, USAGE_INVALID when the store holds several and none is named, or `backupId` cannot be part of a key,
+ * SOURCE_DAMAGED.
  */
 export async function readPeerManifest(store: ObjectStore, backupId: string | undefined): Promise<PeerManifest> {
   const id = backupId ?? (await onlyBackup(store));
   const key = `${id}/${MANIFEST}`;
+  if (!isObjectKey(key))
+    throw new BackupError('USAGE_INVALID', `--backup-id ${JSON.stringify(id)} is not a plain name`);
   const bytes = await store.get(key);
   if (bytes === undefined) throw new BackupError('BACKUP_NOT_FOUND', `there is no ${key} in ${store.description}`);
-  const fields = parseJson(bytes, key, 'OBJECT_CORRUPT');
+  const fields = parseJson(bytes, key, 'SOURCE_DAMAGED');
   return {
     backupId: fields.string('backup_id'),
     createdAtMs: fields.integer('created_at'),
@@ -105,7 +109,7 @@ async function onlyBackup(store: ObjectStore): Promise<string> {
 function readTopic(fields: JsonFields, key: string): PeerTopic {
   const topic = fields.string('name');
   if (!isTopicName(topic)) {
-    throw new BackupError('OBJECT_CORRUPT', `${key} names ${JSON.stringify(topic)}, which is no name of a topic`);
+    throw new BackupError('SOURCE_DAMAGED', `${key} names ${JSON.stringify(topic)}, which is no name of a topic`);
   }
   const partitions = fields.list('partitions').map(readPartition);
   const highest = Math.max(-1, ...partitions.map(({ partition }) => partition));

@@ -54,7 +54,7 @@ export class PeerRecordCursor {
     this.#view = viewOf(block);
   }
 
-  /** Moves to the next record; false after the last. @throws OBJECT_CORRUPT when its lengths do not fill it. */
+  /** Moves to the next record; false after the last. @throws SOURCE_DAMAGED when its lengths do not fill it. */
   next(): boolean {
     const start = this.#end;
     if (start === this.#block.byteLength) return false;
@@ -169,7 +169,7 @@ export class PeerRecordCursor {
   }
 
   #corrupt(): BackupError {
-    return new BackupError('OBJECT_CORRUPT', `the lengths in record ${this.offset} do not fill it`);
+    return new BackupError('SOURCE_DAMAGED', `the lengths in record ${this.offset} do not fill it`);
   }
 }
 

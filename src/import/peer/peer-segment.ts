@@ -13,6 +13,7 @@ import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { crc32, createZstdDecompress } from 'node:zlib';
 import { BackupError, messageOf } from '../../model/errors.ts';
+import { isObjectKey } from '../../storage/object-key.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { expandLz4Block } from './lz4-block.ts';
 import { RecordSplitter } from '../record-splitter.ts';
@@ -39,11 +40,14 @@ export interface PeerSegmentHeader {
   readonly bytes: Uint8Array;
 }
 
-/** @throws OBJECT_MISSING, OBJECT_CORRUPT when there is no whole file of this format. */
+/** @throws SOURCE_DAMAGED when there is no whole file of this format. */
 export async function readPeerHeader(store: ObjectStore, key: string): Promise<PeerSegmentHeader> {
+  if (!isObjectKey(key)) {
+    throw new BackupError('SOURCE_DAMAGED', `the manifest names ${JSON.stringify(key)}, which is no key of a file`);
+  }
   const [info, bytes] = [await store.head(key), await store.get(key, { position: 0, sizeBytes: HEADER_BYTES })];
   if (info === undefined || bytes === undefined) {
-    throw new BackupError('OBJECT_MISSING', `${key}, which the manifest names, is not in ${store.description}`, {
+    throw new BackupError('SOURCE_DAMAGED', `${key}, which the manifest names, is not in ${store.description}`, {
       context: { key },
     });
   }
@@ -76,7 +80,7 @@ export interface PeerReadOptions {
 /**
  * The records in the order of their offsets, many at a time: each block is whole records back to back, valid until the next one.
  * Whoever finds a record wrong throws that into the generator, which looks for the cause and throws what names the file.
- * @throws OBJECT_CORRUPT, which names file and position, INTERRUPTED, and what the store fails with.
+ * @throws SOURCE_DAMAGED, which names file and position, INTERRUPTED, and what the store fails with.
  */
 export async function* readPeerRecords(
   store: ObjectStore,
@@ -92,7 +96,7 @@ export async function* readPeerRecords(
       if (block.byteLength > 0) yield block;
     }
   } catch (error) {
-    if (error instanceof BackupError && error.code !== 'OBJECT_CORRUPT') throw error;
+    if (error instanceof BackupError && error.code !== 'SOURCE_DAMAGED') throw error;
     // A damaged file shows first as something that does not decode; where its bytes are not what was written, say that.
     await new PeerFile(store, header, options).verify();
     if (error instanceof BackupError && error.context.key !== undefined) throw error;
@@ -128,7 +132,7 @@ class PeerFile {
     }
   }
 
-  /** Reads what is left of the file. @throws OBJECT_CORRUPT when it is not what was written. */
+  /** Reads what is left of the file. @throws SOURCE_DAMAGED when it is not what was written. */
   async verify(): Promise<void> {
     for await (const _chunk of this.payload());
     const { key, sizeBytes } = this.#header;
@@ -170,5 +174,5 @@ async function* expandZstd(payload: AsyncIterable<Uint8Array>): AsyncGenerator<U
 }
 
 function corrupt(key: string, position: number, what: string, cause?: unknown): BackupError {
-  return new BackupError('OBJECT_CORRUPT', `${key}, byte ${position}: the file ${what}`, { context: { key }, cause });
+  return new BackupError('SOURCE_DAMAGED', `${key}, byte ${position}: the file ${what}`, { context: { key }, cause });
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PEER_FIXTURE } from '../../support/peer-program.ts';
@@ -42,6 +42,33 @@ describe('import', () => {
     assert.equal(exitCode, 2);
     assert.match(stderr, /several backups: name one with --backup-id \(lz4, none, zstd\)/);
     assert.equal((await importing('-b', 'absent')).exitCode, 10);
+  });
+
+  test('refuses an id that is a path', async () => {
+    const { exitCode, stderr } = await importing('-b', '../zstd');
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /--backup-id "\.\.\/zstd" is not a plain name/);
+  });
+
+  test('says what to do about a damaged file of the other program', async () => {
+    const [from, damaged] = [join(directory, 'from'), join(directory, 'damaged.yaml')];
+    await cp(PEER_FIXTURE, from, { recursive: true });
+    const storage = { backend: 'filesystem', path: join(directory, 'damaged') };
+    const source = { bootstrap_servers: ['127.0.0.1:1'] };
+    await writeFile(damaged, JSON.stringify({ mode: 'backup', backup_id: 'b', source, storage }));
+    const args = ['import', '-c', damaged, '--from', from, '-b', 'none'];
+    const remedy = /Bring the file back from a copy of the other program's store .*--damaged gap/;
+    await rm(join(from, 'none/topics/peer-transactions/partition=0/segment-00000000000000000000.bin'));
+    const stopped = await runCommand(args);
+    assert.equal(stopped.exitCode, 13);
+    assert.match(stopped.stdout, new RegExp(`\n {2}Remedy: ${remedy.source}.*\n$`));
+    const gapped = await runCommand([...args, '--damaged', 'gap']);
+    assert.equal(gapped.exitCode, 3);
+    assert.doesNotMatch(gapped.stdout, /Remedy/);
+    await writeFile(join(from, 'none/manifest.json'), '{"backup_id": ');
+    const { exitCode, stderr } = await runCommand(args);
+    assert.equal(exitCode, 13);
+    assert.match(stderr, new RegExp(`none/manifest\\.json is not JSON\nhint: ${remedy.source}`));
   });
 
   test('refuses a choice that it does not know', async () => {

@@ -259,6 +259,11 @@ describe('an import', () => {
     await assert.rejects(importInto(store, new MemoryObjectStore(), workers), { code: 'BACKUP_NOT_FOUND' });
     const peerBackupId = 'missing';
     await assert.rejects(importInto(store, peer.store, workers, { peerBackupId }), { code: 'BACKUP_NOT_FOUND' });
+    for (const path of ['../theirs', '/theirs', '.', '']) {
+      const change = { peerBackupId: path };
+      const refusal = { code: 'USAGE_INVALID', message: `--backup-id "${path}" is not a plain name` };
+      await assert.rejects(importInto(store, peer.store, workers, change), refusal);
+    }
     await importInto(store, peer.store, workers, { peerBackupId: 'another' });
     assert.equal((await storedRecords(store)).length, 2);
   });
@@ -416,6 +421,7 @@ describe('a damaged file', () => {
         (error: BackupError) => `${error.code}: ${error.message}`,
       );
       assert.match(failure, message);
+      if (!message.source.includes('passwd')) assert.match(failure, /^SOURCE_DAMAGED: /);
     }
   });
 });

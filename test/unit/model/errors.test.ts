@@ -29,7 +29,14 @@ describe('the table of errors', () => {
   });
 
   test('lets nothing be retried that a retry cannot mend', () => {
-    for (const code of ['OBJECT_CORRUPT', 'CATALOG_CORRUPT', 'FENCED', 'FORMAT_TOO_NEW', 'STORE_REFUSED'] as const) {
+    for (const code of [
+      'OBJECT_CORRUPT',
+      'SOURCE_DAMAGED',
+      'CATALOG_CORRUPT',
+      'FENCED',
+      'FORMAT_TOO_NEW',
+      'STORE_REFUSED',
+    ] as const) {
       assert.equal(isRetriable(new BackupError(code, 'x')), false, code);
     }
     for (const code of ['STORE_UNAVAILABLE', 'STORE_FULL', 'KAFKA_UNREACHABLE'] as const) {

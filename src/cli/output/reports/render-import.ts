@@ -2,6 +2,7 @@
 
 import type { ImportReport } from '../../../import/import-run.ts';
 import type { ImportChoices } from '../../../import/partition-import.ts';
+import { ERROR_KINDS } from '../../../model/errors.ts';
 import { formatBytes, formatCount } from '../format-quantities.ts';
 import { figureLines } from './render-summary.ts';
 import { printable } from '../terminal.ts';
@@ -33,6 +34,7 @@ export function renderImport(report: ImportReport, choices: ImportChoices, secon
       const outcome = isGap ? 'its offsets are a gap' : 'nothing behind it was imported';
       return `  Damaged: ${topic}/${partition}: ${printable(message)}; ${outcome}`;
     }),
+    ...(damaged.some(({ isGap }) => !isGap) ? [`  Remedy: ${ERROR_KINDS.SOURCE_DAMAGED.hint}`] : []),
   ].join('\n');
 }
 

@@ -117,7 +117,7 @@ describe('a record of the peer', () => {
     for (const edit of edits) {
       const edited = Buffer.from(bytes);
       edit(edited);
-      assert.throws(() => new PeerRecordCursor(edited).next(), { code: 'OBJECT_CORRUPT' }, edit.toString());
+      assert.throws(() => new PeerRecordCursor(edited).next(), { code: 'SOURCE_DAMAGED' }, edit.toString());
     }
   });
 });

@@ -38,7 +38,7 @@ async function read(file: Uint8Array): Promise<{ readonly offsets: readonly bigi
 
 function assertCorrupt(file: Uint8Array, message: RegExp): Promise<void> {
   return assert.rejects(read(file), (error: Error & { code?: string }) => {
-    assert.equal(error.code, 'OBJECT_CORRUPT');
+    assert.equal(error.code, 'SOURCE_DAMAGED');
     assert.match(error.message, message);
     assert.ok(error.message.startsWith(`${KEY}, byte `), error.message);
     return true;
