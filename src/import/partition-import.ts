@@ -11,6 +11,7 @@ import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/se
 import type { ObjectStore } from '../storage/object-store.ts';
 import { addCounters, type ImportCounters, newCounters } from './import-counters.ts';
 import { OpenSegment, type SegmentFilling } from './open-segment.ts';
+import { headContradiction, isRestIn, recordContradiction } from './peer/entry-contradiction.ts';
 import type { OffsetRange, PeerPartition, PeerSegmentEntry } from './peer/peer-manifest.ts';
 import { PeerRecordCursor } from './peer/peer-record.ts';
 import { type PeerSegmentHeader, readPeerHeader, readPeerRecords } from './peer/peer-segment.ts';
@@ -95,6 +96,7 @@ export class PartitionImport {
         continue;
       }
       const header = await this.#readHeader(entry);
+      this.#assertFits(entry, header);
       if (this.#nextOffset !== undefined && header.lastOffset < this.#nextOffset) {
         this.#counted.skippedFiles += 1;
         continue;
@@ -110,6 +112,15 @@ export class PartitionImport {
     this.#settle();
   }
 
+  /** A file whose offsets, by its entry and by itself, are all in the backup does not matter any more. @throws PeerDamage. */
+  #assertFits(entry: PeerSegmentEntry, header: PeerSegmentHeader): void {
+    const taken = this.#nextOffset ?? 0n;
+    if (entry.lastOffset < taken && header.lastOffset < taken) return;
+    const reached = header.lastOffset < taken ? taken : header.lastOffset + 1n;
+    const wrong = headContradiction(entry, header, () => isRestIn(this.#source.segments, entry, reached));
+    if (wrong !== undefined) throw new PeerDamage(entry.key, wrong);
+  }
+
   async #importFile(entry: PeerSegmentEntry, header: PeerSegmentHeader): Promise<void> {
     const { peer, signal, onRead } = this.#options;
     const firstWanted = this.#nextOffset ?? header.firstOffset;
@@ -118,7 +129,7 @@ export class PartitionImport {
       for (;;) {
         const { value: block } = await ofPeer(header.key, blocks.next());
         if (block === undefined) break;
-        const wrong = await this.#takeRecords(block, firstWanted);
+        const wrong = await this.#takeRecords(block, firstWanted, entry);
         if (wrong !== undefined) await ofPeer(header.key, blocks.throw(wrong));
       }
     } finally {
@@ -130,7 +141,11 @@ export class PartitionImport {
   }
 
   /** @returns what is wrong with a record. @throws what our store or the threads fail with. */
-  async #takeRecords(block: Uint8Array, firstWanted: bigint): Promise<BackupError | undefined> {
+  async #takeRecords(
+    block: Uint8Array,
+    firstWanted: bigint,
+    entry: PeerSegmentEntry,
+  ): Promise<BackupError | undefined> {
     const counted = this.#counted;
     const { choices } = this.#options;
     const cursor = new PeerRecordCursor(block);
@@ -138,6 +153,8 @@ export class PartitionImport {
       const next = nextOf(cursor);
       if (next === 'end') return undefined;
       if (next !== 'record') return next;
+      const wrong = recordContradiction(entry, cursor);
+      if (wrong !== undefined) return wrong;
       if (cursor.offset < firstWanted) {
         counted.repeatedRecords += 1;
         continue;

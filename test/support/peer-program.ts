@@ -69,20 +69,26 @@ export async function fillSource(probe: KafkaProbe): Promise<void> {
   });
 }
 
-/** Backs the source's topics up into `store`, once for each compression. */
-export async function backUp(bootstrap: string, store: string, directory: string): Promise<void> {
+/** Backs the source's topics up into `store`, once for each compression, or what `change` says; again after an earlier time. */
+export async function backUp(
+  bootstrap: string,
+  store: string,
+  directory: string,
+  change: { readonly topics?: readonly string[]; readonly segmentRecords?: number } = {},
+): Promise<void> {
+  const { topics = [PLAIN_TOPIC, TRANSACTIONAL_TOPIC], segmentRecords = SEGMENT_RECORDS } = change;
   await mkdir(store, { recursive: true });
   for (const compression of PEER_COMPRESSIONS) {
     const file = join(directory, `peer-${compression}.yaml`);
     const config = {
       mode: 'backup',
       backup_id: compression,
-      source: { bootstrap_servers: [bootstrap], topics: { include: [PLAIN_TOPIC, TRANSACTIONAL_TOPIC] } },
+      source: { bootstrap_servers: [bootstrap], topics: { include: topics } },
       storage: { backend: 'filesystem', path: store },
       backup: {
         compression,
         stop_at_current_offsets: true,
-        segment_max_records: SEGMENT_RECORDS,
+        segment_max_records: segmentRecords,
         // The third header that it may add.
         ...(compression === 'lz4' ? { source_cluster_id: 'cluster-of-the-source' } : {}),
       },

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
-import { assertExit, committedOffset, restoredRecords } from '../support/agent-workspace.ts';
+import { assertExit, committedOffset, committedRecords, restoredRecords } from '../support/agent-workspace.ts';
 import { assertSameRecords, type TopicView } from '../support/compare-topics.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
 import { addedHeaders, PeerBackup, peerRecords } from '../support/peer-backup.ts';
@@ -28,6 +28,11 @@ const FILES = 150;
 const FILE_RECORDS = 400;
 /** After its first commit. */
 const LONGEST_LIFE_MS = 150;
+
+/** As the other program names an uncompressed file. */
+function segmentName(firstOffset: number): string {
+  return `segment-${firstOffset.toString().padStart(20, '0')}.bin`;
+}
 
 describe('an import of a backup that the other program made', { timeout: 300_000 }, () => {
   let system: SystemFixture;
@@ -78,6 +83,31 @@ describe('an import of a backup that the other program made', { timeout: 300_000
     });
   }
 
+  if (isPeerAtHand) {
+    it('gives back every record once where the program ran again and wrote over its own files', async () => {
+      const [short, long] = [15, 40];
+      for (const [first, second] of [
+        [short, long],
+        [long, short],
+      ] as const) {
+        const topic = `again-${first}`;
+        const from = join(system.workspace.directory, topic);
+        const records = Array.from({ length: 50 }, (_, index) => ({ value: `${index}` }));
+        await probe.createTopic(topic);
+        for (const segmentRecords of [first, second]) {
+          await probe.produceRecords(topic, 0, records);
+          await backUp(system.broker.bootstrap, from, system.workspace.directory, { topics: [topic], segmentRecords });
+        }
+        const run = await system.workspace.import({ backupId: topic, from, args: ['--backup-id', 'zstd'] });
+        assertExit(run, 0);
+        assert.deepEqual([run.summary.records, run.summary.gaps], [100, 0]);
+        const target = `${topic}-restored`;
+        assertExit(await system.workspace.restore({ backupId: topic, topics: { [topic]: target } }), 0);
+        assert.equal(await assertSameRecords({ probe, topic }, { probe, topic: target }), 100);
+      }
+    });
+  }
+
   it('keeps the added headers and the ends of transactions on request', async () => {
     const args = ['--backup-id', 'lz4', '--added-headers', 'keep'];
     assertExit(await system.workspace.import({ backupId: 'kept', from: PEER_FIXTURE, args }), 0);
@@ -119,6 +149,30 @@ describe('an import of a backup that the other program made', { timeout: 300_000
     assertExit(gapped, 3);
     assert.deepEqual([gapped.summary.gaps, gapped.summary.gap_offsets], [1, '12']);
     assert.equal(committedOffset(await system.workspace.catalog('damaged'), PLAIN_TOPIC), 30n);
+  });
+
+  it('takes no file of another partition or topic for the one that is named', async () => {
+    const folder = `none/topics/${PLAIN_TOPIC}`;
+    const [first, second] = [`${folder}/partition=0/${segmentName(0)}`, `${folder}/partition=0/${segmentName(12)}`];
+    const other = `${folder}/partition=1/${segmentName(3)}`;
+    const foreign = `none/topics/${TRANSACTIONAL_TOPIC}/partition=0/${segmentName(0)}`;
+    const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+      exchanged: { [first]: other, [other]: first },
+      'of-another-topic': { [foreign]: first, [second]: foreign },
+    };
+    for (const [backupId, changes] of Object.entries(cases)) {
+      const from = join(system.workspace.directory, backupId);
+      await cp(PEER_FIXTURE, from, { recursive: true });
+      for (const [key, source] of Object.entries(changes)) await cp(join(PEER_FIXTURE, source), join(from, key));
+      const args = ['--backup-id', 'none'];
+      const run = await system.workspace.import({ backupId, from, args });
+      assertExit(run, 13);
+      const named = (run.summary.damaged as { message: string }[]).map(({ message }) => message.split(/[,:] /)[0]);
+      assert.deepEqual(named, Object.keys(changes).sort());
+      assertExit(await system.workspace.import({ backupId, from, args: [...args, '--damaged', 'gap'] }), 3);
+      const intact = RECORDS[PLAIN_TOPIC] + RECORDS[TRANSACTIONAL_TOPIC] + 2;
+      assert.equal(committedRecords(await system.workspace.catalog(backupId)), intact - 12 - 9);
+    }
   });
 
   it('refuses to go into a backup of another origin', async () => {

@@ -1,6 +1,6 @@
 // What a store of OSO kafka-backup holds: `{backup}/manifest.json` names topics, partitions and segment files. Only what an import
-// needs is read of it, and nothing is believed that a segment file says itself (its offsets, its count, its codec): a second run of
-// the peer may have overwritten a file and kept the old entry.
+// needs is read of it. What a segment file holds is read from the file, since a second run of the peer may have overwritten it and
+// kept the old entry; what the entry tells of it shows whether it is the right file (entry-contradiction.ts).
 
 import { BackupError } from '../../model/errors.ts';
 import { type JsonFields, parseJson } from '../../model/json-fields.ts';
@@ -40,6 +40,12 @@ export interface PeerSegmentEntry {
   readonly key: string;
   readonly firstOffset: bigint;
   readonly lastOffset: bigint;
+  readonly recordCount: number;
+  /** What the file holds at least: 0 for a compacted topic, of which a second run of the peer may have found fewer. */
+  readonly leastRecords: number;
+  /** Of the records of the first and the last offset; null where the manifest does not tell. */
+  readonly firstTimestampMs: number | null;
+  readonly lastTimestampMs: number | null;
   readonly storedSizeBytes: number;
   /** 0 where the peer was too old to note it (before 0.21). */
   readonly uploadedAtMs: number;
@@ -111,27 +117,23 @@ function readTopic(fields: JsonFields, key: string): PeerTopic {
   if (!isTopicName(topic)) {
     throw new BackupError('SOURCE_DAMAGED', `${key} names ${JSON.stringify(topic)}, which is no name of a topic`);
   }
-  const partitions = fields.list('partitions').map(readPartition);
+  const configs = fields.has('configurations') ? fields.strings('configurations') : null;
+  const isCompacted = configs?.['cleanup.policy']?.includes('compact') ?? false;
+  const partitions = fields.list('partitions').map((partition) => readPartition(partition, isCompacted));
   const highest = Math.max(-1, ...partitions.map(({ partition }) => partition));
   const counted = fields.has('original_partition_count') ? fields.integer('original_partition_count') : 0;
   return {
     topic,
     partitionCount: Math.max(counted, highest + 1),
     replicationFactor: fields.has('source_replication_factor') ? fields.integer('source_replication_factor') : null,
-    configs: fields.has('configurations') ? fields.strings('configurations') : null,
+    configs,
     partitions,
   };
 }
 
-function readPartition(fields: JsonFields): PeerPartition {
+function readPartition(fields: JsonFields, isCompacted: boolean): PeerPartition {
   const optional = (name: string): JsonFields[] => (fields.has(name) ? fields.list(name) : []);
-  const segments = fields.list('segments').map((segment) => ({
-    key: segment.string('key'),
-    firstOffset: BigInt(segment.integer('start_offset')),
-    lastOffset: BigInt(segment.integer('end_offset')),
-    storedSizeBytes: segment.has('compressed_size') ? segment.integer('compressed_size') : 0,
-    uploadedAtMs: segment.has('uploaded_at') ? segment.integer('uploaded_at') : 0,
-  }));
+  const segments = fields.list('segments').map((segment) => readSegment(segment, isCompacted));
   // The end of a gap is exclusive, that of what was pruned inclusive.
   const missed = optional('gaps').map((gap) => rangeOf(gap, BigInt(gap.integer('end_offset')) - 1n));
   const pruned = optional('pruned').map((range) => rangeOf(range, BigInt(range.integer('end_offset'))));
@@ -139,6 +141,23 @@ function readPartition(fields: JsonFields): PeerPartition {
     partition: fields.integer('partition_id'),
     segments: segments.sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1)),
     declaredGaps: [...missed, ...pruned],
+  };
+}
+
+function readSegment(fields: JsonFields, isCompacted: boolean): PeerSegmentEntry {
+  const count = (name: string): number => (fields.has(name) ? fields.integer(name) : 0);
+  const timestamp = (name: string): number | null => (fields.has(name) ? fields.number(name) : null);
+  const recordCount = count('record_count');
+  return {
+    key: fields.string('key'),
+    firstOffset: BigInt(fields.integer('start_offset')),
+    lastOffset: BigInt(fields.integer('end_offset')),
+    recordCount,
+    leastRecords: isCompacted ? 0 : recordCount,
+    firstTimestampMs: timestamp('start_timestamp'),
+    lastTimestampMs: timestamp('end_timestamp'),
+    storedSizeBytes: count('compressed_size'),
+    uploadedAtMs: count('uploaded_at'),
   };
 }
 
