@@ -20,7 +20,13 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { type ImportCounters, newCounters } from './import-counters.ts';
 import type { SegmentFilling } from './open-segment.ts';
 import { type ImportChoices, PartitionImport } from './partition-import.ts';
-import { type PeerManifest, type PeerPartition, type PeerTopic, readPeerManifest } from './peer/peer-manifest.ts';
+import {
+  isPeerBackup,
+  type PeerManifest,
+  type PeerPartition,
+  type PeerTopic,
+  readPeerManifest,
+} from './peer/peer-manifest.ts';
 import { SharedCommits } from './shared-commits.ts';
 
 const FRAMES_PER_THREAD = 2;
@@ -35,7 +41,7 @@ export interface ImportSettings {
 }
 
 export interface ImportOptions {
-  /** The peer's store; nothing is written there. */
+  /** The peer's store; its backups stay as they are. */
   readonly peer: ObjectStore;
   /** Which of its backups; undefined when there is only one. */
   readonly peerBackupId: string | undefined;
@@ -134,6 +140,10 @@ export class ImportRun {
 
   async #claim(origin: string): Promise<void> {
     const { store, layout, wallMs } = this.#options;
+    if (await isPeerBackup(store, layout.root)) {
+      const message = `${layout.backupId} in ${store.description} is a backup of the other program, and stays as it is; import into another backup_id, or another store`;
+      throw new BackupError('USAGE_INVALID', message);
+    }
     const known = await readIdentity(store, layout);
     if (known !== undefined && known.clusterId !== origin) {
       const message = `backup ${layout.backupId} in ${store.description} is of ${known.clusterId}; give the import of ${origin} a backup_id of its own`;

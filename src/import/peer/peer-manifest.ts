@@ -63,10 +63,15 @@ export async function listPeerBackups(store: ObjectStore): Promise<string[]> {
   for (let key = await firstKey(store, ''); key !== undefined; ) {
     const slash = key.indexOf('/');
     const id = slash < 0 ? undefined : key.slice(0, slash);
-    if (id !== undefined && (await store.head(`${id}/${MANIFEST}`)) !== undefined) ids.push(id);
+    if (id !== undefined && (await isPeerBackup(store, id))) ids.push(id);
     key = await firstKey(store, id === undefined ? key : `${id}/${BEHIND_ALL_KEYS}`);
   }
   return ids;
+}
+
+/** True when the folder is that of a backup of the peer. */
+export async function isPeerBackup(store: ObjectStore, folder: string): Promise<boolean> {
+  return (await store.head(`${folder}/${MANIFEST}`)) !== undefined;
 }
 
 async function firstKey(store: ObjectStore, startAfter: string): Promise<string | undefined> {

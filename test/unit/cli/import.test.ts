@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PEER_FIXTURE } from '../../support/peer-program.ts';
@@ -48,6 +48,18 @@ describe('import', () => {
     const { exitCode, stderr } = await importing('-b', '../zstd');
     assert.equal(exitCode, 2);
     assert.match(stderr, /--backup-id "\.\.\/zstd" is not a plain name/);
+  });
+
+  test('leaves the folder of its source alone when the new backup would be that', async () => {
+    const [from, into] = [join(directory, 'same'), join(directory, 'same.yaml')];
+    await cp(PEER_FIXTURE, from, { recursive: true });
+    const storage = { backend: 'filesystem', path: from };
+    const source = { bootstrap_servers: ['127.0.0.1:1'] };
+    await writeFile(into, JSON.stringify({ mode: 'backup', backup_id: 'zstd', source, storage }));
+    const { exitCode, stderr } = await runCommand(['import', '-c', into, '--from', from, '-b', 'zstd']);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /another backup_id, or another store/);
+    assert.deepEqual((await readdir(join(from, 'zstd'))).sort(), ['manifest.json', 'topics']);
   });
 
   test('says what to do about a damaged file of the other program', async () => {

@@ -6,6 +6,7 @@ import { decodeCommit } from '../../../src/catalog/commit.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import {
   addedHeaders,
   encodePeerSegment,
@@ -41,6 +42,12 @@ class MortalStore extends MemoryObjectStore {
     if (this.lives < 0) throw new BackupError('STORE_REFUSED', 'the process is dead');
     return super.putIfAbsent(key, chunks);
   }
+}
+
+async function keysOf(store: ObjectStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list('')) keys.push(key);
+  return keys;
 }
 
 describe('an import', () => {
@@ -234,6 +241,25 @@ describe('an import', () => {
     await store.delete(LAYOUT.identity);
     await assert.rejects(importInto(store, peer.store, workers), { code: 'CATALOG_CORRUPT' });
     assert.equal(await store.get(LAYOUT.identity), undefined);
+  });
+
+  test('refuses the folder of a backup of the other program, its source among them, and writes nothing there', async () => {
+    const source = new PeerBackup(new MemoryObjectStore(), LAYOUT.backupId);
+    await source.add(peerRecords(0n, 5));
+    await source.save();
+    const stranger = await peerOf(peerRecords(0n, 5));
+    const keys = await keysOf(source.store);
+    const peerBackupId = LAYOUT.backupId;
+    for (const peer of [source.store, stranger.store]) {
+      const change = peer === source.store ? { peerBackupId } : {};
+      await assert.rejects(importInto(source.store, peer, workers, change), {
+        code: 'USAGE_INVALID',
+        message: /^ours in memory is a backup of the other program.* another backup_id, or another store$/,
+      });
+      assert.deepEqual(await keysOf(source.store), keys);
+    }
+    await importInto(stranger.store, stranger.store, workers);
+    assert.equal((await storedRecords(stranger.store)).length, 5);
   });
 
   test('refuses a backup of another origin, and leaves it as it is', async () => {

@@ -30,7 +30,7 @@ export function addImportCommand(program: Command, context: CommandContext): voi
     .command('import')
     .description('turn a backup of OSO kafka-backup into one of ours; started again it goes on')
     .requiredOption('-c, --config <file>', 'configuration (YAML): store and backup_id of the new backup')
-    .requiredOption('--from <store>', "the other program's store: a directory; nothing is written there")
+    .requiredOption('--from <store>', "the other program's store: a directory; its backups stay as they are")
     .option('-b, --backup-id <id>', 'which backup of that store, when it holds several')
     .addOption(choice('--added-headers <what>', 'headers that it added to every record', ['drop', 'keep']))
     .addOption(choice('--markers <what>', 'records that look like ends of transactions', ['keep', 'drop']))
