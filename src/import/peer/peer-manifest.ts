@@ -41,7 +41,7 @@ export interface PeerSegmentEntry {
   readonly firstOffset: bigint;
   readonly lastOffset: bigint;
   readonly recordCount: number;
-  /** What the file holds at least: 0 for a compacted topic, of which a second run of the peer may have found fewer. */
+  /** What the file holds at least: 0 for a topic that may be compacted, of which a second run of the peer may have found fewer. */
   readonly leastRecords: number;
   /** Of the records of the first and the last offset; null where the manifest does not tell. */
   readonly firstTimestampMs: number | null;
@@ -123,8 +123,8 @@ function readTopic(fields: JsonFields, key: string): PeerTopic {
     throw new BackupError('SOURCE_DAMAGED', `${key} names ${JSON.stringify(topic)}, which is no name of a topic`);
   }
   const configs = fields.has('configurations') ? fields.strings('configurations') : null;
-  const isCompacted = configs?.['cleanup.policy']?.includes('compact') ?? false;
-  const partitions = fields.list('partitions').map((partition) => readPartition(partition, isCompacted));
+  const mayBeCompacted = configs === null || configs['cleanup.policy']?.includes('compact') === true;
+  const partitions = fields.list('partitions').map((partition) => readPartition(partition, mayBeCompacted));
   const highest = Math.max(-1, ...partitions.map(({ partition }) => partition));
   const counted = fields.has('original_partition_count') ? fields.integer('original_partition_count') : 0;
   return {
@@ -136,9 +136,9 @@ function readTopic(fields: JsonFields, key: string): PeerTopic {
   };
 }
 
-function readPartition(fields: JsonFields, isCompacted: boolean): PeerPartition {
+function readPartition(fields: JsonFields, mayBeCompacted: boolean): PeerPartition {
   const optional = (name: string): JsonFields[] => (fields.has(name) ? fields.list(name) : []);
-  const segments = fields.list('segments').map((segment) => readSegment(segment, isCompacted));
+  const segments = fields.list('segments').map((segment) => readSegment(segment, mayBeCompacted));
   // The end of a gap is exclusive, that of what was pruned inclusive.
   const missed = optional('gaps').map((gap) => rangeOf(gap, BigInt(gap.integer('end_offset')) - 1n));
   const pruned = optional('pruned').map((range) => rangeOf(range, BigInt(range.integer('end_offset'))));
@@ -149,7 +149,7 @@ function readPartition(fields: JsonFields, isCompacted: boolean): PeerPartition 
   };
 }
 
-function readSegment(fields: JsonFields, isCompacted: boolean): PeerSegmentEntry {
+function readSegment(fields: JsonFields, mayBeCompacted: boolean): PeerSegmentEntry {
   const count = (name: string): number => (fields.has(name) ? fields.integer(name) : 0);
   const timestamp = (name: string): number | null => (fields.has(name) ? fields.number(name) : null);
   const recordCount = count('record_count');
@@ -158,7 +158,7 @@ function readSegment(fields: JsonFields, isCompacted: boolean): PeerSegmentEntry
     firstOffset: BigInt(fields.integer('start_offset')),
     lastOffset: BigInt(fields.integer('end_offset')),
     recordCount,
-    leastRecords: isCompacted ? 0 : recordCount,
+    leastRecords: mayBeCompacted ? 0 : recordCount,
     firstTimestampMs: timestamp('start_timestamp'),
     lastTimestampMs: timestamp('end_timestamp'),
     storedSizeBytes: count('compressed_size'),
