@@ -53,7 +53,7 @@ export function openTerminal(signals: InterruptSignals): ProcessTerminal {
       if (!isInteractive) return;
       clear();
       if (text === '') return;
-      process.stderr.write(text.slice(0, (process.stderr.columns ?? 80) - 1));
+      process.stderr.write(text.slice(0, (process.stderr.columns || 80) - 1));
       hasProgressLine = true;
     },
     flushed: async () => {

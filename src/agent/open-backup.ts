@@ -7,7 +7,7 @@ import type { ConfigSource, OpenedBackup } from '../cli/services.ts';
 import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
 import { partSizeOf } from '../config/storage/storage-config.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
-import { BackupError, invariant } from '../model/errors.ts';
+import { BackupError } from '../model/errors.ts';
 import { ObservedObjectStore } from '../storage/observed-object-store.ts';
 import { openStore } from '../storage/open-store.ts';
 import { ProbedObjectStore } from '../storage/probed-object-store.ts';
@@ -22,7 +22,8 @@ const ONE_SHOT_PATIENCE_MS = 120_000;
 /** A backup as configured, with its control port where one is wanted. */
 export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
   const { config, logger } = await configured(source);
-  invariant(config.source !== null, 'a backup without a source passed the configuration');
+  if (config.source === null)
+    throw new BackupError('CONFIG_INVALID', 'a backup needs the section source; this file has none');
   // One that tails is idle most of the time: a single thread stays.
   const workers = openWorkers(config.backup.compressionThreads, config.backup.continuous ? 1 : undefined);
   const telemetry = await openTelemetry(config, () => workers.usage());
@@ -75,7 +76,6 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
         logger,
       });
       address = control === null ? null : `${control.address.host}:${control.address.port}`;
-      if (address !== null) logger.info('the control port listens', { address });
       try {
         return await supervisor.run(signal);
       } finally {

@@ -189,6 +189,7 @@ export class BackupSupervisor {
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {
       throw new BackupError('TOPIC_NOT_FOUND', `no such topic: ${discovery.missing.join(', ')}`);
     }
+    if (discovery.topics.length === 0) logger.warn('no topic at the source is selected by source.topics');
     const adopting = this.#adopt(discovery).then(() => true);
     return (await unlessAborted(adopting, signal)) === true;
   }

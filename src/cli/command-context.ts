@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { BackupError } from '../model/errors.ts';
+import { unlessAborted } from '../model/unless-aborted.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { ConfigSource, OpenedStore, Services, StoreAddress } from './services.ts';
 import type { Terminal } from './output/terminal.ts';
@@ -48,17 +49,39 @@ export function withStoreOptions(command: Command): Command {
     .option('-b, --backup-id <id>', 'the backup in it');
 }
 
-/** Opens the store for as long as `action` runs. @throws USAGE_INVALID as {@link storeAddress}. */
+/** So long after it was told to stop, a command is left alone: a store that is away may hold it up for minutes. */
+const STOP_GRACE_MS = 2000;
+
+/** Opens the store for as long as `action` runs. @throws USAGE_INVALID as {@link storeAddress}; INTERRUPTED. */
 export async function withStore<T>(
-  { services }: CommandContext,
+  { services, terminal }: CommandContext,
   flags: StoreFlags,
   action: (opened: OpenedStore) => Promise<T>,
 ): Promise<T> {
-  const opened = await services.openStore(storeAddress(flags));
+  const address = storeAddress(flags);
+  return unlessStopped(terminal.signals.stop, async () => {
+    const opened = await services.openStore(address);
+    try {
+      return await action(opened);
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+async function unlessStopped<T>(stop: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const onStop = (): void => void setTimeout(() => late.abort(), STOP_GRACE_MS).unref();
+  stop.addEventListener('abort', onStop, { once: true });
   try {
-    return await action(opened);
+    const done = await unlessAborted(
+      work().then((value) => ({ value })),
+      late.signal,
+    );
+    if (done === undefined) throw new BackupError('INTERRUPTED', 'stopped before the store had answered');
+    return done.value;
   } finally {
-    await opened.close();
+    stop.removeEventListener('abort', onStop);
   }
 }
 

@@ -123,7 +123,13 @@ export class RestoreService implements RestoreJobs {
 
   /** Cancels what runs and waits for it. */
   async stop(): Promise<void> {
-    for (const { submittedId } of this.#jobs) this.cancel(submittedId);
+    for (const { submittedId, attempt, state, request } of this.#jobs) {
+      if (!TERMINAL.includes(state) && !request.dryRun) {
+        const remedy = `carry it on with restore --resume ${attempt.id}, or give it up with restore --abandon ${attempt.id}`;
+        this.#options.logger.warn(`a restore is stopped before its end: ${remedy}`, { restore: attempt.id });
+      }
+      this.cancel(submittedId);
+    }
     await Promise.all(this.#jobs.map(({ done }) => done));
   }
 

@@ -145,21 +145,13 @@ export class AgentWorkspace {
 
   /** Verifies a restore of `backupId`: the newest unless its id is given. */
   async verifyRestore(backupId: string, restoreId?: string): Promise<AgentRun> {
-    const config = {
-      mode: 'restore',
-      backup_id: backupId,
-      target: { bootstrap_servers: [this.#bootstrap()] },
-      storage: { backend: 'filesystem', path: this.store },
-    };
-    const agent = await this.#start('verify-restore', config, restoreId === undefined ? [] : [restoreId]);
-    return agent.exit();
+    const args = restoreId === undefined ? [] : [restoreId];
+    return (await this.#start('verify-restore', this.#stored(backupId), args)).exit();
   }
 
   /** Reads every byte of a backup. */
   async validate(backupId: string): Promise<AgentRun> {
-    const config = { backup_id: backupId, storage: { backend: 'filesystem', path: this.store } };
-    const agent = await this.#start('validate', config, ['--deep']);
-    return agent.exit();
+    return (await this.#start('validate', this.#stored(backupId), ['--deep'])).exit();
   }
 
   /** The catalog as it is now, every commit checked. */
@@ -184,6 +176,15 @@ export class AgentWorkspace {
       }
       await sleep(POLL_MS);
     }
+  }
+
+  #stored(backupId: string): Section {
+    return {
+      mode: 'restore',
+      backup_id: backupId,
+      target: { bootstrap_servers: [this.#bootstrap()] },
+      storage: { backend: 'filesystem', path: this.store },
+    };
   }
 
   async #start(
