@@ -57,17 +57,16 @@ const LEAVES = leavesOf(SCHEMA);
 
 function checkSizes(subject: RuleSubject): void {
   const { backup, storage } = subject.values;
-  const involves = ['segment_max_bytes', 'fetch_max_bytes', 'frame_bytes'].map((key) => `backup.${key}`);
   if (subject.has('backup.frame_bytes') && backup.frame_bytes > backup.segment_max_bytes) {
     subject.problem('backup.frame_bytes', 'a frame cannot be larger than its segment.', {
       suggestion: 'Lower frame_bytes or raise segment_max_bytes.',
-      involves,
+      involves: ['backup.segment_max_bytes'],
     });
   }
   if (subject.has('backup.memory_budget_bytes') && backup.memory_budget_bytes < backup.fetch_max_bytes) {
     subject.problem('backup.memory_budget_bytes', 'the budget does not hold one fetch.', {
       suggestion: 'Raise it, or lower fetch_max_bytes.',
-      involves,
+      involves: ['backup.fetch_max_bytes'],
     });
   }
   if (subject.has('backup.upload_budget_bytes') && backup.upload_budget_bytes < storage.part_size_bytes) {
@@ -77,7 +76,10 @@ function checkSizes(subject: RuleSubject): void {
     });
   }
   if (subject.has('backup.fetch_min_bytes') && backup.fetch_min_bytes > backup.fetch_max_bytes) {
-    subject.problem('backup.fetch_min_bytes', 'fetch_min_bytes is larger than fetch_max_bytes.', { involves });
+    subject.problem('backup.fetch_min_bytes', 'fetch_min_bytes is larger than fetch_max_bytes.', {
+      suggestion: 'Lower it, or raise fetch_max_bytes.',
+      involves: ['backup.fetch_max_bytes'],
+    });
   }
 }
 

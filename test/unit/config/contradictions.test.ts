@@ -1,7 +1,8 @@
 // Keys that contradict each other, and what is not part of this version.
 
+import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type BadCase, checkOne, ENOUGH, refuses } from './config-files.ts';
+import { type BadCase, checkOne, ENOUGH, problemsOf, refuses } from './config-files.ts';
 
 const UNAVAILABLE: readonly BadCase[] = [
   [
@@ -223,6 +224,17 @@ describe('a contradiction', () => {
   it('refuses keys of another backend, and a filesystem without path', () => {
     checkOne(`${ENOUGH}  bucket: b\n`, '8:11', 'storage.bucket', 'It belongs to s3 and gcs');
     checkOne(ENOUGH.replace('  path: /data\n', ''), '5:1', 'storage.path', 'needs path');
+  });
+
+  it('does not hide others that have nothing to do with it', () => {
+    const sizes = 'segment_max_bytes: 1MiB, frame_bytes: 2MiB, fetch_min_bytes: 8MiB, fetch_max_bytes: 4MiB';
+    const config = `${ENOUGH}backup: {${sizes}, memory_budget_bytes: 2MiB}\n`;
+    assert.deepEqual(
+      problemsOf(config)
+        .map(({ key }) => key)
+        .sort(),
+      ['backup.fetch_min_bytes', 'backup.frame_bytes', 'backup.memory_budget_bytes'],
+    );
   });
 
   it('refuses a mode without its cluster', () => {
