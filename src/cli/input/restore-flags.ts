@@ -55,6 +55,11 @@ export function saysWhat({ from, to, cut, tz, offsets, catalogVersion }: TargetF
   return [from, to, cut, tz, offsets, catalogVersion].some((flag) => flag !== undefined);
 }
 
+/** What `--tz` changes of the configuration, whose own instants may be without a zone too. One that is none is told by {@link requestOf}. */
+export function timeZoneOf({ tz }: TargetFlags): Readonly<Record<string, string>> {
+  return tz !== undefined && isTimeZone(tz) ? { 'restore.time_zone': tz } : {};
+}
+
 /** @throws USAGE_INVALID naming the flag. */
 export function requestOf(configured: ConfiguredRestore, flags: TargetFlags, nowMs: number): RestoreRequest {
   const { request } = configured;

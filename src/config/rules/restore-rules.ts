@@ -8,7 +8,7 @@ import type { Rule, RuleSubject } from './rule.ts';
 
 export const RESTORE_RULES: readonly Rule[] = [
   {
-    doc: 'Instants without a zone need `restore.time_zone`; a window must not end before it starts, nor must offsets.',
+    doc: 'Instants without a zone need `restore.time_zone`; a window must not end before it starts, nor must offsets; `restore.source_partitions` must name one.',
     check: checkTargets,
   },
   { doc: '`restore.topics` and `target.topics` must not select different topics.', check: checkSelection },
@@ -34,6 +34,11 @@ function checkTargets(subject: RuleSubject): void {
     if (isInverted(recoveryTarget) || !isInverted(overrideTarget(recoveryTarget, override))) continue;
     subject.problem('restore.topic_targets', `the window of ${quoted(topic)} ends before it starts.`, {
       involves: ['restore.time_window_start', 'restore.time_window_end'],
+    });
+  }
+  if (restore.source_partitions?.length === 0) {
+    subject.problem('restore.source_partitions', 'an empty list selects no partition.', {
+      suggestion: 'Remove the key for all of them.',
     });
   }
   for (const [topic, partitions] of restore.offsets) {

@@ -7,15 +7,21 @@ import { type CheckList, DEFAULT_MAX_MESSAGE_BYTES, type LastingTopic, numberOf,
 /** Partitions that a message names. */
 const PARTITIONS_SHOWN = 10;
 
-/** Returns the largest batch that the topic takes. */
-export function checkSizes(topic: TopicRestorePlan, lasting: LastingTopic, list: CheckList): number {
+/** Returns the largest batch that the topic takes. `addedBytes`: what the restore adds to each record. */
+export function checkSizes(
+  topic: TopicRestorePlan,
+  lasting: LastingTopic,
+  addedBytes: number,
+  list: CheckList,
+): number {
   const { targetTopic } = topic;
   const maxMessageBytes = numberOf(lasting, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES);
-  const largest = segmentsOf(topic).reduce((most, { maxBatchSizeBytes }) => Math.max(most, maxBatchSizeBytes), 0);
+  const stored = segmentsOf(topic).reduce((most, { maxBatchSizeBytes }) => Math.max(most, maxBatchSizeBytes), 0);
+  const largest = stored === 0 ? 0 : stored + addedBytes;
   if (largest > maxMessageBytes) {
     list.warn(
       'batch size',
-      `the largest batch has ${largest} bytes, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore`,
+      `the largest batch has ${largest} bytes${addedBytes > 0 ? ' with the headers that are added' : ''}, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore`,
     );
   }
   return maxMessageBytes;

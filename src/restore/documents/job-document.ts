@@ -74,8 +74,7 @@ export function jobDocument(job: RestoreJob, nowMs: number): Document {
 function progressDocument(job: RestoreJob, progress: RestoreProgress, nowMs: number): Document {
   const elapsedMs = job.startedAtMs === null ? 0 : (job.finishedAtMs ?? nowMs) - job.startedAtMs;
   const bytesPerSecond = elapsedMs > 0 ? Math.round((progress.bytesRead / elapsedMs) * 1000) : null;
-  const bytesLeft = Math.max(0, progress.bytesTotal - progress.bytesRead);
-  const isRunning = job.state === 'RUNNING';
+  const left = secondsLeft(progress, elapsedMs / 1000);
   return {
     percent: Math.floor(restoreProgressRatio(job) * 1000) / 10,
     bytes_done: progress.bytesRead,
@@ -86,9 +85,20 @@ function progressDocument(job: RestoreJob, progress: RestoreProgress, nowMs: num
     partitions_done: progress.partitionsDone,
     partitions_total: progress.partitionsTotal,
     bytes_per_second: bytesPerSecond,
-    eta_seconds:
-      isRunning && bytesPerSecond !== null && bytesPerSecond > 0 ? Math.ceil(bytesLeft / bytesPerSecond) : null,
+    eta_seconds: left === null || job.state !== 'RUNNING' ? null : Math.ceil(left),
   };
+}
+
+/**
+ * Of a running restore, from its pace so far: the later of the bytes to be read and the records to be acknowledged, since a limit may
+ * hold either up. Null before there is a pace.
+ */
+export function secondsLeft(progress: RestoreProgress, elapsedSeconds: number): number | null {
+  const { bytesRead, bytesTotal, recordsRestored, recordsTotal } = progress;
+  if (bytesRead === 0 || recordsRestored === 0) return null;
+  const byBytes = Math.max(0, bytesTotal - bytesRead) / bytesRead;
+  const byRecords = bytesRead < bytesTotal ? 0 : Math.max(0, recordsTotal - recordsRestored) / recordsRestored;
+  return elapsedSeconds * Math.max(byBytes, byRecords);
 }
 
 function planDocument(plan: PlanSummary): Document {

@@ -57,6 +57,9 @@ export interface RecordShape {
   readonly filter: RecordFilter | null;
 }
 
+/** What the headers that tell where a record came from add to it at most. */
+export const ORIGIN_HEADERS_BYTES = 88;
+
 /** Adds the headers `x-original-offset`, `x-original-timestamp` and `x-source-partition` behind those of the record. */
 export interface Provenance {
   readonly sourcePartition: number;

@@ -200,6 +200,13 @@ const CONTRADICTIONS: readonly BadCase[] = [
     'this is a directory',
   ],
   [
+    'an empty list of partitions',
+    'restore: {source_partitions: []}\n',
+    '8:30',
+    'restore.source_partitions',
+    'an empty list selects no partition. Remove the key',
+  ],
+  [
     'an internal topic by glob',
     'backup: {include_internal_topics: true, internal_topics: ["__*"]}\n',
     '8:58',

@@ -400,6 +400,12 @@ describe('the preflight of the records', () => {
     const target = new PlannedTarget({ defaults: { 'max.message.bytes': '899' } });
     await assertFinding(target, /warn batch size: .*has 900 bytes, a takes 899/, { made });
     assert.equal((await check(target, { made })).maxMessageBytes.get('a'), 899);
+    const roomy = new PlannedTarget({ defaults: { 'max.message.bytes': '950' } });
+    assert.deepEqual(findings(await check(roomy, { made })), []);
+    const shaped = { ...made, includeOriginalOffsetHeader: true };
+    await assertFinding(roomy, /warn batch size: .*has 988 bytes with the headers that are added, a takes 950/, {
+      made: shaped,
+    });
   });
 
   test('blocks on objects that are missing or short, and names them', async () => {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { BackupError } from '../../../model/errors.ts';
 import { toJson } from '../../../model/json-fields.ts';
 import { abandonedDocument } from '../../../restore/documents/abandoned-document.ts';
-import { jobDocument, statusDocument } from '../../../restore/documents/job-document.ts';
+import { jobDocument, secondsLeft, statusDocument } from '../../../restore/documents/job-document.ts';
 import { reportDocument } from '../../../restore/documents/report-document.ts';
 import type { PlanSummary, RestoreJob } from '../../../restore/restore-job.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../../command-context.ts';
@@ -14,7 +14,14 @@ import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
 import { renderAbandoned } from '../../output/reports/restore/render-abandoned.ts';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../../output/reports/restore/render-plan.ts';
 import { renderRestoreSummary } from '../../output/reports/render-summary.ts';
-import { addTargetOptions, describeTargets, requestOf, saysWhat, type TargetFlags } from '../../input/restore-flags.ts';
+import {
+  addTargetOptions,
+  describeTargets,
+  requestOf,
+  saysWhat,
+  type TargetFlags,
+  timeZoneOf,
+} from '../../input/restore-flags.ts';
 import type { OpenedRestore, StartedRestore } from '../../services.ts';
 import { printable } from '../../output/terminal.ts';
 
@@ -56,7 +63,7 @@ function withOptions(command: Command): Command {
 
 async function restore({ services, terminal }: CommandContext, flags: RestoreFlags): Promise<number> {
   const bandwidth = flags.bandwidth === undefined ? null : parseBandwidth(flags.bandwidth, '--bandwidth');
-  const opened = await services.openRestore(configSource(flags));
+  const opened = await services.openRestore({ ...configSource(flags), overrides: timeZoneOf(flags) });
   const limits: RestoreLimits = { ...opened.limits, bytesReadPerSecond: bandwidth };
   const elapsedSeconds = stopwatch();
   const showPlan = (show: (text: string) => void, job: RestoreJob): void => {
@@ -160,6 +167,7 @@ function progressLine({ state, progress }: RestoreJob, seconds: number): string 
   if (progress === null) return `${elapsed} ${state.toLowerCase()}`;
   const { recordsRestored, bytesRead, bytesTotal, partitionsDone, partitionsTotal } = progress;
   const percent = bytesTotal === 0 ? 100 : (100 * bytesRead) / bytesTotal;
-  const remaining = bytesRead === 0 ? '' : ` ETA ${formatDuration((seconds * (bytesTotal - bytesRead)) / bytesRead)}`;
+  const left = secondsLeft(progress, seconds);
+  const remaining = left === null ? '' : ` ETA ${formatDuration(left)}`;
   return `${elapsed} ${percent.toFixed(1)}% ${formatCount(recordsRestored)} records, ${formatBytes(bytesRead)} / ${formatBytes(bytesTotal)} read, ${partitionsDone}/${partitionsTotal} partitions${remaining}`;
 }

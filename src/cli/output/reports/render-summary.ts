@@ -114,7 +114,7 @@ function renderReport({ id, sources, targets }: RestoreReport): string {
     renderTable(['TARGET', 'RECORDS', 'FIRST OFFSET', 'LAST OFFSET', 'RUNS'], targetRows.slice(0, ROWS_SHOWN)),
     ...more(targetRows.length),
     '',
-    `Offset map: kafka-backup offset-map ${id}`,
+    `Offset map: kafka-backup offset-map ${id}, with the same --config`,
   ].join('\n');
 }
 
