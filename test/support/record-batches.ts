@@ -13,6 +13,8 @@ export interface TestRecord {
   /** From the base offset; by default one after the record before. */
   readonly offsetDelta?: number;
   readonly timestampMs: number;
+  /** In place of `timestampMs` where no number holds it. */
+  readonly timestamp?: bigint;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers?: readonly TestHeader[];
@@ -40,6 +42,8 @@ export interface TestBatch {
 export interface SeenRecord {
   readonly offset: bigint;
   readonly timestampMs: number;
+  /** Only where `timestampMs` is rounded, since no number holds it. */
+  readonly timestamp?: bigint;
   readonly key: string | null;
   readonly value: string | null;
   readonly headers: readonly (readonly [key: string, value: string | null])[];
@@ -79,12 +83,15 @@ export function encodeRecord(record: TestRecord, offsetDelta: number, timestampD
 /** The batch as it lies in a log segment and in a fetch response. */
 export function encodeBatch(batch: TestBatch): Buffer {
   const { records, codec = 'none' } = batch;
-  const baseTimestampMs = batch.deleteHorizonMs ?? records[0]?.timestampMs ?? -1;
-  const maxTimestampMs = batch.logAppendTimeMs ?? records.reduce((max, one) => Math.max(max, one.timestampMs), -1);
+  const timestamps = records.map((record) => record.timestamp ?? BigInt(record.timestampMs));
+  const baseTimestamp = batch.deleteHorizonMs === undefined ? (timestamps[0] ?? -1n) : BigInt(batch.deleteHorizonMs);
+  const latest = timestamps.reduce((max, one) => (one > max ? one : max), -1n);
+  const maxTimestamp = batch.logAppendTimeMs === undefined ? latest : BigInt(batch.logAppendTimeMs);
   let offsetDelta = -1;
-  const encoded = records.map((record) => {
+  const encoded = records.map((record, index) => {
     offsetDelta = record.offsetDelta ?? offsetDelta + 1;
-    return encodeRecord(record, offsetDelta, record.timestampMs - baseTimestampMs);
+    // Kafka's arithmetic has 64 bits: what overflows in the delta, overflows back in the sum.
+    return encodeRecord(record, offsetDelta, BigInt.asIntN(64, timestamps[index]! - baseTimestamp));
   });
   const section = encoded.length === 0 ? Buffer.alloc(0) : compressRecords(codec, Buffer.concat(encoded));
   const bytes = Buffer.alloc(61 + section.byteLength);
@@ -94,8 +101,8 @@ export function encodeBatch(batch: TestBatch): Buffer {
   bytes.writeInt8(2, 16);
   bytes.writeInt16BE(attributesOf(batch, codec), 21);
   bytes.writeInt32BE(batch.lastOffsetDelta ?? offsetDelta, 23);
-  bytes.writeBigInt64BE(BigInt(baseTimestampMs), 27);
-  bytes.writeBigInt64BE(BigInt(maxTimestampMs), 35);
+  bytes.writeBigInt64BE(baseTimestamp, 27);
+  bytes.writeBigInt64BE(maxTimestamp, 35);
   bytes.writeBigInt64BE(batch.producerId ?? -1n, 43);
   bytes.writeInt16BE(batch.producerEpoch ?? -1, 51);
   bytes.writeInt32BE(batch.baseSequence ?? -1, 53);
@@ -172,12 +179,16 @@ class Bytes {
   }
 
   varint(): number {
+    return Number(this.varlong());
+  }
+
+  varlong(): bigint {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
       const byte = this.#bytes.readUInt8(this.position);
       this.position += 1;
       value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return Number((value >> 1n) ^ -(value & 1n));
+      if (byte < 0x80) return (value >> 1n) ^ -(value & 1n);
     }
   }
 
@@ -206,15 +217,17 @@ export function readBatch(batch: Uint8Array): SeenRecord[] {
     const length = section.varint();
     const end = section.position + length;
     section.take(1);
-    const timestampMs = Number(bytes.readBigInt64BE(27)) + section.varint();
+    const created = BigInt.asIntN(64, bytes.readBigInt64BE(27) + section.varlong());
     const offset = bytes.readBigInt64BE(0) + BigInt(section.varint());
     const key = section.nullable();
     const value = section.nullable();
     const headers: [string, string | null][] = [];
     for (let left = section.varint(); left > 0; left -= 1) headers.push([section.nullable() ?? '', section.nullable()]);
     if (section.position !== end) throw new Error('a record is not as long as it says');
-    const appendTimeMs = (attributes & 0x08) === 0 ? timestampMs : Number(bytes.readBigInt64BE(35));
-    records.push({ offset, timestampMs: appendTimeMs, key, value, headers });
+    const timestamp = (attributes & 0x08) === 0 ? created : bytes.readBigInt64BE(35);
+    const timestampMs = Number(timestamp);
+    const exactly = Number.isSafeInteger(timestampMs) ? {} : { timestamp };
+    records.push({ offset, timestampMs, ...exactly, key, value, headers });
   }
   if (!section.isAtEnd) throw new Error('a batch holds more than its records');
   return records;
