@@ -3,7 +3,7 @@
 // then per header key length varint + key, value length varint (-1 null) + value (DefaultRecord).
 
 import { BackupError } from '../model/errors.ts';
-import { BATCH_FIELD, hasExactTimestamps, isLogAppendTime, type RecordBatchHeader, viewOf } from './batch-header.ts';
+import { BATCH_FIELD, isLogAppendTime, type RecordBatchHeader, viewOf } from './batch-header.ts';
 import { VarintReader } from './varint.ts';
 
 /** One decoded record. The byte arrays are views into the batch; null and empty are told apart. */
@@ -74,19 +74,22 @@ export class RecordCursor {
     return true;
   }
 
-  /** Timestamp of the current record in a batch with that base timestamp; rounded, so no safe integer, where no number holds it. */
+  /**
+   * Timestamp of the current record in a batch with that base timestamp, a safe integer; rounded, so none itself, where no number
+   * holds it.
+   */
   timestampFrom(baseTimestampMs: number): number {
     const timestampMs = baseTimestampMs + this.timestampDelta;
     if (Number.isSafeInteger(this.timestampDelta)) return timestampMs;
     return Number(this.exactTimestampFrom(BigInt(baseTimestampMs)));
   }
 
-  /** The same, exact. */
+  /** The same, exact, of any base timestamp. What overflows does so as in Kafka's own sum, which has 64 bits. */
   exactTimestampFrom(baseTimestampMs: bigint): bigint {
     const reader = new VarintReader(this.bytes, this.start, this.end);
     reader.readVarint();
     reader.skip(1);
-    return baseTimestampMs + reader.readBigVarlong();
+    return BigInt.asIntN(64, baseTimestampMs + reader.readBigVarlong());
   }
 
   /** Key of the current record, without a look at the rest of it. */
@@ -128,16 +131,18 @@ export class RecordCursor {
  */
 export function timestampsOf(bytes: Uint8Array, header: RecordBatchHeader): (cursor: RecordCursor) => number | bigint {
   const { position, baseTimestampMs, maxTimestampMs } = header;
-  const isExact = hasExactTimestamps(header);
   const view = viewOf(bytes);
   if (isLogAppendTime(header)) {
+    const isExact = Number.isSafeInteger(maxTimestampMs);
     const appended = isExact ? maxTimestampMs : view.getBigInt64(position + BATCH_FIELD.maxTimestamp);
     return () => appended;
   }
+  const base = view.getBigInt64(position + BATCH_FIELD.baseTimestamp);
+  const isExact = Number.isSafeInteger(baseTimestampMs);
   return (cursor) => {
-    const timestampMs = isExact ? cursor.timestampFrom(baseTimestampMs) : Number.NaN;
-    if (Number.isSafeInteger(timestampMs)) return timestampMs;
-    return cursor.exactTimestampFrom(view.getBigInt64(position + BATCH_FIELD.baseTimestamp));
+    const exactly = isExact ? undefined : cursor.exactTimestampFrom(base);
+    const timestampMs = exactly === undefined ? cursor.timestampFrom(baseTimestampMs) : Number(exactly);
+    return Number.isSafeInteger(timestampMs) ? timestampMs : (exactly ?? cursor.exactTimestampFrom(base));
   };
 }
 
