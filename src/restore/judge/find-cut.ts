@@ -5,13 +5,12 @@ import { FrameExpander } from '../../compression/frame-codec.ts';
 import {
   BATCH_HEADER_BYTES,
   codecOf,
-  isLogAppendTime,
   type RecordBatchHeader,
   splitBatches,
   verifyBatchCrc,
 } from '../../record/batch-header.ts';
 import { expandRecords } from '../../record/producer-compression.ts';
-import { RecordCursor } from '../../record/record-cursor.ts';
+import { RecordCursor, timestampsOf } from '../../record/record-cursor.ts';
 import type { CutResult, CutTask } from './cut-task.ts';
 
 const expander = new FrameExpander();
@@ -33,10 +32,10 @@ export function findCut(task: CutTask): CutResult {
 function firstPast(raw: Uint8Array, header: RecordBatchHeader, { fromOffset, toOffset, toMs }: CutTask): bigint | null {
   const section = raw.subarray(header.position + BATCH_HEADER_BYTES, header.position + header.sizeBytes);
   const cursor = new RecordCursor(expandRecords(codecOf(header), section), header.recordCount);
+  const timestampAt = timestampsOf(raw, header);
   while (cursor.next()) {
     const offset = header.baseOffset + BigInt(cursor.offsetDelta);
-    const isPast = isLogAppendTime(header) || cursor.timestampFrom(header.baseTimestampMs) > toMs;
-    if (isPast && offset >= fromOffset && offset < toOffset) return offset;
+    if (timestampAt(cursor) > toMs && offset >= fromOffset && offset < toOffset) return offset;
   }
   return null;
 }

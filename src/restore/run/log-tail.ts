@@ -3,6 +3,7 @@
 // written in between, and nothing is missing. Its content then shows that the plan makes the same batches still.
 
 import {
+  BATCH_FIELD,
   BATCH_HEADER_BYTES,
   codecOf,
   parseBatchHeader,
@@ -45,9 +46,10 @@ export function isSameBatch(planned: Uint8Array, found: Uint8Array): boolean {
   if (a.crc === b.crc && a.sizeBytes === b.sizeBytes) return true;
   const [left, right] = [recordsOf(planned, a), recordsOf(found, b)];
   const [leftCursor, rightCursor] = [new RecordCursor(left, a.recordCount), new RecordCursor(right, b.recordCount)];
+  const [leftBase, rightBase] = [baseTimestampOf(planned), baseTimestampOf(found)];
   while (leftCursor.next() && rightCursor.next()) {
     const isSameTime =
-      leftCursor.timestampFrom(a.baseTimestampMs) === rightCursor.timestampFrom(b.baseTimestampMs) &&
+      leftCursor.exactTimestampFrom(leftBase) === rightCursor.exactTimestampFrom(rightBase) &&
       leftCursor.offsetDelta === rightCursor.offsetDelta;
     const payload = left.subarray(leftCursor.payloadPosition, leftCursor.end);
     if (!isSameTime || Buffer.compare(payload, right.subarray(rightCursor.payloadPosition, rightCursor.end)) !== 0) {
@@ -55,6 +57,10 @@ export function isSameBatch(planned: Uint8Array, found: Uint8Array): boolean {
     }
   }
   return true;
+}
+
+function baseTimestampOf(batch: Uint8Array): bigint {
+  return viewOf(batch).getBigInt64(BATCH_FIELD.baseTimestamp);
 }
 
 function recordsOf(batch: Uint8Array, header: RecordBatchHeader): Uint8Array {

@@ -54,6 +54,14 @@ describe('a batch that was planned and one that was found', () => {
     }
   });
 
+  test('differ by one nanosecond, which no number tells apart', () => {
+    const at = (timestamp: bigint, codec: 'none' | 'lz4'): Buffer =>
+      batch({ codec, records: [{ timestampMs: 0, timestamp, key: null, value: null }] });
+    const planned = at(1_700_000_000_123_456_789n, 'none');
+    assert.ok(isSameBatch(planned, at(1_700_000_000_123_456_789n, 'lz4')));
+    assert.equal(isSameBatch(planned, at(1_700_000_000_123_456_790n, 'lz4')), false);
+  });
+
   test('differ by a record more, another value, another header or another time', () => {
     const records = [0, 1, 2].map((index) => ({ timestampMs: index, key: text('k'), value: text(`v${index}`) }));
     const planned = batch({ records });
