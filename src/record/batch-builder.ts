@@ -23,6 +23,8 @@ export class BatchBuilder {
   #position = BATCH_HEADER_BYTES;
   #baseTimestampMs = 0;
   #maxTimestampMs = 0;
+  /** What both count from where no numbers hold them: the first record's timestamp. */
+  #origin: bigint | undefined;
   /** Of the next record, from the base offset. */
   #offsetDelta = 0;
 
@@ -42,10 +44,6 @@ export class BatchBuilder {
     return this.#bytes.byteLength;
   }
 
-  get maxTimestampMs(): number {
-    return this.#maxTimestampMs;
-  }
-
   /** An upper bound of {@link sizeBytes} after a record with `payloadBytes` from its key length on. */
   sizeWith(payloadBytes: number): number {
     return this.#position + payloadBytes + MAX_RECORD_GROWTH_BYTES;
@@ -53,7 +51,14 @@ export class BatchBuilder {
 
   /** False when the time between the first record and this one is no exact number: they cannot be in one batch. */
   spans(timestampMs: number): boolean {
-    return this.recordCount === 0 || Number.isSafeInteger(timestampMs - this.#baseTimestampMs);
+    if (this.recordCount === 0) return true;
+    return Number.isSafeInteger(timestampMs - this.#baseTimestampMs) && this.#origin === undefined;
+  }
+
+  /** The same for a timestamp that no number holds; it is in one batch with its like only. */
+  spansExactly(timestamp: bigint): boolean {
+    if (this.recordCount === 0) return true;
+    return this.#origin !== undefined && Number.isSafeInteger(Number(timestamp - this.#origin));
   }
 
   /** Appends the record whose bytes from the key length on are `source[from, to)`; it is copied. */
@@ -77,6 +82,12 @@ export class BatchBuilder {
     this.#position = at + payloadBytes;
     this.recordCount += 1;
     this.#offsetDelta += 1;
+  }
+
+  /** The same for a timestamp that no number holds. */
+  appendExactly(source: Uint8Array, from: number, to: number, timestamp: bigint): void {
+    if (this.recordCount === 0) this.#origin = timestamp;
+    this.append(source, from, to, Number(timestamp - (this.#origin ?? 0n)));
   }
 
   /** Leaves a hole of `count` offsets, as compaction does: for a log that is stored. Brokers take no such batch. */
@@ -105,14 +116,16 @@ export class BatchBuilder {
     view.setInt8(BATCH_FIELD.magic, 2);
     view.setInt16(BATCH_FIELD.attributes, PRODUCER_CODECS.indexOf(codec) & ATTRIBUTE.codecMask);
     view.setInt32(BATCH_FIELD.lastOffsetDelta, this.#offsetDelta - 1);
-    view.setBigInt64(BATCH_FIELD.baseTimestamp, BigInt(this.#baseTimestampMs));
-    view.setBigInt64(BATCH_FIELD.maxTimestamp, BigInt(this.#maxTimestampMs));
+    const origin = this.#origin ?? 0n;
+    view.setBigInt64(BATCH_FIELD.baseTimestamp, origin + BigInt(this.#baseTimestampMs));
+    view.setBigInt64(BATCH_FIELD.maxTimestamp, origin + BigInt(this.#maxTimestampMs));
     view.setInt32(BATCH_FIELD.recordCount, this.recordCount);
   }
 
   /** Empties the builder; its memory is kept. */
   reset(): void {
     this.recordCount = 0;
+    this.#origin = undefined;
     this.#offsetDelta = 0;
     this.#position = BATCH_HEADER_BYTES;
     this.#source = undefined;

@@ -54,6 +54,16 @@ export class BatchCursor implements RecordBatchHeader {
     return this.baseOffset + BigInt(this.lastOffsetDelta);
   }
 
+  /** With all its bits, as `baseTimestampMs` may not be. */
+  get baseTimestamp(): bigint {
+    return this.#view.getBigInt64(this.position + BATCH_FIELD.baseTimestamp);
+  }
+
+  /** With all its bits, as `maxTimestampMs` may not be. */
+  get maxTimestamp(): bigint {
+    return this.#view.getBigInt64(this.position + BATCH_FIELD.maxTimestamp);
+  }
+
   get partitionLeaderEpoch(): number {
     return this.#view.getInt32(this.position + BATCH_FIELD.partitionLeaderEpoch);
   }

@@ -37,7 +37,7 @@ export const ATTRIBUTE = { codecMask: 0x07, logAppendTime: 0x08, transactional: 
 
 /**
  * A parsed header. `position` and `sizeBytes` locate the whole batch in the bytes it was parsed from. Timestamps beyond 2^53
- * (a producer that stamps nanoseconds) are rounded: see {@link hasExactTimestamps}.
+ * (a producer that stamps nanoseconds) are rounded, so no safe integers; their bits are read from the bytes.
  */
 export interface RecordBatchHeader {
   readonly position: number;
@@ -74,10 +74,7 @@ export function isLogAppendTime(header: RecordBatchHeader): boolean {
   return (header.attributes & ATTRIBUTE.logAppendTime) !== 0;
 }
 
-/**
- * False when a timestamp of the header is no exact number: such a batch is kept and sent as it is, never re-encoded. A record may
- * lie beyond 2^53 from the others all the same.
- */
+/** False when a timestamp of the header is rounded. A record may lie beyond 2^53 from the others all the same. */
 export function hasExactTimestamps(header: RecordBatchHeader): boolean {
   return Number.isSafeInteger(header.baseTimestampMs) && Number.isSafeInteger(header.maxTimestampMs);
 }

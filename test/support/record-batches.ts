@@ -118,7 +118,8 @@ export function encodeSpread(baseOffset: bigint, baseTimestampMs: bigint, deltas
   const bytes = Buffer.concat([frame, ...records]);
   bytes.writeInt32BE(bytes.byteLength - 12, 8);
   bytes.writeBigInt64BE(baseTimestampMs, 27);
-  bytes.writeBigInt64BE(baseTimestampMs + deltas.reduce((max, delta) => (delta > max ? delta : max)), 35);
+  const highest = deltas.reduce((max, delta) => (delta > max ? delta : max));
+  bytes.writeBigInt64BE(BigInt.asIntN(64, baseTimestampMs + highest), 35);
   bytes.writeInt32BE(deltas.length, 57);
   return sealCrc(bytes);
 }

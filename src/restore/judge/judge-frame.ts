@@ -11,7 +11,6 @@ import {
   ATTRIBUTE,
   BATCH_HEADER_BYTES,
   codecOf,
-  hasExactTimestamps,
   isControl,
   isLogAppendTime,
   isTransactional,
@@ -40,20 +39,15 @@ export function judgeFrame(task: JudgeTask): JudgeResult {
   const stored = new Uint8Array(task.stored, 0, task.storedSizeBytes);
   const raw = expander.expand(task.codec, stored, scratch, task.rawSizeBytes);
   try {
-    return judgeBatches(task, raw, false);
-  } catch (error) {
-    // Which batch has to go whole for the sake of its records, not its header, shows only in a walk over all of them.
-    if (!(error instanceof InexactTimestamp)) throw error;
-    return judgeBatches(task, raw, true);
+    return judgeBatches(task, raw);
   } finally {
     if (scratch.byteLength > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(0);
   }
 }
 
-/** `examines`: looks at every record's timestamp before it decides how a batch goes. @throws InexactTimestamp. */
-function judgeBatches(task: JudgeTask, raw: Uint8Array, examines: boolean): JudgeResult {
+function judgeBatches(task: JudgeTask, raw: Uint8Array): JudgeResult {
   const batch = new BatchCursor(raw);
-  const judge = new FrameJudge(task, raw, batch, examines);
+  const judge = new FrameJudge(task, raw, batch);
   while (batch.next()) {
     batch.verifyCrc();
     judge.takeBatch();
@@ -68,7 +62,6 @@ class FrameJudge {
   readonly #raw: Uint8Array;
   /** Stands on the batch that is judged. */
   readonly #batch: BatchCursor;
-  readonly #examines: boolean;
   /** Of `task.fromOffset` and `task.toOffset`, as the cursor counts. */
   readonly #from: number;
   readonly #to: number;
@@ -80,11 +73,10 @@ class FrameJudge {
   readonly #dropped: Record<DropReason, number> = { ...NO_DROPS };
   readonly #place: RecordPlace = { targetIndex: 0, timestampMs: 0, distance: 0, codec: 'none' };
 
-  constructor(task: JudgeTask, raw: Uint8Array, batch: BatchCursor, examines: boolean) {
+  constructor(task: JudgeTask, raw: Uint8Array, batch: BatchCursor) {
     this.#task = task;
     this.#raw = raw;
     this.#batch = batch;
-    this.#examines = examines;
     this.#from = batch.distanceOf(task.fromOffset);
     this.#to = batch.distanceOf(task.toOffset);
     const byProducer = Map.groupBy(task.markers, (marker) => marker.producerId);
@@ -157,11 +149,10 @@ class FrameJudge {
     const batch = this.#batch;
     const codec = codecOf(batch);
     const mergeBelow = codec === 'none' ? MERGE_BELOW_BYTES : MERGE_COMPRESSED_BELOW_BYTES;
-    const isWorthIt =
-      (batch.sizeBytes >= mergeBelow && codec === targetCodec && batch.recordCount <= maxWholeRecords) ||
-      !this.#isExact();
     return (
-      isWorthIt &&
+      batch.sizeBytes >= mergeBelow &&
+      codec === targetCodec &&
+      batch.recordCount <= maxWholeRecords &&
       this.#shaper === null &&
       batch.recordCount === batch.lastOffsetDelta + 1 &&
       this.#isInside() &&
@@ -172,26 +163,20 @@ class FrameJudge {
     );
   }
 
-  /** False when some timestamp of the batch, as far as it is known, is no exact number. */
-  #isExact(): boolean {
-    const batch = this.#batch;
-    if (!hasExactTimestamps(batch)) return false;
-    if (!this.#examines) return true;
-    const records = this.#enterRecords();
-    let isExact = true;
-    while (records.next()) isExact &&= Number.isSafeInteger(records.timestampFrom(batch.baseTimestampMs));
-    return isExact;
-  }
-
   #takeRecords(codec: ProducerCodec): void {
     const { fromMs, toMs } = this.#task;
     const batch = this.#batch;
     const records = this.#enterRecords();
     const isAppendTime = isLogAppendTime(batch);
     const isInside = this.#isInside();
-    const isExact = hasExactTimestamps(batch);
+    const isExact = Number.isSafeInteger(batch.baseTimestampMs);
     while (records.next()) {
-      const timestampMs = isAppendTime ? batch.maxTimestampMs : records.timestampFrom(batch.baseTimestampMs);
+      // Rounded where no number holds it, and then past the same instants: a window's ends are safe integers.
+      const timestampMs = isAppendTime
+        ? batch.maxTimestampMs
+        : isExact
+          ? records.timestampFrom(batch.baseTimestampMs)
+          : Number(this.#exactTimestampOf(records));
       const distance = batch.distance + records.offsetDelta;
       if (!isInside && (distance < this.#from || distance >= this.#to)) continue;
       if ((toMs !== null && timestampMs > toMs) || (fromMs !== null && timestampMs < fromMs)) {
@@ -199,15 +184,26 @@ class FrameJudge {
       } else if (this.#shaper?.wants(records) === false) {
         this.#dropped.filtered += 1;
       } else {
-        if (!isExact || !Number.isSafeInteger(timestampMs)) throw new InexactTimestamp(batch.offsetAt(distance));
         this.#place.targetIndex = this.#shaper?.targetIndexOf(records) ?? 0;
         this.#place.timestampMs = timestampMs;
         this.#place.distance = distance;
         this.#place.codec = codec;
-        const payload = this.#shaper?.payloadOf(records, batch.offsetAt(distance), timestampMs) ?? records;
-        this.#output.appendRecord(payload, this.#place);
+        if (Number.isSafeInteger(timestampMs)) {
+          const payload = this.#shaper?.payloadOf(records, batch.offsetAt(distance), timestampMs) ?? records;
+          this.#output.appendRecord(payload, this.#place);
+        } else {
+          const timestamp = this.#exactTimestampOf(records);
+          const payload = this.#shaper?.payloadOf(records, batch.offsetAt(distance), timestamp) ?? records;
+          this.#output.appendRecord(payload, this.#place, timestamp);
+        }
       }
     }
+  }
+
+  /** Of the record on which the cursor stands, with all its bits. */
+  #exactTimestampOf(records: RecordCursor): bigint {
+    const batch = this.#batch;
+    return isLogAppendTime(batch) ? batch.maxTimestamp : records.exactTimestampFrom(batch.baseTimestamp);
   }
 
   /** What the restored batch is compressed with: the producer's own codec, which an expanded batch has in the footer. */
@@ -216,11 +212,5 @@ class FrameJudge {
     if (compression !== 'producer') return compression;
     const codec = codecOf(this.#batch);
     return codec === 'none' ? this.#codecs.at(this.#batch.distance) : codec;
-  }
-}
-
-class InexactTimestamp extends BackupError {
-  constructor(offset: bigint) {
-    super('BATCH_CORRUPT', `record ${offset} has a timestamp beyond 2^53 in a batch that must be re-encoded`);
   }
 }

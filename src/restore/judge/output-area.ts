@@ -83,13 +83,18 @@ export class OutputArea {
     });
   }
 
-  appendRecord(payload: RecordPayload, { targetIndex, timestampMs, distance, codec }: RecordPlace): void {
+  /** `timestamp`: where no number holds it, and the place's is rounded. */
+  appendRecord(
+    payload: RecordPayload,
+    { targetIndex, timestampMs, distance, codec }: RecordPlace,
+    timestamp?: bigint,
+  ): void {
     const growing = this.#growingOf(targetIndex);
     const { builder } = growing;
     if (
       codec !== growing.codec ||
       builder.recordCount >= this.#task.maxBatchRecords ||
-      !builder.spans(timestampMs) ||
+      !(timestamp === undefined ? builder.spans(timestampMs) : builder.spansExactly(timestamp)) ||
       builder.sizeWith(payload.end - payload.payloadPosition) > this.#task.maxBatchBytes
     ) {
       this.#flush(growing);
@@ -99,7 +104,9 @@ export class OutputArea {
     if (run !== undefined && distance === growing.nextDistance) run.count += 1;
     else growing.runs.push({ distance, count: 1 });
     growing.nextDistance = distance + 1;
-    builder.append(payload.bytes, payload.payloadPosition, payload.end, timestampMs);
+    const { bytes, payloadPosition, end } = payload;
+    if (timestamp === undefined) builder.append(bytes, payloadPosition, end, timestampMs);
+    else builder.appendExactly(bytes, payloadPosition, end, timestamp);
   }
 
   /** Ends every batch that is being merged; the area is not used after it. */

@@ -42,8 +42,8 @@ export class RecordShaper {
   }
 
   /** The record as it is to be written; valid until the next call. */
-  payloadOf(record: RecordCursor, offset: bigint, timestampMs: number): RecordPayload {
-    return this.#origin === null ? record : this.#origin.addedTo(record, offset, timestampMs);
+  payloadOf(record: RecordCursor, offset: bigint, timestamp: number | bigint): RecordPayload {
+    return this.#origin === null ? record : this.#origin.addedTo(record, offset, timestamp);
   }
 }
 
@@ -120,13 +120,13 @@ class OriginHeaders {
     this.#trailer.writeInt32LE(sourcePartition, positions[2]);
   }
 
-  addedTo(record: RecordCursor, offset: bigint, timestampMs: number): RecordPayload {
+  addedTo(record: RecordCursor, offset: bigint, timestamp: number | bigint): RecordPayload {
     const { payloadPosition, end } = record;
     const { position, headersPosition, count } = record.headerSection();
     const newCount = count + ORIGIN_HEADERS.length;
     const [offsetAt = 0, timestampAt = 0] = this.#valuePositions;
     this.#trailer.writeBigInt64LE(offset, offsetAt);
-    this.#trailer.writeBigInt64LE(BigInt(timestampMs), timestampAt);
+    this.#trailer.writeBigInt64LE(BigInt(timestamp), timestampAt);
     const sizeBytes = end - payloadPosition + varintSize(newCount) + this.#trailer.byteLength;
     if (sizeBytes > this.#bytes.byteLength) this.#bytes = new Uint8Array(sizeBytes * 2);
     const bytes = this.#bytes;

@@ -6,7 +6,7 @@ import { BatchBuilder } from '../../../src/record/batch-builder.ts';
 import { BATCH_HEADER_BYTES, codecOf, sealBatchCrc, splitBatches } from '../../../src/record/batch-header.ts';
 import { compressRecords } from '../../../src/record/producer-compression.ts';
 import { RecordCursor } from '../../../src/record/record-cursor.ts';
-import { encodeBatch, readBatch, type TestRecord } from '../../support/record-batches.ts';
+import { encodeBatch, encodePayload, readBatch, type TestRecord } from '../../support/record-batches.ts';
 
 const SEED = { seed: 20_261_120 };
 
@@ -60,7 +60,6 @@ describe('a batch builder', () => {
           assert.equal(header?.attributes, 0);
           assert.equal(header?.partitionLeaderEpoch, -1);
           assert.equal(header?.maxTimestampMs, Math.max(...timestamps));
-          assert.equal(builder.maxTimestampMs, Math.max(...timestamps));
           const wanted = readBatch(sourceOf(records)).map((one, index) => ({
             ...one,
             offset: BigInt(index),
@@ -71,6 +70,30 @@ describe('a batch builder', () => {
       ),
       { ...SEED, numRuns: 500 },
     );
+  });
+
+  test('holds timestamps that no number holds with their like only, to the last bit', () => {
+    const payload = encodePayload({ key: null, value: null });
+    const builder = new BatchBuilder(16);
+    const first = 1_700_000_000_123_456_789n;
+    const timestamps = [first, first + 2n ** 53n - 1n, first - 1n];
+    for (const timestamp of timestamps) {
+      assert.ok(builder.spansExactly(timestamp));
+      builder.appendExactly(payload, 0, payload.byteLength, timestamp);
+    }
+    const others = [first + 2n ** 53n, first - 2n ** 53n, -first];
+    assert.ok(others.every((one) => !builder.spansExactly(one)));
+    assert.ok([0, 5, Number(first)].every((one) => !builder.spans(one)));
+    const batch = Buffer.from(builder.finish());
+    assert.deepEqual(
+      readBatch(batch).map(({ timestamp }) => timestamp),
+      timestamps,
+    );
+    assert.deepEqual([batch.readBigInt64BE(27), batch.readBigInt64BE(35)], [first, timestamps[1]]);
+    builder.reset();
+    builder.append(payload, 0, payload.byteLength, 5);
+    assert.ok(builder.spans(6) && !builder.spansExactly(first));
+    assert.equal(readBatch(builder.finish())[0]?.timestampMs, 5);
   });
 
   test('leaves producer id, epoch, sequence and CRC to the sender', () => {

@@ -33,8 +33,8 @@ function model({ pieces, change: task }: Scene): Expected {
     const reason = reasonToDrop(piece, task);
     for (const record of readBatch(piece.bytes)) {
       if (record.offset < task.fromOffset || record.offset >= task.toOffset) continue;
-      const isPast = task.toMs != null && record.timestampMs > task.toMs;
-      const isBefore = task.fromMs != null && record.timestampMs < task.fromMs;
+      const isPast = task.toMs != null && exactly(record) > task.toMs;
+      const isBefore = task.fromMs != null && exactly(record) < task.fromMs;
       if (reason !== undefined) dropped[reason] += 1;
       else if (isPast || isBefore) dropped['outside-window'] += 1;
       else if (task.shape?.filter != null && !passes(record, task.shape.filter)) dropped.filtered += 1;
@@ -43,6 +43,10 @@ function model({ pieces, change: task }: Scene): Expected {
     }
   }
   return { records, dropped };
+}
+
+function exactly({ timestamp, timestampMs }: SeenRecord): bigint {
+  return timestamp ?? BigInt(timestampMs);
 }
 
 function reasonToDrop(piece: Piece, task: Scene['change']): DropReason | undefined {
@@ -78,7 +82,7 @@ function shaped(record: SeenRecord, shape: RecordShape | null): SeenRecord {
   if (shape === null || shape.provenance === null) return record;
   const [offset, timestamp, partition] = [Buffer.alloc(8), Buffer.alloc(8), Buffer.alloc(4)];
   offset.writeBigInt64LE(record.offset);
-  timestamp.writeBigInt64LE(BigInt(record.timestampMs));
+  timestamp.writeBigInt64LE(exactly(record));
   partition.writeInt32LE(shape.provenance.sourcePartition);
   const added: SeenRecord['headers'] = [
     ['x-original-offset', offset.toString('latin1')],
@@ -104,8 +108,8 @@ function assertAcceptable(
     records.map((_, index) => BigInt(index)),
     'dense',
   );
-  const latestMs = Math.max(...records.map((record) => record.timestampMs));
-  assert.equal(Number(bytes.readBigInt64BE(35)), latestMs, 'max timestamp');
+  const latest = records.map(exactly).reduce((max, one) => (one > max ? one : max));
+  assert.equal(bytes.readBigInt64BE(35), latest, 'max timestamp');
   assert.ok(records.length > 0 && records.length === batch.recordCount);
   const passedWhole = pieces.some(
     ({ baseOffset, lastOffset }) => baseOffset === batch.sourceOffsets[0] && lastOffset === batch.sourceOffsets.at(-1),
@@ -122,7 +126,7 @@ function assertAcceptable(
 
 /** The batches of one target hold the records that the model has for it, in order. */
 function assertTarget(batches: readonly SentBatch[], expected: readonly ExpectedRecord[], task: JudgeTask): void {
-  const bare = ({ timestampMs, key, value, headers }: SeenRecord) => ({ timestampMs, key, value, headers });
+  const bare = (record: SeenRecord) => [exactly(record), record.key, record.value, record.headers];
   assert.deepEqual(batches.flatMap((batch) => batch.records).map(bare), expected.map(bare));
   let index = 0;
   for (const batch of batches) {

@@ -21,6 +21,13 @@ function values(task: ReturnType<typeof taskFor>): (string | null)[] {
   return judge(task).batches.flatMap(({ records }) => records.map((record) => record.value));
 }
 
+/** With all their bits, by batch. */
+function exactTimes(task: ReturnType<typeof taskFor>): bigint[][] {
+  return judge(task).batches.map(({ records }) =>
+    records.map(({ timestamp, timestampMs }) => timestamp ?? BigInt(timestampMs)),
+  );
+}
+
 describe('a batch that is large and dense', () => {
   const large = batch(40n, ['x'.repeat(300_000), 'y'], {
     producerId: 5n,
@@ -170,35 +177,96 @@ describe('timestamps', () => {
     }
   });
 
-  test('of nanoseconds are past any window, and never rounded where a batch must be written anew', () => {
+  test('of nanoseconds are past any window, and keep every digit where a batch is written anew', () => {
     assert.deepEqual(values(taskFor([nanoseconds(), batch(6n, ['m'])], { toMs: T0 + 9 })), ['m']);
-    assert.throws(() => judgeFrame(taskFor([nanoseconds({ lastOffsetDelta: 1 })])), { code: 'BATCH_CORRUPT' });
-    assert.throws(() => judgeFrame(taskFor([nanoseconds()], { fromMs: T0 })), { code: 'BATCH_CORRUPT' });
+    const anew = [
+      taskFor([nanoseconds({ lastOffsetDelta: 1 })]),
+      taskFor([nanoseconds()], { fromMs: T0 }),
+      taskFor([nanoseconds()], { compression: 'lz4' }),
+      taskFor([nanoseconds({ logAppendTimeMs: T0 })]),
+    ];
+    for (const task of anew) assert.deepEqual(exactTimes(task), [[1_700_000_000_123_456_789n]]);
+  });
+
+  test('of nanoseconds are in batches of their own, together where a number tells them apart', () => {
+    const at = (baseOffset: bigint, timestamp: bigint): Buffer => encodeSpread(baseOffset, timestamp, [0n]);
+    const [first, last] = [1_700_000_000_123_456_789n, 2n ** 63n - 1n];
+    const sent = [at(5n, first), at(6n, first + 1n), at(7n, first - 2n ** 52n), at(8n, last), at(9n, -last)];
+    assert.deepEqual(exactTimes(taskFor([batch(4n, ['m']), ...sent, batch(10n, ['m'])])), [
+      [BigInt(T0)],
+      [first, first + 1n, first - 2n ** 52n],
+      [last],
+      [-last],
+      [BigInt(T0)],
+    ]);
+  });
+
+  test('of nanoseconds among milliseconds are restored as they are, and cut by their place in time', () => {
+    const [ns, later] = [1_700_000_000_123_456_789n, BigInt(T0 + 1000)];
+    for (const first of [BigInt(T0), ns]) {
+      const mixed = encodeSpread(3n, first, [0n, ns - first, later - first]);
+      assert.deepEqual(exactTimes(taskFor([mixed])).flat(), [first, ns, later]);
+      assert.deepEqual(
+        exactTimes(taskFor([mixed], { toMs: T0 + 1000 })).flat(),
+        first === ns ? [later] : [first, later],
+      );
+      assert.deepEqual(
+        exactTimes(taskFor([mixed], { fromMs: T0 + 1000 })),
+        first === ns ? [[ns, ns], [later]] : [[ns], [later]],
+      );
+      assert.deepEqual(exactTimes(taskFor([mixed], { toMs: T0 + 999 })).flat(), first === ns ? [] : [first]);
+      assert.deepEqual(exactTimes(taskFor([mixed], { fromOffset: 4n, toOffset: 5n })), [[ns]]);
+    }
+  });
+
+  test('of nanoseconds are told exactly in the header for them, whichever partition the key chooses', () => {
+    const records = ['a', 'b', 'c', 'd'].map((key, index) => {
+      return { timestampMs: 0, timestamp: 1_700_000_000_123_456_789n + BigInt(index), key: text(key), value: null };
+    });
+    const shape = { partitions: 3, unkeyedTarget: 0, provenance: { sourcePartition: 7 }, filter: null };
+    const { batches } = judge(taskFor([encodeBatch({ baseOffset: 0n, records })], { shape }));
+    const told = batches.flatMap((sent) => sent.records.map(({ timestamp, headers }) => [timestamp, headers[1]![1]]));
+    assert.equal(told.length, 4);
+    for (const [timestamp, header] of told) {
+      assert.equal(Buffer.from(header as string, 'latin1').readBigInt64LE(), timestamp);
+    }
+  });
+
+  test('whose distance overflows 64 bits come out as Kafka’s own sum gives them', () => {
+    const records = [-(2n ** 62n), 2n ** 63n - 1n, -(2n ** 63n)].map((timestamp) => {
+      return { timestampMs: 0, timestamp, key: null, value: null };
+    });
+    const wide = encodeBatch({ baseOffset: 0n, records });
+    assert.deepEqual(
+      exactTimes(taskFor([wide])),
+      records.map(({ timestamp }) => [timestamp]),
+    );
+    assert.deepEqual(exactTimes(taskFor([wide], { fromMs: 0 })), [[2n ** 63n - 1n]]);
+    assert.deepEqual(exactTimes(taskFor([wide], { toMs: 0 })), [[-(2n ** 62n)], [-(2n ** 63n)]]);
   });
 });
 
 describe('timestamps that no number holds, behind a header that shows none of it', () => {
   const spread = encodeSpread(5n, 0n, [0n, -(2n ** 60n), 7n]);
 
-  test('go with their batch as it is, and the others of the frame are merged', () => {
+  test('are in a batch of their own, and the others of the frame are merged', () => {
     const task = taskFor([batch(3n, ['m']), batch(4n, ['m']), spread, batch(8n, ['m']), batch(9n, ['m'])]);
     const { batches } = judge(task);
     assert.deepEqual(
       batches.map(({ recordCount }) => recordCount),
-      [2, 3, 2],
+      [3, 1, 3],
     );
-    assert.deepEqual(batches[1]!.bytes.subarray(57), spread.subarray(57));
+    assert.deepEqual(exactTimes(task)[1], [-(2n ** 60n)]);
     assert.deepEqual(
       batches.flatMap(({ sourceOffsets }) => sourceOffsets),
       [3n, 4n, 5n, 6n, 7n, 8n, 9n],
     );
   });
 
-  test('are before any window, and never rounded where a batch must be written anew', () => {
+  test('are before any window, and exact where a batch must be written anew', () => {
     const { result } = judge(taskFor([spread], { fromMs: 0 }));
     assert.deepEqual([result.recordCount, result.dropped['outside-window']], [2, 1]);
-    const refused = { code: 'BATCH_CORRUPT', message: /record 6 has a timestamp beyond 2\^53/ };
-    assert.throws(() => judgeFrame(taskFor([spread], { toOffset: 7n })), refused);
+    assert.deepEqual(exactTimes(taskFor([spread], { toOffset: 7n })), [[0n], [-(2n ** 60n)]]);
   });
 
   test('do not keep two records in one batch that are further apart than a number reaches', () => {

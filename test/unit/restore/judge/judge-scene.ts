@@ -1,5 +1,5 @@
 // Random frames and random tasks on them: batches of every codec with holes, transactions, markers, broker times and emptied
-// batches, under windows, cuts, limits and record shapes.
+// batches, and timestamps that no number holds, under windows, cuts, limits and record shapes.
 
 import fc from 'fast-check';
 import { PRODUCER_CODECS, type ProducerCodec } from '../../../../src/model/codec.ts';
@@ -33,9 +33,16 @@ const HEADERS = ['', 'env', 'trace', '\u00e9'];
 const anyHeaderName = fc.oneof(fc.uint8Array({ maxLength: 5 }), fc.constantFrom(...HEADERS.map(text)));
 const anyHeaderValue = fc.oneof(anyBytes, fc.constantFrom('prod', 'test', '').map(text));
 const anyTime = fc.integer({ min: -20, max: 20 });
+/** Nanoseconds, and the ends of what 64 bits and numbers hold. */
+const anyFarTime = fc.oneof(
+  fc.integer({ min: -20, max: 20 }).map((time) => BigInt(T0 + time) * 1_000_000n),
+  fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
+  fc.constantFrom(2n ** 53n, 2n ** 53n + 1n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)),
+);
 const anyRecord = fc.record({
   hole: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat(3)),
   time: anyTime,
+  far: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, anyFarTime),
   key: anyKey,
   value: anyBytes,
   headers: fc.array(fc.record({ key: anyHeaderName, value: anyHeaderValue }), { maxLength: 3 }),
@@ -43,6 +50,8 @@ const anyRecord = fc.record({
 const anyData = fc.record({
   kind: fc.constant('data' as const),
   records: fc.array(anyRecord, { minLength: 1, maxLength: 6 }),
+  /** Of all its records. */
+  isFar: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
   /** Random bytes added to the first value: enough, at times, to make the batch worth a request of its own. */
   ballast: fc.constantFrom(0, 0, 0, 0, 0, 0, 20_000, 20_000, 300_000),
   codec: fc.constantFrom(...PRODUCER_CODECS),
@@ -119,10 +128,12 @@ function buildOne(plan: Plan, baseOffset: bigint): Piece {
     }
     case 'data': {
       let offsetDelta = -1;
-      const records = plan.records.map(({ hole, time, value, ...rest }, index) => {
+      const records = plan.records.map(({ hole, time, far, value, ...rest }, index) => {
         offsetDelta += hole + 1;
         const ballast = index === 0 && plan.ballast > 0 ? NOISE.subarray(0, plan.ballast) : null;
-        return { ...rest, value: ballast ?? value, offsetDelta, timestampMs: T0 + time };
+        const exactly = far ?? (plan.isFar ? BigInt(T0 + time) * 1_000_003n : null);
+        const timestamp = exactly !== null && !Number.isSafeInteger(Number(exactly)) ? { timestamp: exactly } : {};
+        return { ...rest, value: ballast ?? value, offsetDelta, timestampMs: T0 + time, ...timestamp };
       });
       const isTransactional = plan.transactional && plan.producerId >= 0n;
       const lastOffsetDelta = offsetDelta + plan.holeAtEnd;
