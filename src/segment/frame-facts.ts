@@ -14,7 +14,7 @@ import {
   viewOf,
 } from '../record/batch-header.ts';
 import { BatchCursor } from '../record/batch-cursor.ts';
-import { RecordCursor } from '../record/record-cursor.ts';
+import { RecordCursor, timestampsOf } from '../record/record-cursor.ts';
 import { lowestTimestampDelta } from '../record/timestamp-scan.ts';
 
 /** What a frame's batches say of themselves, in offset order. */
@@ -108,17 +108,30 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
   };
 }
 
-/** Lowest record timestamp of a batch, infinite where it has none; null where only decompressing it, or no number, would tell. */
+/** A lower bound of a batch's record timestamps, infinite where it has none; null where only decompressing it would tell one. */
 function minTimestampOf(stored: Uint8Array, header: RecordBatchHeader): number | null {
   // The cleaner stamps a batch that it emptied with -1.
   if (header.recordCount === 0) return Number.POSITIVE_INFINITY;
-  if (!hasExactTimestamps(header)) return null;
-  if (isLogAppendTime(header)) return header.maxTimestampMs;
-  if (header.recordCount === 1 && header.lastOffsetDelta === 0) return header.maxTimestampMs;
+  if (isLogAppendTime(header)) return lowerBound(header.maxTimestampMs);
+  if (header.recordCount === 1 && header.lastOffsetDelta === 0) return lowerBound(header.maxTimestampMs);
   if (codecOf(header) !== 'none') return null;
+  if (!hasExactTimestamps(header)) return lowerBound(lowestTimestamp(stored, header));
   const delta = lowestTimestampDelta(recordsOf(stored, header), header.recordCount);
-  const lowest = header.baseTimestampMs + delta;
-  return Number.isSafeInteger(delta) && Number.isSafeInteger(lowest) ? lowest : null;
+  return Number.isSafeInteger(delta) ? lowerBound(header.baseTimestampMs + delta) : null;
+}
+
+/** Of an uncompressed batch, one by one: rounded where no number holds it. */
+function lowestTimestamp(stored: Uint8Array, header: RecordBatchHeader): number {
+  const cursor = new RecordCursor(recordsOf(stored, header), header.recordCount);
+  const timestampAt = timestampsOf(stored, header);
+  let lowest = Number.POSITIVE_INFINITY;
+  while (cursor.next()) lowest = Math.min(lowest, Number(timestampAt(cursor)));
+  return lowest;
+}
+
+/** What is beyond the largest exact number is bounded by it, as above; below the smallest there is no bound. */
+function lowerBound(timestampMs: number): number | null {
+  return timestampMs < Number.MIN_SAFE_INTEGER ? null : Math.min(timestampMs, Number.MAX_SAFE_INTEGER);
 }
 
 function recordsOf(stored: Uint8Array, header: RecordBatchHeader): Uint8Array {

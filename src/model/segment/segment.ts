@@ -13,8 +13,8 @@ export interface PartitionIdentity extends TopicPartition {
 }
 
 /**
- * Lowest and highest record timestamp. `minTimestampMs` is null, no bound, where compressed batches were kept unread or where no
- * number holds it; `maxTimestampMs` is at most the largest exact number.
+ * Lowest and highest record timestamp, each at most the largest exact number. `minTimestampMs` is null, no bound, where compressed
+ * batches were kept unread or where it lies below the smallest exact number.
  */
 export interface TimestampBounds {
   readonly minTimestampMs: number | null;

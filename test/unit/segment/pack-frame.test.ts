@@ -46,6 +46,8 @@ function batchesIn(raw: Uint8Array): Buffer[] {
   );
 }
 
+const EMPTY = { timestampMs: 0, key: null, value: null };
+
 describe('packing a frame', () => {
   for (const codec of ['zstd', 'lz4', 'none'] as const) {
     test(`keeps the broker's bytes as they came, with codec ${codec}`, () => {
@@ -192,13 +194,32 @@ describe('the facts of a frame', () => {
     for (const at of [27, 35]) nanoseconds.writeBigInt64BE(1_700_000_000_000_000_000n, at);
     const mixed = jsonBatch(1n, 2);
     mixed.writeBigInt64BE(2n ** 63n - 1n, 35);
-    for (const batch of [sealCrc(nanoseconds), sealCrc(mixed)]) {
+    const [first, far] = [BigInt(T0 + 3), 1_700_000_000_123_456_789n];
+    const among = encodeSpread(3n, first, [0n, far - first, 1000n]);
+    const before = encodeSpread(3n, far, [0n, first - far, 7n]);
+    for (const [batch, lowestMs] of [
+      [sealCrc(nanoseconds), T0 + 9],
+      [sealCrc(mixed), T0 + 1],
+      [among, T0 + 3],
+      [before, T0 + 3],
+    ] as const) {
       const { facts } = pack([batch, jsonBatch(9n, 1)], 'never').result;
-      assert.deepEqual([facts.minTimestampMs, facts.maxTimestampMs], [null, Number.MAX_SAFE_INTEGER]);
+      assert.deepEqual([facts.minTimestampMs, facts.maxTimestampMs], [lowestMs, Number.MAX_SAFE_INTEGER]);
     }
+    for (const batch of [nanoseconds, encodeSpread(0n, far, [0n, 1n, -5n])]) {
+      const { facts } = pack([batch], 'never').result;
+      assert.deepEqual([facts.minTimestampMs, facts.maxTimestampMs], Array(2).fill(Number.MAX_SAFE_INTEGER));
+    }
+    const kept = encodeBatch({
+      baseOffset: 0n,
+      codec: 'lz4',
+      records: [3, 4].map((time) => ({ ...EMPTY, timestamp: far + BigInt(time) })),
+    });
+    assert.equal(pack([kept], 'never').result.facts.minTimestampMs, null);
+    assert.equal(pack([kept], 'always').result.facts.minTimestampMs, Number.MAX_SAFE_INTEGER);
   });
 
-  test('have no lower bound where no number holds the lowest timestamp, and the batch stays as it came', () => {
+  test('have no lower bound where the lowest timestamp is below all exact numbers, and the batch stays as it came', () => {
     const lowestOf = (base: bigint, deltas: readonly bigint[]): number | null => {
       const batch = encodeSpread(3n, base, deltas);
       const { result, raw } = pack([batch, jsonBatch(40n, 1)], 'never');
