@@ -3,6 +3,7 @@
 // start reads neither. The readers' CatalogState is made of the same parts and keeps the segments beside them.
 
 import { addRequests } from '../model/request-counts.ts';
+import { heldSinceMs } from '../model/segment/held-since.ts';
 import type { PartitionIdentity } from '../model/segment/segment.ts';
 import { incarnationName } from '../model/topic/topic-partition.ts';
 import { type CatalogAction, type Commit, incarnationOf, partitionOf, type TopicObservation } from './commit.ts';
@@ -67,8 +68,8 @@ export class PartitionHead {
     const before = this.#position;
     switch (action.kind) {
       case 'segment': {
-        const { nextOffset, leaderEpoch, timeline, minTimestampMs, capturedAtMs } = action.segment;
-        const earliestMs = before.capturedAtMs === null ? (minTimestampMs ?? capturedAtMs) : before.earliestMs;
+        const { nextOffset, leaderEpoch, timeline, capturedAtMs } = action.segment;
+        const earliestMs = before.capturedAtMs === null ? heldSinceMs(action.segment) : before.earliestMs;
         this.#position = { resume: { nextOffset, leaderEpoch, timeline }, earliestMs, capturedAtMs };
         break;
       }

@@ -2,6 +2,7 @@
 // capture that reached the end of the log. A partition that was quiet afterwards proves nothing newer, whatever the clock says.
 
 import type { PartitionHistory } from '../catalog/catalog-state.ts';
+import { heldSinceMs } from '../model/segment/held-since.ts';
 
 /** Epoch milliseconds; null where nothing is stored. */
 export interface RestorableWindow {
@@ -19,8 +20,7 @@ export function partitionWindow(history: PartitionHistory): RestorableWindow {
   const current = history.currentSegments();
   const last = current.at(-1);
   if (last === undefined) return NO_WINDOW;
-  // Compressed batches that were kept unread have no lowest timestamp: at their capture at the latest they were there.
-  const starts = current.map(({ segment }) => segment.minTimestampMs ?? segment.capturedAtMs);
+  const starts = current.map(({ segment }) => heldSinceMs(segment));
   const { capturedAtMs, maxTimestampMs, reachedLogEnd, nextOffset } = last.segment;
   const isWhole = reachedLogEnd && last.toOffset === nextOffset;
   return {

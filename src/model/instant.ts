@@ -24,7 +24,8 @@ export const INSTANT_FORMS =
   'write 2026-11-20T03:00:00Z, "2026-11-20 03:00" with a time zone, epoch milliseconds, or an age such as -2h';
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const LAST_INSTANT_MS = 8_640_000_000_000_000;
+/** The latest that a date holds, ECMAScript's and ours. */
+export const LAST_INSTANT_MS = 8_640_000_000_000_000;
 const DAY_MS = 86_400_000;
 const DATE_TIME = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(:\d\d)?(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?$/;
 
