@@ -150,9 +150,14 @@ function amountDocument(amount: PlannedAmount): Document {
     dropped_certainty: byReason(amount.dropped, ({ kind }) => kind),
     stored_bytes: amount.storedBytes,
     bytes_to_read: amount.bytesToRead,
-    from: documentInstant(amount.fromMs),
-    to: documentInstant(amount.toMs),
+    from: documentTimestamp(amount.fromMs),
+    to: documentTimestamp(amount.toMs),
   };
+}
+
+/** RFC 3339 in UTC; epoch milliseconds in digits for what is beyond any date, as records' timestamps may be. */
+function documentTimestamp(timestampMs: number | null): string | null {
+  return documentInstant(timestampMs) ?? timestampMs?.toString() ?? null;
 }
 
 function byReason(dropped: PlannedDrops, of: (count: PlannedCount) => unknown): Document {

@@ -99,6 +99,11 @@ describe('a plan in text', () => {
     assert.doesNotMatch(rendered(summary([topic([partition(0)])])), /at most/);
   });
 
+  test('gives timestamps beyond any date in milliseconds', () => {
+    const text = rendered(summary([topic([partition(0, { fromMs: T0, toMs: Number.MAX_SAFE_INTEGER })])]));
+    assert.match(text, /\norders\/0 .* 2026-11-20T03:00:00\.000Z +9007199254740991 ms +0/);
+  });
+
   test('marks what is estimated', () => {
     const text = rendered(summary([topic([partition(0, { isExact: false })], { isExact: false })]));
     assert.match(text, /\norders .* ~1,000 /);

@@ -83,6 +83,19 @@ test('every field that restore --json prints is described in the README, and no 
   );
 });
 
+test('timestamps of a plan are digits beyond any date, and null only when nothing is selected', () => {
+  const ends = (fromMs: number | null, toMs: number | null): unknown[] => {
+    const job = fullJob();
+    const plan = { ...job.plan!, topics: job.plan!.topics.map((topic) => ({ ...topic, fromMs, toMs })) };
+    const limits = { recordsPerSecond: null, bytesPerSecond: null, bytesReadPerSecond: null };
+    const [topic] = JSON.parse(summaryJson({ ...job, plan }, 1.5, limits)).plan.topics;
+    return [topic.from, topic.to];
+  };
+  assert.deepEqual(ends(0, Number.MAX_SAFE_INTEGER), ['1970-01-01T00:00:00.000Z', '9007199254740991']);
+  assert.deepEqual(ends(8.64e15, 8.64e15 + 1), ['+275760-09-13T00:00:00.000Z', '8640000000000001']);
+  assert.deepEqual(ends(null, null), [null, null]);
+});
+
 test('no field is an inside name', () => {
   const document = JSON.parse(
     summaryJson(fullJob(), 1.5, { recordsPerSecond: null, bytesPerSecond: null, bytesReadPerSecond: null }),

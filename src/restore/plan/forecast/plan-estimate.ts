@@ -3,6 +3,7 @@
 // or of its offsets, as if records were spread evenly. A segment is read by frames: its footer, and the frames that the window touches.
 
 import type { CurrentSegment } from '../../../catalog/catalog-state.ts';
+import { heldSinceMs } from '../../../model/segment/held-since.ts';
 import type { PartitionTarget } from '../../../model/restore/recovery-target.ts';
 import type { PlannedCount } from '../../restore-job.ts';
 import type { PartitionRestorePlan } from '../../restore-plan.ts';
@@ -40,7 +41,7 @@ export function estimate(
     // Where a log begins inside a batch, the batch brings records from before along, and they count too.
     if (share < 1 || segment.baseOffset !== endOffset) isWhole = false;
     endOffset = segment.nextOffset;
-    fromMs = Math.min(fromMs, segment.minTimestampMs ?? segment.maxTimestampMs);
+    fromMs = Math.min(fromMs, segment.minTimestampMs ?? heldSinceMs(segment));
     toMs = Math.max(toMs, segment.maxTimestampMs);
   }
   const undone = sumOf(Object.values(drops));
@@ -52,13 +53,15 @@ export function estimate(
     records: Math.max(0, selected - dropped - records),
   } as const;
   if (segments.length === 0) return { records, isExact: true, outside, bytesToRead, fromMs: null, toMs: null };
+  toMs = Math.min(toMs, recoveryTarget.toMs ?? toMs);
   return {
     records,
     isExact: keepsAll && isWhole && undone.kind === 'exact',
     outside,
     bytesToRead,
-    fromMs: Math.max(fromMs, recoveryTarget.fromMs ?? fromMs),
-    toMs: Math.min(toMs, recoveryTarget.toMs ?? toMs),
+    // Where no lowest timestamp is known, what is shown for it may lie behind the window.
+    fromMs: Math.min(toMs, Math.max(fromMs, recoveryTarget.fromMs ?? fromMs)),
+    toMs,
   };
 }
 

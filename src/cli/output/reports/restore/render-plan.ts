@@ -1,6 +1,7 @@
 // The restore plan and its preflight as validate-restore prints them. An estimate is marked with `~`, an upper bound with `<=`, and `?`
 // stands for what only reading tells; what has no mark, is exact.
 
+import { utcText } from '../../../../model/instant.ts';
 import type {
   PlanSummary,
   PlannedAmount,
@@ -9,7 +10,7 @@ import type {
   PlannedPartition,
   PlannedTopic,
 } from '../../../../restore/restore-job.ts';
-import { formatBytes, formatCount, formatDuration, formatInstant } from '../../format-quantities.ts';
+import { formatBytes, formatCount, formatDuration } from '../../format-quantities.ts';
 import { renderTable } from '../../render-table.ts';
 import { describeTarget } from '../../../input/restore-flags.ts';
 import { printable } from '../../terminal.ts';
@@ -124,10 +125,15 @@ function amountCells({ records, isExact, bytesToRead, fromMs, toMs, dropped }: P
   return [
     `${isExact ? '' : '~'}${formatCount(records)}`,
     formatBytes(bytesToRead),
-    formatInstant(fromMs),
-    formatInstant(toMs),
+    timestampText(fromMs),
+    timestampText(toMs),
     droppedText(dropped),
   ];
+}
+
+/** Unlike an instant, a timestamp may be beyond any date. */
+function timestampText(timestampMs: number | null): string {
+  return timestampMs === null ? '-' : utcText(timestampMs);
 }
 
 /** By the reasons' names, as in the report. */

@@ -45,7 +45,8 @@ describe('the estimate of a partition', () => {
     };
     assert.deepEqual(estimated(LONG), all);
     assert.deepEqual(estimated(LONG, window(0, 100_000)), all);
-    assert.deepEqual(estimated({ ...LONG, minTimestampMs: null }), { ...all, fromMs: T0 + 100_000 });
+    const kept = { ...LONG, minTimestampMs: null, capturedAtMs: T0 + 200_000 };
+    assert.deepEqual(estimated(kept), { ...all, fromMs: T0 + 100_000 });
   });
 
   test('leaves out what is dropped for transactions, and is as certain as that', () => {
@@ -87,6 +88,18 @@ describe('the estimate of a partition', () => {
   test('is an upper bound where no lowest timestamp is known', () => {
     const { records, isExact, bytesToRead } = estimated({ ...LONG, minTimestampMs: null }, window(50_000, 51_000));
     assert.deepEqual([records, isExact, bytesToRead], [100_000, false, 100_500]);
+  });
+
+  test('says from when to when, also where a timestamp is beyond any date or the lowest is not known', () => {
+    const ends = (change: Partial<SegmentSummary>, request: Partial<RestoreRequest> = {}): (number | null)[] => {
+      const { fromMs, toMs } = estimated({ ...LONG, capturedAtMs: T0 + 200_000, ...change }, request);
+      return [fromMs, toMs];
+    };
+    const most = Number.MAX_SAFE_INTEGER;
+    assert.deepEqual(ends({ maxTimestampMs: most }), [T0, most]);
+    assert.deepEqual(ends({ minTimestampMs: most, maxTimestampMs: most }), [most, most]);
+    assert.deepEqual(ends({ minTimestampMs: null, maxTimestampMs: most }), [T0 + 200_000, most]);
+    assert.deepEqual(ends({ minTimestampMs: null }, window(10, 50)), [T0 + 50, T0 + 50]);
   });
 
   test('is nothing, and that exactly, where nothing is selected', () => {
