@@ -47,7 +47,8 @@ export interface ProduceResult {
 export interface RecordToSend {
   readonly key?: Uint8Array | string | null;
   readonly value?: Uint8Array | string | null;
-  readonly timestampMs?: number;
+  /** A bigint where no number holds it. */
+  readonly timestampMs?: number | bigint;
   /** In order; keys may repeat. */
   readonly headers?: readonly { readonly key: string; readonly value: Uint8Array | string | null }[];
 }

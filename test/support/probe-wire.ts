@@ -1,4 +1,4 @@
-// Between the probe's nouns and its JSON lines: bytes are base64 there, offsets decimal strings.
+// Between the probe's nouns and its JSON lines: bytes are base64 there, offsets and bigints decimal strings.
 import type { ListedRecord, PartitionDigest, RecordToSend } from './kafka-probe-types.ts';
 
 type Offsets = 'firstOffset' | 'lastOffset' | 'startOffset' | 'endOffset';
@@ -24,7 +24,8 @@ export function encodeBytes(bytes: Uint8Array | string | null | undefined): stri
 
 export function encodeRecord(record: RecordToSend): object {
   const headers = (record.headers ?? []).map(({ key, value }) => ({ key, value: encodeBytes(value) }));
-  return { ...record, key: encodeBytes(record.key), value: encodeBytes(record.value), headers };
+  const timestampMs = typeof record.timestampMs === 'bigint' ? record.timestampMs.toString() : record.timestampMs;
+  return { ...record, timestampMs, key: encodeBytes(record.key), value: encodeBytes(record.value), headers };
 }
 
 export function decodeDigest(digest: WireDigest): Map<number, PartitionDigest> {

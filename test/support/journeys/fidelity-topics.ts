@@ -11,6 +11,8 @@ export const CODEC_TOPICS = CODECS.map((codec) => `codec-${codec}`);
 export const T0 = 1_700_000_000_000;
 const MIB = 1024 * 1024;
 const CLEANER_TIMEOUT_MS = 30_000;
+/** Kafka's largest. */
+export const FOREVER_MS = '9223372036854775807';
 
 /** Everything that null, empty, order and repetition can get wrong. */
 export const ODD_RECORDS: readonly RecordToSend[] = [
@@ -130,11 +132,24 @@ export function fillCompactedTransactions(probe: KafkaProbe): Promise<void> {
   });
 }
 
+/** `nanoseconds-compacted`: with holes, in batches of which one record's timestamp is beyond what a number holds. */
+export function fillCompactedNanoseconds(probe: KafkaProbe): Promise<void> {
+  const topic = 'nanoseconds-compacted';
+  return compact(probe, topic, { 'message.timestamp.after.max.ms': FOREVER_MS }, async (round) => {
+    const timestampMs = T0 + round * 10_000;
+    await probe.produceRecords(topic, 0, [
+      { key: `plain ${round % 9}`, value: `${round}`, timestampMs },
+      { key: `nanoseconds ${round % 7}`, value: `${round}`, timestampMs: BigInt(timestampMs) * 1_000_000n + 123_457n },
+      { key: `later ${round % 5}`, value: `${round}`, timestampMs: timestampMs + 1000 },
+    ]);
+  });
+}
+
 /** Fills a compacted topic, waits until the cleaner has left holes, and stops it there. */
 async function compact(
   probe: KafkaProbe,
   topic: string,
-  config: Readonly<Record<string, number>>,
+  config: Readonly<Record<string, number | string>>,
   alsoWrite: (round: number) => Promise<void> = async () => {},
 ): Promise<void> {
   const small = { 'segment.ms': 1000, 'min.cleanable.dirty.ratio': 0.01, 'max.compaction.lag.ms': 1 };
@@ -199,7 +214,7 @@ export async function fillAppended(probe: KafkaProbe): Promise<void> {
 /** `disorder`: timestamps out of order, old ones and ones far ahead. */
 export async function fillDisorder(probe: KafkaProbe): Promise<void> {
   await probe.createTopic('disorder', {
-    config: { 'message.timestamp.after.max.ms': '9223372036854775807', 'retention.ms': -1 },
+    config: { 'message.timestamp.after.max.ms': FOREVER_MS, 'retention.ms': -1 },
   });
   const times = [T0 + 500, T0, T0 + 1000, 0, 1, T0 - 1, Date.now() + 86_400_000 * 30, T0 + 1, T0 + 999];
   for (const codec of CODECS) {
