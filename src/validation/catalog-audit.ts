@@ -7,7 +7,7 @@ import { CatalogState } from '../catalog/catalog-state.ts';
 import { readCheckpoint } from '../catalog/checkpoint/checkpoint.ts';
 import { type CatalogAction, type Commit, decodeCommit, partitionOf } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
-import { BackupError } from '../model/errors.ts';
+import { BackupError, errorOf } from '../model/errors.ts';
 import { addRequests } from '../model/request-counts.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { type CatalogDigest, digestDifferences, digestOf } from './catalog-digest.ts';
@@ -21,8 +21,8 @@ const READ_AHEAD = 16;
 interface FoundCommit {
   readonly version: number;
   readonly key: string;
-  /** Undefined when it went away after it was listed. */
-  readonly bytes: Uint8Array | undefined;
+  /** Undefined when it went away after it was listed; the error that reading it ended with. */
+  readonly bytes: Uint8Array | Error | undefined;
 }
 
 export class CatalogAudit {
@@ -100,9 +100,12 @@ export class CatalogAudit {
       if (key.startsWith(this.#layout.checkpointPrefix)) break;
       const version = this.#layout.versionOfCommit(key);
       if (version === undefined) continue;
-      const read = this.#store.get(key).then((bytes) => ({ version, key, bytes }));
-      read.catch(() => {});
-      ahead.push(read);
+      ahead.push(
+        this.#store.get(key).then(
+          (bytes) => ({ version, key, bytes }),
+          (error: unknown) => ({ version, key, bytes: errorOf(error) }),
+        ),
+      );
       const next = ahead.length > READ_AHEAD ? ahead.shift() : undefined;
       if (next !== undefined) yield await next;
     }
@@ -118,6 +121,12 @@ export class CatalogAudit {
     this.state.version = version;
     if (bytes === undefined) {
       this.#lose(version, `commit ${version} is missing from the catalog`);
+      return;
+    }
+    if (bytes instanceof Error) {
+      this.#problems.addFailure(bytes, { key }, this.#adviceOn(version));
+      this.#previousSha256 = undefined;
+      this.#hasLost = true;
       return;
     }
     this.commits += 1;

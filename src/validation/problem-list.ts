@@ -16,6 +16,14 @@ export interface Problem {
 export type ProblemPlace = Omit<Problem, 'code' | 'message'>;
 
 const MAX_KEPT = 1000;
+/** Some stores hold every answer against its checksum, and so find what others leave to our own. */
+const INTEGRITY: ReadonlySet<ErrorCode> = new Set([
+  'CATALOG_CORRUPT',
+  'OBJECT_CORRUPT',
+  'OBJECT_MISSING',
+  'BATCH_CORRUPT',
+  'STORE_CHECKSUM_MISMATCH',
+]);
 
 export class ProblemList {
   /** In the order of finding. */
@@ -33,13 +41,9 @@ export class ProblemList {
 
   /** Adds what an integrity check threw, with `advice` behind its message. @throws everything else: a store that is away proves nothing about its objects. */
   addFailure(error: unknown, place: ProblemPlace, advice = ''): void {
-    if (!(error instanceof BackupError) || !isIntegrity(error.code)) throw error;
+    if (!(error instanceof BackupError) || !INTEGRITY.has(error.code)) throw error;
     const { code, message, context } = error;
     const offset = context.offset ?? place.offset;
     this.add({ code, message: `${message}${advice}`, ...place, ...(offset === undefined ? {} : { offset }) });
   }
-}
-
-function isIntegrity(code: ErrorCode): boolean {
-  return ['CATALOG_CORRUPT', 'OBJECT_CORRUPT', 'OBJECT_MISSING', 'BATCH_CORRUPT'].includes(code);
 }

@@ -87,7 +87,8 @@ export class ByteAudit {
       return { verified };
     } catch (error) {
       release();
-      throw error;
+      this.#options.problems.addFailure(error, { ...placeOf(segment), offset: frame.baseOffset });
+      return { verified: Promise.resolve(undefined) };
     }
   }
 
