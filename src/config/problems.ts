@@ -70,10 +70,29 @@ export function byPlace(a: { readonly origin: Origin }, b: { readonly origin: Or
   return RANK[a.origin.kind] - RANK[b.origin.kind];
 }
 
-/** A value in double quotes, shortened, without control characters or the user part of an address. */
+/** A value in double quotes, shortened, without control characters, or the user part and query of an address. */
 export function quoted(text: string): string {
-  const short = text.length > 80 ? `${text.slice(0, 80)}...` : text;
-  return `"${printable(short.replace(/[^\s/"]+@/g, '[hidden]@'))}"`;
+  // First, so that the cut cannot take away what tells a secret.
+  const open = withoutSecrets(text);
+  const short = open.length > 80 ? `${open.slice(0, 80)}...` : open;
+  return `"${printable(short)}"`;
+}
+
+/** A password may hold slashes, and an address may have lost its scheme; a `?` alone is one of a topic pattern. */
+function withoutSecrets(text: string): string {
+  const scheme = text.indexOf('://');
+  const host = scheme < 0 ? 0 : scheme + 3;
+  const user = scheme < 0 ? -1 : text.lastIndexOf('@');
+  const rest = user < host ? text.slice(host) : `[hidden]@${text.slice(user + 1)}`;
+  const query = scheme < 0 ? /\?[\w.%-]+=.*/s : /[?#].*/s;
+  const named = rest.replace(query, (found) => `${found[0]}[hidden]`).replace(/\bsig=[^&\s]+/g, 'sig=[hidden]');
+  return text.slice(0, host) + named.replace(/[^\s/"]+/g, withoutUser);
+}
+
+/** By its last `@`: a pattern would go back and forth over a long text. */
+function withoutUser(word: string): string {
+  const at = word.lastIndexOf('@');
+  return at < 1 ? word : `[hidden]${word.slice(at)}`;
 }
 
 /** Text that cannot steer a terminal: control and direction characters appear as escapes. */

@@ -49,6 +49,7 @@ export const TOPIC_NAME = checkedText('topic_name', 'topic name', (text) =>
 /** The address of a server, such as `https://host:9000`. Who logs in there is not shown. */
 export const HTTP_URL: Format<string> = {
   ...checkedText('http_url', '`http://` or `https://` URL', (text) => {
+    if (/(^|[?&])sig=/.test(text)) return 'carries a shared access signature. Move it to sas_token or sas_token_file.';
     const url = /^https?:\/\//.test(text) ? URL.parse(text) : null;
     const isAddress = url !== null && url.search === '' && url.hash === '';
     return isAddress ? null : 'is not an address such as "https://host:9000".';

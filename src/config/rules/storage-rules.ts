@@ -68,7 +68,8 @@ function checkPrefix(subject: RuleSubject): void {
 
 function checkTransport(subject: RuleSubject): void {
   const { endpoint, allow_http: allowHttp, proxy, ssl_ca_location: caPath } = subject.values.storage;
-  if (endpoint !== null && new URL(endpoint).username !== '')
+  const { username = '', password = '' } = endpoint === null ? {} : new URL(endpoint);
+  if (username !== '' || password !== '')
     subject.problem('storage.endpoint', 'an endpoint takes no user and password.', {
       suggestion: 'Credentials have keys of their own.',
     });

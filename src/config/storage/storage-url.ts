@@ -15,6 +15,8 @@ import { type StorageConfig, storageConfig } from './storage-config.ts';
 
 const FLAG: Origin = { kind: 'flag', name: 'path' };
 const FORMS = 'Use a directory, file:/DIR, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://ACCOUNT/CONTAINER/PREFIX.';
+const SIGNED =
+  'takes no shared access signature; set KAFKA_BACKUP__STORAGE__SAS_TOKEN, or KAFKA_BACKUP__STORAGE__SAS_TOKEN_FILE.';
 
 /** Of Azure's public cloud; accounts elsewhere keep their host. */
 const AZURE_HOST = /\.blob\.core\.windows\.net$/;
@@ -38,6 +40,7 @@ export function storageFromUrl(store: string, env: Environment = process.env): S
   const given = new GivenValues();
   collectEnvironment(env, given);
   for (const [key, value] of Object.entries(place)) put(given, key, value);
+  if (url.searchParams.has('sig')) throw refusal(scheme, SIGNED);
   for (const [key, value] of url.searchParams) put(given, key, value);
   readSecretFiles(given);
   const values = fillValues(SCHEMA, parseValues(given));

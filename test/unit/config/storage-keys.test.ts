@@ -138,6 +138,25 @@ describe('the keys of S3', () => {
     checkOne(`${S3}  tags: {${tags}}\n`, '8:9', 'storage.tags', 'at most 10 tags');
   });
 
+  it('never show who logs in, or a query, of an address that is none', () => {
+    for (const address of [
+      'https://u:CANARY@minio/?x',
+      'https://u:CAN/CANARY@minio:port',
+      'minio://u:CANARY@host',
+      `https://u:${'CANARY'.repeat(20)}@host?x`,
+      'https://minio?CANARY',
+      'https://minio#CANARY',
+      'u:CANARY@minio:9000',
+      'minio:9000/?token=CANARY',
+    ]) {
+      for (const key of ['endpoint', 'proxy']) {
+        const problems = problemsOf(`${S3}  ${key}: "${address}"\n`);
+        assert.doesNotMatch(JSON.stringify(problems), /CANARY/, address);
+      }
+    }
+    checkOne(`${S3}  endpoint: https://:CANARY@minio\n`, '8:13', 'storage.endpoint', 'takes no user and password');
+  });
+
   it('never show a secret in a problem', () => {
     const problems = problemsOf(`${S3}  secret_key: [CANARY]\n  session_token: {CANARY: 1}\n`);
     assert.ok(problems.length > 0);
@@ -152,6 +171,21 @@ describe('the keys of S3', () => {
 });
 
 describe('the keys of Azure', () => {
+  it('take a signature under its own key, and never show one that was pasted into the address', () => {
+    for (const endpoint of [
+      'http://host/account?sv=1&sig=CANARY',
+      'https://account.blob.core.windows.net/c?sig=CANARY%2F&se=1',
+      'account.blob.core.windows.net/c?sv=1&sig=CANARY',
+      'sv=1&sig=CANARY',
+      'sig=CANARY',
+      `https://${'long.'.repeat(20)}host?sv=1&sig=CANARY`,
+    ]) {
+      const text = `${AZURE}  endpoint: "${endpoint}"\n`;
+      checkOne(text, '9:13', 'storage.endpoint', 'Move it to sas_token or sas_token_file');
+      assert.doesNotMatch(JSON.stringify(problemsOf(text)), /CANARY/, endpoint);
+    }
+  });
+
   it('allow one way to log in', () => {
     checkOne(`${AZURE}  account_key: a\n  sas_token: b\n`, '10:14', 'storage.sas_token', 'two ways to log in');
     checkOne(`${AZURE}  client_secret: a\n  client_id: b\n`, '9:18', 'storage.client_secret', 'needs tenant_id');
@@ -241,6 +275,7 @@ describe('a store named by --path', () => {
       ['s3://b:9000/x', /no port \(:9000\).*endpoint/],
       ['azure://u:CANARY@acc/c', /no user and password/],
       ['s3://b/x#CANARY', /nothing behind a #/],
+      ['azure://acc/c?sv=1&sig=CANARY', /no shared access signature; set KAFKA_BACKUP__STORAGE__SAS_TOKEN,/],
       ['s3://b:99999/x', /is not a URL/],
     ] as const;
     for (const [url, message] of refusals) {
