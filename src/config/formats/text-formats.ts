@@ -57,6 +57,11 @@ export const HTTP_URL: Format<string> = {
   show: (value) => value.replace(/\/\/[^/]*@/, '//[hidden]@'),
 };
 
+/** What the key of a storage account is written in. */
+export const ACCOUNT_KEY = checkedText('account_key', 'Base64', (text) =>
+  /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? null : 'is not Base64, which every account key is.',
+);
+
 /** Part of a URL path, such as `/metrics`. */
 export const URL_PATH = checkedText('url_path', 'URL path', (text) =>
   /^\/[A-Za-z0-9/_.-]*$/.test(text) ? null : 'is not a URL path. It begins with "/", such as "/metrics".',

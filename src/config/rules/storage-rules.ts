@@ -1,5 +1,6 @@
 // Conditions between the keys of the store.
 
+import { whyNoKeyFile } from '../input/key-file.ts';
 import { whyUnreadable } from '../input/read-file.ts';
 import { leavesOf, SCHEMA } from '../schema/schema.ts';
 import { ACCELERATE_HOST } from '../storage/storage-config.ts';
@@ -10,6 +11,7 @@ export const STORAGE_RULES: readonly Rule[] = [
     doc: 'Keys of `storage` must belong to the chosen backend, which needs those that name the store.',
     check: checkBackend,
   },
+  { doc: '`storage.bucket` and `storage.container` hold no slash, as no name of one does.', check: checkNames },
   { doc: '`storage.prefix` is made of the same characters as object keys.', check: checkPrefix },
   {
     doc: 'An endpoint carries no user, and without TLS is refused where `allow_http` is false; a proxy leads only to endpoints with TLS.',
@@ -20,10 +22,13 @@ export const STORAGE_RULES: readonly Rule[] = [
     check: checkS3,
   },
   {
-    doc: 'Azure: one way to log in at most; `client_secret` needs `client_id` and `tenant_id`.',
+    doc: 'Azure: one way to log in at most; `client_secret` needs `client_id` and `tenant_id`; no identity logs in at an endpoint without TLS.',
     check: checkAzure,
   },
-  { doc: 'GCS: the key file can be read, and no credentials go to an endpoint without TLS.', check: checkGcs },
+  {
+    doc: 'GCS: the key file is one of a service account, and no credentials go to an endpoint without TLS.',
+    check: checkGcs,
+  },
 ];
 
 const LEAVES = leavesOf(SCHEMA);
@@ -33,6 +38,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   azure: ['account_name', 'container'],
   gcs: ['bucket'],
 };
+const NOUNS: Readonly<Record<string, string>> = { path: 'directory', account_name: 'storage account' };
 const PREFIX = /^\/*[A-Za-z0-9_=-][A-Za-z0-9._=-]*(\/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*\/*$/;
 const LONGEST_PREFIX = 500;
 const MOST_TAGS = 10;
@@ -51,11 +57,22 @@ function checkBackend(subject: RuleSubject): void {
   for (const key of NEEDED[backend] ?? []) {
     if (!subject.has(`storage.${key}`))
       subject.problem(`storage.${key}`, `backend ${backend} needs ${key}.`, {
-        suggestion: key === 'path' ? 'Name a directory.' : (LEAVES.get(`storage.${key}`)?.doc ?? ''),
+        suggestion: `Name the ${NOUNS[key] ?? key}.`,
       });
   }
   if (backend === 'memory')
     subject.note('warning', 'storage.backend', 'the memory store forgets the backup when the process ends.');
+}
+
+/** The ARN of an access point, which S3 takes for a bucket, may hold slashes. */
+function checkNames(subject: RuleSubject): void {
+  for (const key of ['bucket', 'container'] as const) {
+    const name = subject.values.storage[key];
+    if (name === null || !name.includes('/') || name.startsWith('arn:')) continue;
+    subject.problem(`storage.${key}`, `no ${key} has a slash in its name.`, {
+      suggestion: `What is behind the ${key} belongs into prefix.`,
+    });
+  }
 }
 
 function checkPrefix(subject: RuleSubject): void {
@@ -131,6 +148,11 @@ function checkAzure(subject: RuleSubject): void {
       suggestion: 'Keep one of them.',
       involves: [`storage.${first}`],
     });
+  if (storage.endpoint?.startsWith('http:') === true && storage.account_key === null && storage.sas_token === null)
+    subject.problem(`storage.${first ?? 'endpoint'}`, 'no identity logs in at an endpoint without TLS.', {
+      suggestion: 'Use https, or log in with account_key or sas_token.',
+      involves: ['storage.endpoint', 'storage.account_key', 'storage.sas_token'],
+    });
   for (const needed of ['client_id', 'tenant_id'] as const) {
     if (storage.client_secret !== null && storage[needed] === null)
       subject.problem('storage.client_secret', `client_secret needs ${needed}.`, { involves: [`storage.${needed}`] });
@@ -140,7 +162,7 @@ function checkAzure(subject: RuleSubject): void {
 function checkGcs(subject: RuleSubject): void {
   const { backend, endpoint, service_account_path: keyPath } = subject.values.storage;
   if (backend !== 'gcs' || keyPath === null) return;
-  const fault = whyUnreadable(keyPath);
+  const fault = whyNoKeyFile(keyPath);
   if (fault !== null) subject.problem('storage.service_account_path', fault);
   if (endpoint?.startsWith('http:') === true)
     subject.problem('storage.service_account_path', 'no credentials are sent to an endpoint without TLS.', {

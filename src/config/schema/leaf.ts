@@ -18,6 +18,7 @@ import type { Format, FormatFacts } from '../formats/format.ts';
 import { BYTES, COUNT, DURATION_MS, DURATION_SECS } from '../formats/number-formats.ts';
 import { OFFSETS, REPARTITIONING, TOPIC_CONFIGS, TOPIC_MAP, TOPIC_TARGETS } from '../formats/restore-formats.ts';
 import {
+  ACCOUNT_KEY,
   BACKUP_ID,
   CHOICE,
   FLAG,
@@ -90,6 +91,7 @@ export const durationSecs = builder(DURATION_SECS);
 export const flag = builder(FLAG);
 export const text = builder(TEXT);
 export const path = builder(PATH);
+export const accountKey = builder(ACCOUNT_KEY);
 export const httpUrl = builder(HTTP_URL);
 export const urlPath = builder(URL_PATH);
 export const backupId = builder(BACKUP_ID);
@@ -133,6 +135,7 @@ export const FORMATS: ReadonlyMap<string, Format<unknown>> = new Map(
       FLAG,
       TEXT,
       PATH,
+      ACCOUNT_KEY,
       HTTP_URL,
       URL_PATH,
       BACKUP_ID,

@@ -1,7 +1,7 @@
 // Where the objects of a backup are kept. Keys are the peer's where it has them; each says which backends it belongs to, and is
 // refused for the others.
 
-import { bytes, choice, count, durationMs, flag, httpUrl, path, text, textMap } from './leaf.ts';
+import { accountKey, bytes, choice, count, durationMs, flag, httpUrl, path, text, textMap } from './leaf.ts';
 
 const S3 = ['s3'];
 const AZURE = ['azure'];
@@ -125,7 +125,7 @@ function azureKeys() {
       alias: 'container_name',
       backends: AZURE,
     }),
-    account_key: text({
+    account_key: accountKey({
       doc: 'Key of the storage account. Without key, signature, `client_secret` and `use_workload_identity`: environment, workload identity, managed identity, Azure CLI, in this order.',
       default: null,
       sensitive: true,

@@ -7,13 +7,13 @@ import { GivenValues, parseValues } from '../collect-values.ts';
 import { collectEnvironment, readSecretFiles } from '../input/environment.ts';
 import type { Environment } from '../input/expand-variables.ts';
 import { textNode } from '../input/source-node.ts';
-import { type Origin, renderProblems } from '../problems.ts';
+import { type Origin, printable, renderProblems } from '../problems.ts';
 import { RuleSubject } from '../rules/rule.ts';
 import { STORAGE_RULES } from '../rules/storage-rules.ts';
 import { fillValues, SCHEMA } from '../schema/schema.ts';
 import { type StorageConfig, storageConfig } from './storage-config.ts';
 
-const FLAG: Origin = { kind: 'flag', name: 'path' };
+const FLAG: Origin = { kind: 'flag', name: '--path' };
 const FORMS = 'Use a directory, file:/DIR, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://ACCOUNT/CONTAINER/PREFIX.';
 const SIGNED =
   'takes no shared access signature; set KAFKA_BACKUP__STORAGE__SAS_TOKEN, or KAFKA_BACKUP__STORAGE__SAS_TOKEN_FILE.';
@@ -26,7 +26,7 @@ const AZURE_HOST = /\.blob\.core\.windows\.net$/;
  * @throws USAGE_INVALID for a URL with parts that no store has, CONFIG_INVALID with every problem of the keys
  */
 export function storageFromUrl(store: string, env: Environment = process.env): StorageConfig {
-  const scheme = /^([a-z][a-z0-9+.-]*):/.exec(store)?.[1];
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(store)?.[1]?.toLowerCase();
   if (scheme === undefined) return { kind: 'filesystem', path: store, directIo: true };
   const url = URL.parse(store);
   if (url === null) throw refusal(scheme, `is not a URL. ${FORMS}`);
@@ -39,8 +39,10 @@ export function storageFromUrl(store: string, env: Environment = process.env): S
 
   const given = new GivenValues();
   collectEnvironment(env, given);
+  given.sections.set('storage', FLAG);
   for (const [key, value] of Object.entries(place)) put(given, key, value);
-  if (url.searchParams.has('sig')) throw refusal(scheme, SIGNED);
+  const queryFault = faultOfQuery(place, url.searchParams);
+  if (queryFault !== null) throw refusal(scheme, queryFault);
   for (const [key, value] of url.searchParams) put(given, key, value);
   readSecretFiles(given);
   const values = fillValues(SCHEMA, parseValues(given));
@@ -98,6 +100,17 @@ function placeOf(scheme: string, { hostname, pathname }: URL): Readonly<Record<s
     default:
       return undefined;
   }
+}
+
+/** What the query says that it cannot: a secret, or a key that the URL has said before. */
+function faultOfQuery(place: Readonly<Record<string, string>>, query: URLSearchParams): string | null {
+  if (query.has('sig')) return SIGNED;
+  const said = new Map(Object.entries(place));
+  for (const [key, value] of query) {
+    if ((said.get(key) ?? '') !== '') return `says ${printable(key).slice(0, 80)} twice. Say it once.`;
+    said.set(key, value);
+  }
+  return null;
 }
 
 function put(given: GivenValues, key: string, value: string): void {

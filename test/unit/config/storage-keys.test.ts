@@ -1,6 +1,7 @@
 // The keys of the store: what they become, and what contradicts what; and the store as --path names it.
 
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { storageFromUrl } from '../../../src/config/storage/storage-url.ts';
 import { checkOne, configFile, configOf, ENOUGH, loaded, problemsOf } from './config-files.ts';
@@ -115,7 +116,9 @@ describe('the keys of S3', () => {
   });
 
   it('are refused where they contradict each other', () => {
-    checkOne(BASE, '5:1', 'storage.bucket', 'backend s3 needs bucket');
+    checkOne(BASE, '5:1', 'storage.bucket', 'backend s3 needs bucket. Name the bucket.');
+    checkOne(`${BASE}  bucket: b/p\n`, '7:11', 'storage.bucket', 'no bucket has a slash in its name');
+    loaded(`${BASE}  bucket: arn:aws:s3:eu-west-1:123456789012:accesspoint/backups\n`);
     checkOne(`${S3}  access_key: a\n`, '8:15', 'storage.access_key', 'access_key needs secret_key');
     checkOne(`${S3}  object_lock_days: 1\n`, '8:21', 'storage.object_lock_days', 'needs object_lock_mode');
     checkOne(`${S3}  session_token: a\n`, '8:18', 'storage.session_token', 'belongs to temporary keys');
@@ -190,10 +193,40 @@ describe('the keys of Azure', () => {
     checkOne(`${AZURE}  account_key: a\n  sas_token: b\n`, '10:14', 'storage.sas_token', 'two ways to log in');
     checkOne(`${AZURE}  client_secret: a\n  client_id: b\n`, '9:18', 'storage.client_secret', 'needs tenant_id');
   });
+
+  it('let no identity log in without TLS', () => {
+    const plain = `${AZURE}  endpoint: http://emulator/a\n`;
+    checkOne(plain, '9:13', 'storage.endpoint', 'without TLS. Use https, or log in with account_key');
+    checkOne(`${plain}  use_workload_identity: true\n`, '10:26', 'storage.use_workload_identity', 'without TLS');
+    for (const way of ['account_key: a2V5', 'sas_token: sv=1']) loaded(`${plain}  ${way}\n`);
+  });
+
+  it('are refused where the account key is none, together with all else, and without showing it', () => {
+    const text = `${AZURE}  account_key: not!CANARY\n  part_size_bytes: 1\n`;
+    assert.deepEqual(
+      problemsOf(text).map(({ key }) => key),
+      ['storage.account_key', 'storage.part_size_bytes'],
+    );
+    assert.doesNotMatch(JSON.stringify(problemsOf(text)), /CANARY/);
+    checkOne(`${AZURE}  account_key: not!base64\n`, '9:16', 'storage.account_key', 'the value is not Base64');
+    const file = configFile('not!base64\n');
+    checkOne(`${AZURE}  account_key_file: ${file}\n`, '9:21', 'storage.account_key', 'the value is not Base64');
+  });
+
+  it('name a container, not what is in it', () => {
+    const text = AZURE.replace('container: c', 'container: c/p2');
+    checkOne(text, '8:14', 'storage.container', 'no container has a slash in its name. What is behind the container');
+  });
 });
 
 describe('the keys of Google Cloud Storage', () => {
-  const key = import.meta.filename;
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const account = {
+    type: 'service_account',
+    client_email: 'agent@example',
+    private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  };
+  const key = configFile(JSON.stringify(account));
 
   it('need no more than a bucket; what logs in comes from the environment then', () => {
     const found = storage('', GCS);
@@ -205,6 +238,17 @@ describe('the keys of Google Cloud Storage', () => {
 
   it('are refused where a key file cannot be read, or would not be used', () => {
     checkOne(`${GCS}  service_account_path: /nowhere.json\n`, '8:25', 'storage.service_account_path', 'no such file');
+    for (const text of [
+      'CANARY',
+      '[]',
+      JSON.stringify({ ...account, type: 'CANARY' }),
+      JSON.stringify({ ...account, private_key: 'CANARY' }),
+    ]) {
+      const lines = `${GCS}  service_account_path: ${configFile(text)}\n`;
+      checkOne(lines, '8:25', 'storage.service_account_path', 'not the key file of a service account');
+      assert.doesNotMatch(JSON.stringify(problemsOf(lines)), /CANARY/);
+    }
+    checkOne(GCS.replace('bucket: b', 'bucket: b/p'), '7:11', 'storage.bucket', 'no bucket has a slash');
     const plain = `${GCS}  endpoint: http://emulator\n  allow_http: true\n`;
     checkOne(`${plain}  service_account_path: ${key}\n`, '10:25', 'storage.service_account_path', 'without TLS');
   });
@@ -248,6 +292,34 @@ describe('a store named by --path', () => {
       assert.ok(found.kind === 'gcs');
       assert.deepEqual([found.bucket, found.prefix], ['b', 'p']);
     }
+  });
+
+  it('may have its scheme in capitals', () => {
+    for (const [url, kind] of [
+      ['S3://Bucket/p', 's3'],
+      ['Gs://Bucket/p', 'gcs'],
+      ['AZURE://acc/c', 'azure'],
+      ['FILE:/data', 'filesystem'],
+    ] as const) {
+      assert.equal(from(url).kind, kind, url);
+    }
+    const found = from('S3://Bucket/p');
+    assert.ok(found.kind === 's3' && found.bucket === 'Bucket');
+  });
+
+  it('says nothing twice: the query does not replace what stands before it', () => {
+    for (const [url, key] of [
+      ['s3://b/p?bucket=c', 'bucket'],
+      ['s3://b/p?prefix=q', 'prefix'],
+      ['s3://b?backend=gcs', 'backend'],
+      ['s3://b?region=x&region=y', 'region'],
+      ['azure://acc/c?container=d', 'container'],
+      ['azure://acc.blob.core.usgovcloudapi.net/c?endpoint=https%3A%2F%2Fa', 'endpoint'],
+    ] as const) {
+      assert.throws(() => from(url), { code: 'USAGE_INVALID', message: new RegExp(`says ${key} twice`) }, url);
+    }
+    const found = from('s3://b?prefix=q');
+    assert.ok(found.kind === 's3' && found.prefix === 'q');
   });
 
   it('takes secrets from the environment, never from the URL', () => {
@@ -296,6 +368,8 @@ describe('a store named by --path', () => {
     assert.throws(() => from('s3://b?regio=x'), { code: 'CONFIG_INVALID', message: /there is no such key/ });
     assert.throws(() => from('s3://b?account_name=x'), { code: 'CONFIG_INVALID', message: /belongs to azure/ });
     assert.throws(() => from('azure://a'), { code: 'CONFIG_INVALID', message: /needs container/ });
+    const nameless = /^flag --path +storage\.bucket +backend s3 needs bucket\. Name the bucket\./;
+    assert.throws(() => from('s3://?region=x'), { code: 'CONFIG_INVALID', message: nameless });
     assert.throws(() => from('s3://b/../c?path_style=maybe'), { code: 'CONFIG_INVALID' });
   });
 });
