@@ -90,7 +90,7 @@ async function refusesSecond(store: ObjectStore, key: string, chunks: Iterable<U
   if ((await store.putIfAbsent(key, chunks)) === 'exists') return ok('a second put of the same key is refused');
   return fail(
     `${store.description} overwrites objects where it was told not to`,
-    'Use a store with conditional writes (If-None-Match): without them, two agents could destroy a backup.',
+    'Use a store with conditional writes: without them, two agents could destroy a backup.',
   );
 }
 

@@ -101,7 +101,7 @@ export const ERROR_KINDS = {
     retriable: false,
     exitCode: 1,
     httpStatus: 403,
-    hint: 'Check owner and mode of the directory and the user that the agent runs as.',
+    hint: 'The message says what stands in the way. Of a directory, check owner and mode, and the user that the agent runs as; of an object, what holds, locks or archives it.',
   },
   STORE_FULL: {
     summary: 'the object store has no room left',
@@ -136,7 +136,7 @@ export const ERROR_KINDS = {
     retriable: false,
     exitCode: 13,
     httpStatus: 502,
-    hint: 'Nothing of it was kept. Look for a proxy that rewrites bodies, or failing memory; a store that knows no checksums needs checksum: when_required.',
+    hint: 'Look for a proxy that rewrites bodies, or failing memory. Written: nothing of it was kept. Read: if it stays so, the object is damaged in the store; run validate --deep, and bring it back from a copy of the store.',
   },
   OBJECT_MISSING: {
     summary: 'an object that the catalog names is not in the store',

@@ -99,7 +99,7 @@ export class ProbedObjectStore implements ObjectStore {
     const outcomes = await Promise.all(puts);
     const bytes = await reading;
     if (outcomes.every((outcome) => outcome === 'created')) {
-      const message = `${store.description} overwrites objects where it was told not to (If-None-Match: * on ${key})`;
+      const message = `${store.description} overwrites objects where it was told not to (${key})`;
       throw new BackupError('STORE_UNSUITABLE', `${message}. Use a store with conditional writes.`, {
         context: { key },
       });

@@ -33,6 +33,13 @@ export const DAMAGED: Meaning = [
   'STORE_CHECKSUM_MISMATCH',
   'The bytes that arrived are not those that were sent.',
 ];
+const NO_TLS: Meaning = [
+  'refused',
+  'STORE_UNSUITABLE',
+  'What answers there does not speak TLS: mend the port of storage.endpoint, or write http:// for a store without.',
+];
+/** OpenSSL's, of an answer that begins otherwise than TLS does. */
+const WRONG_VERSION = /wrong version number/i;
 const UNTRUSTED: Meaning = [
   'refused',
   'STORE_UNSUITABLE',
@@ -65,11 +72,12 @@ export function firstLine(text: string): string {
 }
 
 /**
- * What has no answer: a certificate that is not trusted, a defect of ours, or a connection that may come back.
+ * What has no answer: a certificate that is not trusted, a port without TLS, a defect of ours, or a connection that may come back.
  * @param hostRemedy what to check when there is no such host
  */
-export function meaningOfSilence({ code }: StoreAnswer, failure: unknown, hostRemedy: string): Meaning {
+export function meaningOfSilence({ code, message }: StoreAnswer, failure: unknown, hostRemedy: string): Meaning {
   if (CERTIFICATE_REFUSED.test(code)) return UNTRUSTED;
+  if (WRONG_VERSION.test(message)) return NO_TLS;
   // A defect of ours is no weather.
   if (failure instanceof TypeError || failure instanceof RangeError) return UNEXPLAINED;
   const remedy = code === 'ENOTFOUND' ? `There is no such host: check ${hostRemedy}.` : '';

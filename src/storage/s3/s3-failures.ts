@@ -34,6 +34,14 @@ const EXPIRED = 'The token has expired: get a new one, or leave the keys to the 
 const ROLE = 'Check the role (AWS_ROLE_ARN), and that its trust policy names the identity of this host.';
 const NO_CHECKSUMS = 'If this store knows no checksums, set storage.checksum: when_required.';
 
+/** On the way up, as the store found. */
+const DAMAGED_SENT: Meaning = ['refused', 'STORE_CHECKSUM_MISMATCH', `${DAMAGED[2]} ${NO_CHECKSUMS}`];
+/** On the way down or at rest, as the SDK found. */
+const DAMAGED_READ: Meaning = [
+  'refused',
+  'STORE_CHECKSUM_MISMATCH',
+  'If it stays so, the object is damaged in the store: bring it back from a copy.',
+];
 const NO_LOCK: Meaning = ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'];
 
 const MEANINGS: Readonly<Record<string, Meaning>> = {
@@ -61,10 +69,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   'KMS.NotFoundException': ['refused', 'STORE_UNSUITABLE', 'Mend storage.kms_key_id: there is no such key.'],
   'KMS.DisabledException': ['refused', 'STORE_UNSUITABLE', 'Enable the KMS key of the bucket or of kms_key_id.'],
   InvalidObjectState: ['refused', 'STORE_REFUSED', 'The object was moved to an archive: restore it there first.'],
-  BadDigest: DAMAGED,
-  InvalidDigest: DAMAGED,
-  XAmzContentSHA256Mismatch: DAMAGED,
-  XAmzContentChecksumMismatch: DAMAGED,
+  BadDigest: DAMAGED_SENT,
+  InvalidDigest: DAMAGED_SENT,
+  XAmzContentSHA256Mismatch: DAMAGED_SENT,
+  XAmzContentChecksumMismatch: DAMAGED_SENT,
   QuotaExceeded: ['unavailable', 'STORE_FULL', 'The quota of the bucket is used up.'],
   XMinioStorageFull: ['unavailable', 'STORE_FULL', ''],
   SlowDown: ['throttled', 'STORE_UNAVAILABLE', ''],
@@ -138,7 +146,7 @@ interface Asked {
 
 function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked): Meaning {
   const { code, status, message, headers } = found;
-  if (BODY_MISMATCH.test(message)) return DAMAGED;
+  if (BODY_MISMATCH.test(message)) return DAMAGED_READ;
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
   if (code === 'RequestTimeTooSkewed') return skewed(headers['date']);
   if (WRONG_REGION.has(code) || status === 301 || status === 307) return wrongRegion(found, place);

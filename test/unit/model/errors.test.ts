@@ -20,6 +20,13 @@ describe('the table of errors', () => {
     }
   });
 
+  test('advises of stores what holds for all of them', () => {
+    const ofStores = KINDS.filter(([code]) => code.startsWith('STORE_'));
+    for (const [code, { hint }] of ofStores) assert.doesNotMatch(hint, /checksum:|If-None-Match|S3|Azure|GCS/, code);
+    assert.match(ERROR_KINDS.STORE_CHECKSUM_MISMATCH.hint, /Read: .* damaged in the store.* copy/);
+    assert.match(ERROR_KINDS.STORE_REFUSED.hint, /of an object, what holds, locks or archives it/);
+  });
+
   test('uses only the exit codes of DESIGN 7, and statuses of HTTP', () => {
     const exitCodes = new Set([1, 2, 3, 4, 10, 11, 12, 13, 20, 130]);
     for (const [code, { exitCode, httpStatus }] of KINDS) {

@@ -87,7 +87,10 @@ describe('a store that is tried out', () => {
   test('is refused when it overwrites what it was told not to', async () => {
     const inner = new TestStore();
     inner.puts = () => Promise.resolve('created');
-    const refused = { code: 'STORE_UNSUITABLE', message: /memory overwrites objects .*b\/probe\.txt/ };
+    const refused = {
+      code: 'STORE_UNSUITABLE',
+      message: /memory overwrites objects where it was told not to \(b\/probe\.txt\)/,
+    };
     for (const operation of Object.values(OPERATIONS)) {
       await assert.rejects(operation(new ProbedObjectStore(inner, PROBE)), refused);
     }

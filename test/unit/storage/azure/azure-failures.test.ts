@@ -40,6 +40,9 @@ describe('a failure of Azure', () => {
     for (const code of ['ServerBusy', '']) assertMeans({ status: 503, code }, 'throttled', 'STORE_UNAVAILABLE');
     assertMeans({ status: 429 }, 'throttled', 'STORE_UNAVAILABLE');
     assertMeans({ status: 400, code: 'InvalidInput' }, 'refused', 'STORE_UNSUITABLE', /HTTP 400 InvalidInput said/);
+    const said =
+      'write EPROTO 403D:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:x.c:77:';
+    assertMeans({ code: 'EPROTO', message: said }, 'refused', 'STORE_UNSUITABLE', /does not speak TLS: mend the port/);
     assertMeans({ code: 'CERT_HAS_EXPIRED' }, 'refused', 'STORE_UNSUITABLE', /ssl_ca_location/);
     const defect = translateAzure(PLACE, new TypeError('x is undefined'), 'PutBlob', '');
     assert.equal(defect.kind, 'refused');
@@ -61,7 +64,7 @@ describe('a failure of Azure', () => {
     assertMeans({ status: 403 }, 'refused', 'STORE_AUTHORIZATION_FAILED', roles);
     const immutable = { status: 409, code: 'BlobImmutableDueToPolicy' };
     assertMeans(immutable, 'refused', 'STORE_REFUSED', /immutability policy/);
-    assertMeans({ status: 400, code: 'Md5Mismatch' }, 'refused', 'STORE_CHECKSUM_MISMATCH');
+    assertMeans({ status: 400, code: 'Md5Mismatch' }, 'refused', 'STORE_CHECKSUM_MISMATCH', /that were sent\.$/);
     assertMeans({ status: 503, code: 'AccountLimitExceeded' }, 'throttled', 'STORE_FULL');
   });
 

@@ -44,6 +44,9 @@ describe('a failure of Google Cloud Storage', () => {
       assertMeans({ status: 403, reason }, 'throttled', 'STORE_UNAVAILABLE');
     }
     assertMeans({ status: 400, reason: 'invalid' }, 'refused', 'STORE_UNSUITABLE', /HTTP 400 invalid said the store/);
+    const said =
+      'write EPROTO 403D:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:x.c:77:';
+    assertMeans({ code: 'EPROTO', message: said }, 'refused', 'STORE_UNSUITABLE', /does not speak TLS: mend the port/);
     assertMeans({ code: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'refused', 'STORE_UNSUITABLE', /ssl_ca_location/);
     assert.equal(translateGcs('b', new TypeError('x is undefined'), 'InsertObject', 'k').kind, 'refused');
   });
@@ -54,7 +57,7 @@ describe('a failure of Google Cloud Storage', () => {
     assertMeans({ status: 403, reason: 'forbidden' }, 'refused', 'STORE_AUTHORIZATION_FAILED', /roles\/storage/);
     assertMeans({ status: 403, reason: 'retentionPolicyNotMet' }, 'refused', 'STORE_REFUSED', /retention policy/);
     const damaged = { status: 400, message: 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C' };
-    assertMeans(damaged, 'refused', 'STORE_CHECKSUM_MISMATCH');
+    assertMeans(damaged, 'refused', 'STORE_CHECKSUM_MISMATCH', /that were sent\.$/);
     assertMeans({ status: 403, reason: 'quotaExceeded' }, 'throttled', 'STORE_FULL');
   });
 

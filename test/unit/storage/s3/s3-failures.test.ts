@@ -17,6 +17,12 @@ function broken(code: string): Error {
   return Object.assign(new Error(`${code} 10.0.0.1:443`), { code });
 }
 
+/** As Node ends a TLS connection to a server that answers in plain text. */
+function withoutTls(): Error {
+  const said = 'error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:';
+  return Object.assign(new Error(`write EPROTO 403D88F2237F0000:${said}../deps/openssl/x.c:77:`), { code: 'EPROTO' });
+}
+
 type Case = readonly [failure: unknown, kind: RequestFailure['kind'], code: ErrorCode, says: RegExp];
 
 const CASES: readonly Case[] = [
@@ -43,12 +49,19 @@ const CASES: readonly Case[] = [
   [failure('Error', undefined, 'Region is missing'), 'refused', 'STORE_UNSUITABLE', /Set storage\.region/],
   [failure('NotImplemented', 501), 'refused', 'STORE_UNSUITABLE', /checksum: when_required/],
   [failure('KMS.DisabledException', 400), 'refused', 'STORE_UNSUITABLE', /Enable the KMS key/],
-  [failure('BadDigest', 400), 'refused', 'STORE_CHECKSUM_MISMATCH', /not those that were sent/],
+  [
+    failure('BadDigest', 400),
+    'refused',
+    'STORE_CHECKSUM_MISMATCH',
+    /not those that were sent\. If this store knows no .*when_required/,
+  ],
+  [failure('InvalidObjectState', 403), 'refused', 'STORE_REFUSED', /moved to an archive: restore it there first/],
+  [withoutTls(), 'refused', 'STORE_UNSUITABLE', /wrong version number.*does not speak TLS: mend the port/],
   [
     failure('Error', undefined, 'Checksum mismatch: expected "a" but received "b"'),
     'refused',
     'STORE_CHECKSUM_MISMATCH',
-    /not those/,
+    /received "b"\. If it stays so, the object is damaged in the store: bring it back from a copy/,
   ],
   [failure('QuotaExceeded', 403), 'unavailable', 'STORE_FULL', /quota/],
   [failure('Unknown', 507), 'unavailable', 'STORE_FULL', /HTTP 507/],
