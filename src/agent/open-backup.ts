@@ -34,7 +34,7 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
   const store =
     policy === null
       ? new ObservedObjectStore(opened.store, observe)
-      : new ProbedObjectStore(opened.store, layout.probe);
+      : new ProbedObjectStore(opened.store, layout.probe, opened.tryCreating);
   const cluster = openCluster(config.source, logger);
   const supervisor = new BackupSupervisor({
     settings: backupSettings(config, config.source),

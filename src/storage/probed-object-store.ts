@@ -7,14 +7,20 @@ import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } f
 
 const CONTENT = Buffer.from('Written once, to find out whether this store honours put-if-absent.\n');
 
+/** Rejects when the store refuses what new objects of a key are given. Leaves nothing behind. */
+export type TryCreating = (key: string) => Promise<void>;
+
 export class ProbedObjectStore implements ObjectStore {
   readonly #inner: ObjectStore;
   readonly #probeKey: string;
+  readonly #tryCreating: TryCreating | null;
   readonly #probed = once(() => this.#tryOut());
 
-  constructor(inner: ObjectStore, probeKey: string) {
+  /** @param tryCreating null where new objects are given nothing but their bytes */
+  constructor(inner: ObjectStore, probeKey: string, tryCreating: TryCreating | null = null) {
     this.#inner = inner;
     this.#probeKey = probeKey;
+    this.#tryCreating = tryCreating;
   }
 
   get description(): string {
@@ -98,6 +104,8 @@ export class ProbedObjectStore implements ObjectStore {
     reading.catch(() => {});
     const outcomes = await Promise.all(puts);
     const bytes = await reading;
+    // Of an object that is there already a store answers just that, before it looks at what a new one is to be.
+    if (outcomes.every((outcome) => outcome === 'exists')) await this.#tryCreating?.(key);
     if (outcomes.every((outcome) => outcome === 'created')) {
       const message = `${store.description} overwrites objects where it was told not to (${key})`;
       throw new BackupError('STORE_UNSUITABLE', `${message}. Use a store with conditional writes.`, {

@@ -89,6 +89,23 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
+  /**
+   * Whether the store takes the lock, encryption, class and tags of new objects, where there is an object of the key already: an
+   * upload of the same headers is begun and given up. @throws what a put fails with
+   */
+  async tryCreating(key: string): Promise<void> {
+    assertObjectKey(key);
+    const { serverSideEncryption, storageClass, tags, objectLock } = this.#settings;
+    if (serverSideEncryption === null && storageClass === null && tags.size === 0 && objectLock === null) return;
+    const checksums = this.#sendsChecksums() ? new PartChecksums(this.#requests.memory.partBytes) : null;
+    const upload = this.#beginUpload(key, randomBytes(16).toString('hex'), checksums);
+    try {
+      await upload.begun();
+    } finally {
+      await upload.abort();
+    }
+  }
+
   async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     assertObjectKey(key);
     if (range !== undefined && lengthOf(range) === 0) return (await this.head(key)) && noBytes(into);

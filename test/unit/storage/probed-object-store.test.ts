@@ -84,6 +84,20 @@ describe('a store that is tried out', () => {
     assert.deepEqual(inner.calls, [`put ${PROBE}`, `put ${PROBE}`, `get ${PROBE}`]);
   });
 
+  test('is tried out for what new objects are given only where the trial made no object', async () => {
+    const inner = new TestStore();
+    const asked: string[] = [];
+    const refused = new BackupError('STORE_UNSUITABLE', 'no lock');
+    const tryCreating = (key: string): Promise<void> => {
+      asked.push(key);
+      return Promise.reject(refused);
+    };
+    await new ProbedObjectStore(inner, PROBE, tryCreating).delete('a');
+    assert.deepEqual(asked, []);
+    await assert.rejects(new ProbedObjectStore(inner, PROBE, tryCreating).delete('a'), (error) => error === refused);
+    assert.deepEqual(asked, [PROBE]);
+  });
+
   test('is refused when it overwrites what it was told not to', async () => {
     const inner = new TestStore();
     inner.puts = () => Promise.resolve('created');
