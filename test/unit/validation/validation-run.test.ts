@@ -465,34 +465,6 @@ describe('a validation', () => {
     await assert.rejects(deep(backup), { code: 'STORE_UNAVAILABLE' });
   });
 
-  test('of a store that finds answers damaged itself goes on, and names each of them', async () => {
-    const damaged = new Set<string>();
-    class CheckingStore extends MemoryObjectStore {
-      override async get(...args: Parameters<MemoryObjectStore['get']>): Promise<Uint8Array | undefined> {
-        const [key, range] = args;
-        const isFrame = range !== undefined && 'position' in range && range.position === 0;
-        if (damaged.has(isFrame ? `frame of ${key}` : key))
-          throw new BackupError('STORE_CHECKSUM_MISMATCH', `GetBlob ${key}: other bytes arrived`, { context: { key } });
-        return super.get(...args);
-      }
-    }
-    const backup = await TestBackup.create(new CheckingStore(), workers);
-    await backup.observe();
-    const segments: SegmentSummary[] = [];
-    for (let at = 0n; at < 20n; at += 5n) segments.push(await backup.add([jsonBatch(at, 5)]));
-    const [first, second, third] = segments;
-    damaged.add(`frame of ${first!.key}`).add(second!.key).add(backup.layout.commit(5));
-    const { problems, problemCount, bytesRead } = await deep(backup);
-    assert.deepEqual(
-      problems.map(({ code, key }) => [code, key]).sort(),
-      [backup.layout.commit(5), first!.key, second!.key].map((key) => ['STORE_CHECKSUM_MISMATCH', key]),
-    );
-    assert.equal(problemCount, 3);
-    assert.equal(bytesRead, third!.storedSizeBytes - third!.footerSizeBytes);
-    const frame = problems.find(({ key }) => key === first!.key);
-    assert.deepEqual([frame?.topic, frame?.partition, frame?.offset], ['orders', 0, 0n]);
-  });
-
   test('that is interrupted gives no verdict', async () => {
     const { backup } = await threeSegments();
     await assert.rejects(validate(backup, true, AbortSignal.abort()), { code: 'INTERRUPTED' });
