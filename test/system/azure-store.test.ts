@@ -64,7 +64,12 @@ describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
         {
           what: 'a key that is none',
           ...{ change: { account_key: 'CANARY, not Base64' }, exitCode: 2, code: 'CONFIG_INVALID' },
-          says: /account_key is not Base64/,
+          says: /storage\.account_key +the value is not Base64/,
+        },
+        {
+          what: 'an identity where there is no TLS',
+          ...{ change: { account_key: null }, exitCode: 2, code: 'CONFIG_INVALID' },
+          says: /storage\.endpoint +no identity logs in at an endpoint without TLS/,
         },
         {
           what: 'a shared access signature that is wrong',

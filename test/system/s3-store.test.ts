@@ -60,6 +60,20 @@ describe('a backup in S3', { timeout: 240_000 }, () => {
     assert.ok(ids.includes('plain'), ids.join());
   });
 
+  it('that is there already is not gone on with where new objects could not be locked', async () => {
+    const keys = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const { key } of cloud.store.list('plain/')) found.push(key);
+      return found;
+    };
+    const before = await keys();
+    const store = cloud.storage({ object_lock_mode: 'COMPLIANCE', object_lock_days: 1 });
+    const run = await system.workspace.backup({ backupId: 'plain', topics: ['plain'], store });
+    assertExit(run, 1);
+    assert.match(run.failure?.message ?? '', /^CreateMultipartUpload plain\/.*Enable object lock on the bucket/);
+    assert.deepEqual(await keys(), before);
+  });
+
   describe('that cannot be', () => {
     describeRefusals(
       () => system,
