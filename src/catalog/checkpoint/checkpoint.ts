@@ -4,7 +4,7 @@
 // when that is no larger, up to a limit, so a topic has few pieces and none is large. All of it is a cache and may be deleted.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { BackupError } from '../../model/errors.ts';
+import { BackupError, type ErrorCode } from '../../model/errors.ts';
 import { toJson } from '../../model/json-fields.ts';
 import { addRequests } from '../../model/request-counts.ts';
 import { incarnationName } from '../../model/topic/topic-partition.ts';
@@ -41,6 +41,9 @@ export async function loadCheckpoint(
   return newest(store, layout, atMost, (version) => load(store, layout, version, wanted));
 }
 
+/** Some stores hold every answer against its checksum, and so find what others leave to us. */
+const DAMAGE: ReadonlySet<ErrorCode> = new Set(['CATALOG_CORRUPT', 'STORE_CHECKSUM_MISMATCH']);
+
 /**
  * What the newest checkpoint gives that `read` does not find fault with.
  * @throws CATALOG_CORRUPT when one cannot be read and the log does not reach it: what it knew is known nowhere else.
@@ -61,7 +64,7 @@ async function newest<T>(
     try {
       return await read(version);
     } catch (error) {
-      if (!(error instanceof BackupError) || error.code !== 'CATALOG_CORRUPT') throw error;
+      if (!(error instanceof BackupError) || !DAMAGE.has(error.code)) throw error;
       if ((await store.head(layout.commit(version))) === undefined) throw error;
     }
   }

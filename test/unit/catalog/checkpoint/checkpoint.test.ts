@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { BackupError } from '../../../../src/model/errors.ts';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readCatalog } from '../../../../src/catalog/catalog-reader.ts';
@@ -201,6 +202,17 @@ describe('a checkpoint', () => {
         assert.deepEqual(contentOf(await readCatalog(cut, LAYOUT)), fromLog, `${key} cut at ${length}`);
       }
     }
+  });
+
+  test('that the store itself finds damaged is done without', async (context) => {
+    const store = await written(5, (index) => index === 3);
+    const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+    const get = store.get.bind(store);
+    context.mock.method(store, 'get', async (...args: Parameters<typeof get>) => {
+      if (args[0].startsWith(LAYOUT.checkpointPrefix)) throw new BackupError('STORE_CHECKSUM_MISMATCH', args[0]);
+      return get(...args);
+    });
+    assert.deepEqual(contentOf(await readCatalog(store, LAYOUT)), fromLog);
   });
 
   test('of another version under its name is done without', async () => {
