@@ -40,7 +40,10 @@ export function addTargetOptions(command: Command): Command {
       collect,
     )
     .option('--from <[topic=]instant>', 'restore from this instant on, inclusive', collect)
-    .option('--tz <zone>', 'time zone of instants without one, such as Europe/Berlin')
+    .option(
+      '--tz <zone>',
+      'time zone of --from and --to without one, such as Europe/Berlin; restore.time_zone unless given',
+    )
     .option('--cut <how>', 'timestamp: exactly the records inside; log: up to the first record past --to')
     .option(
       '--offsets <topic/partition=range>',
@@ -53,11 +56,6 @@ export function addTargetOptions(command: Command): Command {
 /** True when a flag says what to restore, which a plan or an unfinished restore says already. */
 export function saysWhat({ from, to, cut, tz, offsets, catalogVersion }: TargetFlags): boolean {
   return [from, to, cut, tz, offsets, catalogVersion].some((flag) => flag !== undefined);
-}
-
-/** What `--tz` changes of the configuration, whose own instants may be without a zone too. One that is none is told by {@link requestOf}. */
-export function timeZoneOf({ tz }: TargetFlags): Readonly<Record<string, string>> {
-  return tz !== undefined && isTimeZone(tz) ? { 'restore.time_zone': tz } : {};
 }
 
 /** @throws USAGE_INVALID naming the flag. */

@@ -14,14 +14,7 @@ import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
 import { renderAbandoned } from '../../output/reports/restore/render-abandoned.ts';
 import { estimateRestore, type RestoreLimits, renderPlan } from '../../output/reports/restore/render-plan.ts';
 import { renderRestoreSummary } from '../../output/reports/render-summary.ts';
-import {
-  addTargetOptions,
-  describeTargets,
-  requestOf,
-  saysWhat,
-  type TargetFlags,
-  timeZoneOf,
-} from '../../input/restore-flags.ts';
+import { addTargetOptions, describeTargets, requestOf, saysWhat, type TargetFlags } from '../../input/restore-flags.ts';
 import type { OpenedRestore, StartedRestore } from '../../services.ts';
 import { printable } from '../../output/terminal.ts';
 
@@ -63,7 +56,7 @@ function withOptions(command: Command): Command {
 
 async function restore({ services, terminal }: CommandContext, flags: RestoreFlags): Promise<number> {
   const bandwidth = flags.bandwidth === undefined ? null : parseBandwidth(flags.bandwidth, '--bandwidth');
-  const opened = await services.openRestore({ ...configSource(flags), overrides: timeZoneOf(flags) });
+  const opened = await services.openRestore(configSource(flags));
   const limits: RestoreLimits = { ...opened.limits, bytesReadPerSecond: bandwidth };
   const elapsedSeconds = stopwatch();
   const showPlan = (show: (text: string) => void, job: RestoreJob): void => {
