@@ -17,7 +17,7 @@ export interface ResumePosition {
 
 /** What a head knows of a partition. */
 export interface PartitionPosition {
-  /** Undefined while nothing was committed. */
+  /** Undefined while nothing was committed, not even where it begins. */
   readonly resume: ResumePosition | undefined;
   /** First instant that can be restored; null without segments, and once one was removed: then it is not known here. */
   readonly earliestMs: number | null;
@@ -57,6 +57,7 @@ export class PartitionHead {
         return continues(action.gap.baseOffset) && action.gap.timeline === timeline;
       case 'truncation':
         return action.truncation.timeline === timeline + 1;
+      case 'start':
       case 'remove':
       case 'topic':
       case 'note':
@@ -67,6 +68,12 @@ export class PartitionHead {
   apply(action: CatalogAction): void {
     const before = this.#position;
     switch (action.kind) {
+      case 'start': {
+        const { offset: nextOffset } = action.start;
+        // Of several writers that found the partition the first decides: the others' segments must continue it as all do.
+        this.#position = { ...before, resume: before.resume ?? { nextOffset, leaderEpoch: -1, timeline: 0 } };
+        break;
+      }
       case 'segment': {
         const { nextOffset, leaderEpoch, timeline, capturedAtMs } = action.segment;
         const earliestMs = before.capturedAtMs === null ? heldSinceMs(action.segment) : before.earliestMs;

@@ -1,6 +1,6 @@
 // The state of a backup as the fold of its catalog's actions: per incarnation of a topic, what is stored, what is missing, and
-// from where to go on. Segments and gaps tile the offsets of a timeline; a truncation begins the next timeline at the offset
-// where the source's log was cut, and what the old one holds beyond it is kept but no longer current.
+// from where to go on. Segments and gaps tile the offsets of a timeline from the partition's start on; a truncation begins the next
+// timeline at the offset where the source's log was cut, and what the old one holds beyond it is kept but no longer current.
 
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { CatalogFold, Incarnation, PartitionHead } from './catalog-head.ts';
@@ -44,6 +44,7 @@ export class PartitionHistory extends PartitionHead {
       case 'remove':
         this.#removed.add(action.key);
         break;
+      case 'start':
       case 'topic':
       case 'note':
         break;

@@ -31,7 +31,14 @@ export interface Truncation extends PartitionIdentity {
   readonly detectedAtMs: number;
 }
 
+/** Where the backup of a partition begins: what lies before was not wanted, or gone when the partition was first found. */
+export interface PartitionStart extends PartitionIdentity {
+  readonly offset: bigint;
+  readonly foundAtMs: number;
+}
+
 export type CatalogAction =
+  | { readonly kind: 'start'; readonly start: PartitionStart }
   | { readonly kind: 'segment'; readonly segment: SegmentSummary }
   | { readonly kind: 'remove'; readonly key: string; readonly partition: PartitionIdentity }
   | { readonly kind: 'gap'; readonly gap: Gap }
@@ -53,6 +60,8 @@ export interface Commit {
 /** The partition that an action concerns; undefined for those about a topic or about nothing. */
 export function partitionOf(action: CatalogAction): PartitionIdentity | undefined {
   switch (action.kind) {
+    case 'start':
+      return action.start;
     case 'segment':
       return action.segment;
     case 'remove':
@@ -117,8 +126,10 @@ export function decodeAction(fields: JsonFields): CatalogAction {
 }
 
 function decodeKind(fields: JsonFields): CatalogAction {
-  const kind = fields.choice('kind', ['segment', 'remove', 'gap', 'truncation', 'topic', 'note']);
+  const kind = fields.choice('kind', ['start', 'segment', 'remove', 'gap', 'truncation', 'topic', 'note']);
   switch (kind) {
+    case 'start':
+      return { kind, start: decodeStart(fields.fields('start')) };
     case 'segment':
       return { kind, segment: decodeSegment(fields.fields('segment')) };
     case 'remove':
@@ -132,6 +143,16 @@ function decodeKind(fields: JsonFields): CatalogAction {
     case 'note':
       return { kind, text: fields.string('text') };
   }
+}
+
+function decodeStart(fields: JsonFields): PartitionStart {
+  const start = {
+    ...decodePartitionIdentity(fields),
+    offset: fields.bigint('offset'),
+    foundAtMs: fields.integer('foundAtMs'),
+  };
+  assertOffsets(start.offset, start.offset);
+  return start;
 }
 
 function decodeSegment(fields: JsonFields): SegmentSummary {

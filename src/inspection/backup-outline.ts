@@ -25,7 +25,7 @@ export interface PartitionOutline {
   readonly partition: number;
   /** First offset held by the newest timeline; null while nothing is stored. */
   readonly firstOffset: bigint | null;
-  /** Where a backup goes on; null while nothing is committed. */
+  /** Where a backup goes on; null while nothing is committed, not even where it begins. */
   readonly nextOffset: bigint | null;
   readonly timeline: number;
   readonly totals: StoredTotals;

@@ -1,6 +1,6 @@
 // The rule that makes a backup complete: within an incarnation, segments and gaps tile the offsets of each timeline without
-// overlap or hole, and a truncation begins the next timeline at an offset that was reached. Judged commit by commit, in order,
-// so that later actions are held against exactly what their writer saw.
+// overlap or hole, from where the partition starts, and a truncation begins the next timeline at an offset that was reached. Judged
+// commit by commit, in order, so that later actions are held against exactly what their writer saw.
 
 import type { PartitionHistory } from '../catalog/catalog-state.ts';
 import type { CatalogAction } from '../catalog/commit.ts';
@@ -27,6 +27,7 @@ export function tilingFault(history: PartitionHistory, action: CatalogAction): T
       }
       return undefined;
     }
+    case 'start':
     case 'remove':
     case 'topic':
     case 'note':

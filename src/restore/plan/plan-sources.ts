@@ -138,8 +138,9 @@ function limitsOf(
 function heldOffsets(history: PartitionHistory): { readonly fromOffset: bigint; readonly toOffset: bigint } {
   const segments = history.currentSegments();
   const firsts = [segments[0]?.fromOffset, ...history.currentGaps().map(({ baseOffset }) => baseOffset)];
-  const fromOffset = firsts.reduce((low, one) => (one !== undefined && (low === undefined || one < low) ? one : low));
-  return { fromOffset: fromOffset ?? 0n, toOffset: history.resume?.nextOffset ?? fromOffset ?? 0n };
+  const first = firsts.reduce((low, one) => (one !== undefined && (low === undefined || one < low) ? one : low));
+  const toOffset = history.resume?.nextOffset ?? first ?? 0n;
+  return { fromOffset: first ?? toOffset, toOffset };
 }
 
 function assertPartitions(

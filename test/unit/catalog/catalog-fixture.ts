@@ -67,6 +67,10 @@ export function segment(
   };
 }
 
+export function start(identity: PartitionIdentity, offset: bigint): CatalogAction {
+  return { kind: 'start', start: { ...identity, offset, foundAtMs: T0 } };
+}
+
 export function gap(identity: PartitionIdentity, baseOffset: bigint, lastOffset: bigint, timeline = 0): CatalogAction {
   return {
     kind: 'gap',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { PartitionHistory } from '../../../src/catalog/catalog-state.ts';
-import { gap, LAYOUT, ORDERS, segment, topicSeen, truncation } from './catalog-fixture.ts';
+import { gap, LAYOUT, ORDERS, segment, start, topicSeen, truncation } from './catalog-fixture.ts';
 
 function current(history: PartitionHistory): [bigint, bigint, number][] {
   return history
@@ -17,6 +17,32 @@ describe('the history of a partition', () => {
     assert.ok(history.admits(segment(ORDERS, 0n, 5n)));
     assert.ok(history.admits(segment(ORDERS, 500n, 505n)));
     assert.deepEqual(current(history), []);
+  });
+
+  test('begins where it was said first, and admits only what goes on from there', () => {
+    const history = new PartitionHistory(ORDERS);
+    history.apply(start(ORDERS, 500n));
+    assert.deepEqual(history.position, {
+      resume: { nextOffset: 500n, leaderEpoch: -1, timeline: 0 },
+      earliestMs: null,
+      capturedAtMs: null,
+    });
+    assert.deepEqual([history.segments, history.gaps, current(history)], [[], [], []]);
+    history.apply(start(ORDERS, 503n));
+    assert.equal(history.resume?.nextOffset, 500n);
+    for (const [action, isAdmitted] of [
+      [start(ORDERS, 503n), true],
+      [segment(ORDERS, 500n, 510n), true],
+      [segment(ORDERS, 0n, 500n), false],
+      [segment(ORDERS, 503n, 510n), false],
+      [gap(ORDERS, 500n, 549n), true],
+      [gap(ORDERS, 0n, 499n), false],
+    ] as const) {
+      assert.equal(history.admits(action), isAdmitted);
+    }
+    history.apply(segment(ORDERS, 500n, 510n));
+    history.apply(start(ORDERS, 600n));
+    assert.deepEqual(history.resume, { nextOffset: 510n, leaderEpoch: 4, timeline: 0 });
   });
 
   test('admits only what continues it', () => {
@@ -34,6 +60,7 @@ describe('the history of a partition', () => {
       [truncation(ORDERS, 5n, 0), false],
       [truncation(ORDERS, 5n, 2), false],
       [topicSeen(ORDERS), true],
+      [start(ORDERS, 3n), true],
     ] as const) {
       assert.equal(
         history.admits(action),

@@ -21,6 +21,7 @@ import {
   openWriter,
   partition,
   segment,
+  start,
   T0,
   topicSeen,
   truncation,
@@ -82,6 +83,26 @@ describe('a catalog writer', () => {
 });
 
 describe('two writers of one backup', () => {
+  test('that find a partition begin where the first of them said; only what does not continue that is fenced', async () => {
+    const store = new MemoryObjectStore();
+    const [a, b] = [await openWriter(store), await openWriter(store)];
+    const [mine, other] = [start(ORDERS, 500n), start(ORDERS, 503n)];
+    assert.deepEqual(await a.commit([mine, start(OTHER, 0n)]), {
+      version: 1,
+      committed: [mine, start(OTHER, 0n)],
+      fenced: [],
+    });
+    assert.deepEqual(await b.commit([other, start(OTHER, 0n)]), {
+      version: 2,
+      committed: [other, start(OTHER, 0n)],
+      fenced: [],
+    });
+    assert.equal(b.state.historyOf(mine)?.resume?.nextOffset, 500n);
+    const late = segment(ORDERS, 503n, 510n);
+    assert.deepEqual((await b.commit([late, segment(OTHER, 0n, 5n)])).fenced, [late]);
+    assert.deepEqual((await a.commit([segment(ORDERS, 500n, 510n)])).fenced, []);
+  });
+
   test('commit different partitions side by side', async () => {
     const store = new MemoryObjectStore();
     const [a, b] = [await openWriter(store), await openWriter(store)];

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { CatalogAction } from '../../../src/catalog/commit.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import { gap, LAYOUT, ORDERS, openWriter, partition, segment, truncation } from './catalog-fixture.ts';
+import { gap, LAYOUT, ORDERS, openWriter, partition, segment, start, truncation } from './catalog-fixture.ts';
 
 const OTHER = partition('orders', 1);
 
@@ -24,7 +24,13 @@ describe('the actions of one commit', () => {
   test('whatever they are, leave every timeline without overlap and hole', async () => {
     const offset = fc.integer({ min: 0, max: 6 });
     const step = fc.record({
-      kind: fc.constantFrom('segment' as const, 'segment' as const, 'gap' as const, 'truncation' as const),
+      kind: fc.constantFrom(
+        'start' as const,
+        'segment' as const,
+        'segment' as const,
+        'gap' as const,
+        'truncation' as const,
+      ),
       partition: fc.nat(1),
       from: fc.option(offset),
       length: fc.integer({ min: 1, max: 3 }),
@@ -51,6 +57,12 @@ describe('the actions of one commit', () => {
             const end = base + BigInt(length);
             const timeline = at.timeline + ahead;
             const isNext = ahead === 0 && (at.next === undefined || at.next === base);
+            if (kind === 'start') {
+              actions.push(start(identity, base));
+              isKept.push(!at.isLost);
+              if (!at.isLost) at.next ??= base;
+              continue;
+            }
             if (kind === 'segment') actions.push(segment(identity, base, end, { timeline }));
             else if (kind === 'gap') actions.push(gap(identity, base, end - 1n, timeline));
             else actions.push(truncation(identity, base, timeline));

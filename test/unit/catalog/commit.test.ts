@@ -5,7 +5,7 @@ import { type CatalogAction, type Commit, decodeCommit, encodeCommit } from '../
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import { toJson } from '../../../src/model/json-fields.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import { gap, LAYOUT, ORDERS, segment, T0, topicId, topicSeen, truncation } from './catalog-fixture.ts';
+import { gap, LAYOUT, ORDERS, segment, start, T0, topicId, topicSeen, truncation } from './catalog-fixture.ts';
 
 const CORRUPT = { name: 'BackupError', code: 'CATALOG_CORRUPT' };
 const KEY = LAYOUT.commit(1);
@@ -17,6 +17,7 @@ const anyAction: fc.Arbitrary<CatalogAction> = fc.oneof(
     .map(([base, span, timeline]) => segment(ORDERS, base, base + BigInt(span), { timeline })),
   fc.tuple(anyOffset, fc.nat(1000)).map(([base, span]) => gap(ORDERS, base, base + BigInt(span))),
   fc.tuple(anyOffset, fc.nat(9)).map(([end, timeline]) => truncation(ORDERS, end, timeline)),
+  fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }).map((offset) => start(ORDERS, offset)),
   fc.nat(2 ** 41).map((observedAtMs) => topicSeen(ORDERS, observedAtMs)),
   fc.string().map((text): CatalogAction => ({ kind: 'note', text })),
   fc.constant<CatalogAction>({ kind: 'remove', key: LAYOUT.segment(ORDERS, 0n, 'x', 'none'), partition: ORDERS }),
@@ -78,7 +79,13 @@ type Json = Record<string, unknown>;
 
 /** A first commit with one action of each kind. */
 function plain(): Json & { actions: Json[] } {
-  const actions = [segment(ORDERS, 0n, 5n), gap(ORDERS, 5n, 6n), truncation(ORDERS, 3n, 1), topicSeen(ORDERS)];
+  const actions = [
+    segment(ORDERS, 0n, 5n),
+    gap(ORDERS, 5n, 6n),
+    truncation(ORDERS, 3n, 1),
+    topicSeen(ORDERS),
+    start(ORDERS, 5n),
+  ];
   const commit = { formatVersion: 1, version: 1, previousSha256: '', writer: 'w', committedAtMs: T0, actions };
   return JSON.parse(toJson(commit)) as Json & { actions: Json[] };
 }
@@ -93,6 +100,7 @@ const inSegment = inside(0, 'segment');
 const inGap = inside(1, 'gap');
 const inTruncation = inside(2, 'truncation');
 const inTopic = inside(3, 'topic');
+const inStart = inside(4, 'start');
 
 const HOSTILE: Readonly<Record<string, () => unknown>> = {
   'a number for a commit': () => 7,
@@ -122,6 +130,12 @@ const HOSTILE: Readonly<Record<string, () => unknown>> = {
   'a kind of its prototype': top({ actions: [{ kind: '__proto__' }] }),
   'a segment action without segment': top({ actions: [{ kind: 'segment' }] }),
   'a note that is a number': top({ actions: [{ kind: 'note', text: 1 }] }),
+  'a start of nothing': top({ actions: [{ kind: 'start' }] }),
+  'a start at a negative offset': inStart({ offset: '-1' }),
+  'a start beyond 2^63': inStart({ offset: '9223372036854775808' }),
+  'a start of no partition': inStart({ partition: -1 }),
+  'a start that was never found': inStart({ foundAtMs: undefined }),
+  'a start of what is no topic': inStart({ topic: '../x' }),
   'a removal without partition': top({ actions: [{ kind: 'remove', key: 'x' }] }),
   'a negative base offset': inSegment({ baseOffset: '-1' }),
   'a base offset beyond 2^63': inSegment({ baseOffset: '9223372036854775808' }),

@@ -19,6 +19,7 @@ import {
   openWriter,
   partition,
   segment,
+  start,
   topicSeen,
   truncation,
 } from '../catalog-fixture.ts';
@@ -30,13 +31,13 @@ const PARTITIONS = ['A', 'B', 'C'].flatMap((letter) =>
 
 interface Step {
   readonly partition: number;
-  readonly kind: 'segment' | 'gap' | 'truncation' | 'topic' | 'note' | 'remove';
+  readonly kind: 'start' | 'segment' | 'gap' | 'truncation' | 'topic' | 'note' | 'remove';
   readonly length: number;
 }
 
 const anyStep: fc.Arbitrary<Step> = fc.record({
   partition: fc.nat(PARTITIONS.length - 1),
-  kind: fc.constantFrom('segment', 'segment', 'segment', 'gap', 'truncation', 'topic', 'note', 'remove'),
+  kind: fc.constantFrom('start', 'segment', 'segment', 'segment', 'gap', 'truncation', 'topic', 'note', 'remove'),
   length: fc.integer({ min: 1, max: 50 }),
 });
 const anyCommits = fc.array(
@@ -49,14 +50,19 @@ const anyCommits = fc.array(
 
 /** Turns steps into actions that continue their partitions. */
 class Author {
-  readonly #positions = PARTITIONS.map(() => ({ nextOffset: 0n, timeline: 0, keys: [] as string[] }));
+  readonly #positions = PARTITIONS.map(() => ({ nextOffset: 0n, timeline: 0, hasBegun: false, keys: [] as string[] }));
 
   action({ partition: index, kind, length }: Step): CatalogAction {
     const identity = PARTITIONS[index]!;
     const position = this.#positions[index]!;
     const from = position.nextOffset;
     const span = BigInt(length);
+    const { hasBegun } = position;
+    position.hasBegun ||= kind !== 'topic' && kind !== 'note' && kind !== 'remove';
     switch (kind) {
+      case 'start':
+        if (!hasBegun) position.nextOffset = span;
+        return start(identity, span);
       case 'segment': {
         position.nextOffset = from + span;
         const action = segment(identity, from, position.nextOffset, {
@@ -125,6 +131,20 @@ describe('a checkpoint', () => {
       }),
       { seed: 20_261_120, numRuns: 120 },
     );
+  });
+
+  test('carries where partitions begin of which nothing is stored', async () => {
+    const store = new MemoryObjectStore();
+    const writer = await openWriter(store);
+    await writer.commit([topicSeen(ORDERS), start(ORDERS, 500n), start(partition('orders', 1), 0n)]);
+    await writer.checkpoint(true);
+    await store.delete(LAYOUT.commit(1));
+    const { state } = await openWriter(store);
+    assert.deepEqual(
+      [...state.incarnation(ORDERS.topic, ORDERS.topicId).partitions].map(([number, { resume }]) => [number, resume]),
+      [500n, 0n].map((nextOffset, number) => [number, { nextOffset, leaderEpoch: -1, timeline: 0 }]),
+    );
+    assert.deepEqual(headOf(await readCatalog(store, LAYOUT)), headOf(state));
   });
 
   async function written(commits: number, isDue: (index: number) => boolean): Promise<MemoryObjectStore> {

@@ -8,7 +8,7 @@ import { RESTORE_ALL, type RestoreRequest } from '../../../../src/restore/restor
 import type { RestorePlan } from '../../../../src/restore/restore-plan.ts';
 import { partition, segment, T0 } from '../../catalog/catalog-fixture.ts';
 
-export { gap, partition, T0, truncation } from '../../catalog/catalog-fixture.ts';
+export { gap, partition, start, T0, truncation } from '../../catalog/catalog-fixture.ts';
 
 export const NOW_MS = T0 + 1_000_000_000;
 

@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RestoreRequest } from '../../../../src/restore/restore-job.ts';
-import { sourcesOf } from '../../../../src/restore/restore-plan.ts';
-import { gap, NOW_MS, outline, partition, plan, seen, stateOf, stored, T0, timed, truncation } from './plan-fixture.ts';
+import { type RestorePlan, sourcesOf } from '../../../../src/restore/restore-plan.ts';
+import {
+  gap,
+  NOW_MS,
+  outline,
+  partition,
+  plan,
+  seen,
+  start,
+  stateOf,
+  stored,
+  T0,
+  timed,
+  truncation,
+} from './plan-fixture.ts';
 
 const A0 = partition('a', 0);
 const A1 = partition('a', 1);
@@ -268,6 +281,28 @@ describe('the life of a topic that is restored', () => {
     const recoveryTarget = { cut: 'timestamp', toMs: T0 + 300 } as const;
     const planned = plan(state, { recoveryTarget, topicMapping: { a: 'copy' } }, { topicConfigs });
     assert.deepEqual(planned.topics[0]!.configs, { 'retention.ms': '5', 'segment.bytes': '100000' });
+  });
+});
+
+describe('a partition that has begun and of which nothing is stored', () => {
+  const state = stateOf(seen('a', 2), start(A0, 500n), stored(A1, 0n, 10n));
+  const planned = (fromOffset: bigint | null, toOffset: bigint | null): RestorePlan =>
+    plan(state, { offsets: [{ topic: 'a', partition: 0, fromOffset, toOffset }] });
+
+  test('has no records from before it began', () => {
+    assert.equal(outline(planned(500n, null)).join(), 'a/0[] -> a/0,a/1[0-10] -> a/1');
+    for (const [from, to] of [
+      [0n, null],
+      [null, 10n],
+      [501n, null],
+    ] as const) {
+      assert.throws(() => planned(from, to), { code: 'NOTHING_TO_RESTORE', message: /the backup holds no records/ });
+    }
+  });
+
+  test('is one of which nothing is known', () => {
+    const known = plan(state).topics.flatMap((topic) => sourcesOf(topic).map(({ isKnown }) => isKnown));
+    assert.deepEqual(known, [false, true]);
   });
 });
 
