@@ -184,6 +184,7 @@ export class BackupSupervisor {
       trouble: this.#trouble,
       prepare: (nodeId) => void this.#loops.begin(nodeId),
       refreshSoon: () => this.#refreshWithin(1000),
+      commitSoon: () => this.#queue?.commitSoon(),
       onError: (error) => this.#onError(error),
     });
     if (settings.failOnMissingTopic && discovery.missing.length > 0) {

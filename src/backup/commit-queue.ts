@@ -1,6 +1,6 @@
-// Gathers what sealed segments, gaps and topics have to say and commits it to the catalog: many actions in one commit, at most
-// one commit per interval, at once on request. A failure keeps everything for the next attempt; nothing is dropped but what
-// another writer's commit has fenced.
+// Gathers what new partitions, sealed segments, gaps and topics have to say and commits it to the catalog: many actions in one
+// commit, at most one commit per interval, sooner on request. A failure keeps everything for the next attempt; nothing is dropped
+// but what another writer's commit has fenced.
 
 import type { CatalogWriter, CommitResult } from '../catalog/catalog-writer.ts';
 import type { CatalogAction } from '../catalog/commit.ts';
@@ -21,6 +21,9 @@ export interface CommitQueueOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** Leaders tell one after another where their partitions begin: what they say within so long is one commit. */
+const SOON_MS = 100;
+
 export class CommitQueue {
   readonly #options: CommitQueueOptions;
   readonly #backOff = new BackOff();
@@ -37,6 +40,14 @@ export class CommitQueue {
   add(action: CatalogAction): void {
     this.#pending.push(action);
     if (this.#timer === undefined) this.#schedule(this.#options.intervalMs);
+  }
+
+  /** Does not leave what is pending to the interval. What is added meanwhile goes into the same commit. */
+  commitSoon(): void {
+    // In trouble, the next attempt is not far off, and has its reason not to be nearer.
+    if (this.#backOff.attempts > 0) return;
+    clearTimeout(this.#timer);
+    this.#schedule(Math.min(SOON_MS, this.#options.intervalMs));
   }
 
   /**

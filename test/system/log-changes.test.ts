@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AgentProcess } from '../support/agent-process.ts';
 import { assertExit, committedOffset, onlyIncarnation } from '../support/agent-workspace.ts';
 import { assertTiling, assertTopicTiling } from '../support/assert-tiling.ts';
 import { assertDigests, assertSameRecords, digestOf } from '../support/compare-topics.ts';
@@ -122,6 +123,74 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
     const [source, restored] = await Promise.all(['entered', 'entered-restored'].map((topic) => probe.digest(topic)));
     assert.deepEqual(restored?.get(0)?.sha256, source?.get(0)?.sha256);
     assert.equal(restored?.get(0)?.recordCount, 170);
+  });
+
+  it('leaves no hole when it is killed before anything was stored of a partition that it takes from its end', async () => {
+    await probe.createTopic('tailed');
+    await probe.produce('tailed', { records: 10 });
+    const latest = { continuous: true, start_offset: 'latest', fetch_max_wait_ms: 200 };
+    const spec = { backupId: 'tailed', topics: ['tailed'] };
+    // It would seal after a minute.
+    const killed = await system.workspace.startBackup({ ...spec, backup: latest });
+    await system.workspace.catalogUntil('tailed', (state) => committedOffset(state, 'tailed') === 10n);
+    await probe.produce('tailed', { records: 500, firstIndex: 10 });
+    await sleep(FETCH_HELD_MS);
+    killed.signal('SIGKILL');
+    await killed.ended.catch(() => {});
+    const history = async () => onlyIncarnation(await system.workspace.catalog('tailed'), 'tailed').partitions.get(0)!;
+    assert.deepEqual((await history()).segments, []);
+    const stopped = await system.workspace.startBackup({ ...spec, backup: { ...EAGER, ...latest } });
+    await probe.produce('tailed', { records: 5, firstIndex: 510 });
+    await caughtUp('tailed', ['tailed']);
+    assertExit(await stopped.stop(), 0);
+    assertTiling(await history(), 10n, 515n);
+    assertExit(await restore('tailed', 'tailed', 'tailed-restored'), 0);
+    const restored = (await probe.digest('tailed-restored')).get(0)!;
+    const wanted = (await probe.digest('tailed', { offsets: { 0: { fromOffset: 10n } } })).get(0)!;
+    assert.deepEqual([restored.recordCount, restored.sha256], [505, wanted.sha256]);
+  });
+
+  it('backs up what came while no agent ran to a topic that was quiet when it took it from its end', async () => {
+    for (const continuous of [true, false]) {
+      const topic = continuous ? 'quiet-tailed' : 'quiet-once';
+      const backup = continuous ? { ...EAGER, start_offset: 'latest' } : { start_offset: 'latest' };
+      const spec = { backupId: topic, topics: [topic], backup };
+      await probe.createTopic(topic);
+      await probe.produce(topic, { records: 10 });
+      const first = await system.workspace.startBackup(spec);
+      if (continuous) {
+        await system.workspace.catalogUntil(topic, (state) => state.version > 0);
+        assertExit(await first.stop(), 0);
+      } else assertExit(await first.exit(), 0);
+      await probe.produce(topic, { records: 90, firstIndex: 10 });
+      const second = await system.workspace.startBackup(spec);
+      if (continuous) {
+        await caughtUp(topic, [topic]);
+        assertExit(await second.stop(), 0);
+      } else assertExit(await second.exit(), 0);
+      assertTiling(onlyIncarnation(await system.workspace.catalog(topic), topic).partitions.get(0)!, 10n, 100n);
+    }
+  });
+
+  it('records as a gap what came to an empty topic and was deleted before the next run, and exits with 3', async () => {
+    await probe.createTopic('once-empty', { config: { 'retention.ms': -1 } });
+    const spec = { backupId: 'once-empty', topics: ['once-empty'] };
+    assertExit(await system.workspace.backup(spec), 0);
+    for (const from of [0, 50]) await probe.produceRecords('once-empty', 0, numbered('first', from, 50));
+    await probe.deleteRecords('once-empty', 0, 50n);
+    const run = await system.workspace.backup(spec);
+    assertExit(run, 3);
+    assert.equal(run.summary['gap_records'], 50);
+    const history = onlyIncarnation(await system.workspace.catalog('once-empty'), 'once-empty').partitions.get(0)!;
+    assertTiling(history, 0n, 100n);
+    assert.deepEqual(
+      history.gaps.map(({ baseOffset, lastOffset, reason }) => ({ baseOffset, lastOffset, reason })),
+      [{ baseOffset: 0n, lastOffset: 49n, reason: 'delete-records' }],
+    );
+    assertExit(await restore('once-empty', 'once-empty', 'once-empty-restored'), 3);
+    const { directory: cwd, store } = system.workspace;
+    const validate = new AgentProcess(['validate', '--path', store, '--backup-id', 'once-empty', '--json'], { cwd });
+    assertExit(await validate.exit(), 0);
   });
 
   for (const when of ['stopped', 'running'] as const) {

@@ -1,5 +1,6 @@
 // Brings the roster in line with what a discovery found: new partitions begin where the catalog or the configuration says, those
-// with another leader move, those that are gone are retired with what is in hand.
+// with another leader move, those that are gone are retired with what is in hand. Where a partition begins is told to the catalog
+// at once, also while it is empty: whatever comes from there on is stored or recorded as a gap.
 
 import type { CatalogHead, ResumePosition } from '../../catalog/catalog-head.ts';
 import type { PartitionLog } from '../../kafka/partition-log.ts';
@@ -28,6 +29,8 @@ export interface RosterIntakeOptions {
   /** Connects to a broker that leads a partition, ahead of its first fetch. */
   readonly prepare: (nodeId: number) => void;
   readonly refreshSoon: () => void;
+  /** Where new partitions begin is queued for the catalog: until it is there, it is lost with the process. */
+  readonly commitSoon: () => void;
   /** A leader did not answer, or what was in hand of a partition that is gone could not be stored. */
   readonly onError: (error: unknown) => void;
 }
@@ -76,6 +79,7 @@ export class RosterIntake {
     });
     const positions = (await this.#unlessAway(asked)) ?? [];
     for (const position of positions) this.#track(position);
+    if (positions.some(({ isResumed }) => !isResumed)) this.#options.commitSoon();
     await this.#checkResumed(positions);
     return positions;
   }
@@ -112,17 +116,19 @@ export class RosterIntake {
     }
   }
 
-  #track({ partition, resume, log }: StartPosition): void {
+  #track({ partition, resume, isResumed, log }: StartPosition): void {
     const { context, isContinuous, roster, catalog } = this.#options;
     const { topic, topicId, partition: index, leader } = partition;
-    const backup = new PartitionBackup({ topic, topicId, partition: index }, resume, context);
+    const identity = { topic, topicId, partition: index };
+    const foundAtMs = context.wallMs();
+    if (!isResumed) context.queue({ kind: 'start', start: { ...identity, offset: resume.nextOffset, foundAtMs } });
+    const backup = new PartitionBackup(identity, resume, context);
     if (log !== undefined) backup.observeStart(log);
     const endOffset = isContinuous ? undefined : (log?.highWatermark ?? resume.nextOffset);
     const known = catalog.incarnation(topic, topicId).partitions.get(index)?.position;
     const capturedAtMs = known?.capturedAtMs ?? null;
     const key = keyOf(partition);
     const committedOffset = this.#retired.get(key)?.committedOffset ?? resume.nextOffset;
-    const foundAtMs = context.wallMs();
     const tracked = new TrackedPartition({ backup, leader, endOffset, committedOffset, capturedAtMs, foundAtMs });
     this.#retired.delete(key);
     if (log?.highWatermark === resume.nextOffset) tracked.state = isContinuous ? 'tailing' : 'done';

@@ -44,23 +44,19 @@ export async function startPositions(
       highWatermark === undefined ? undefined : { highWatermark, lastStableOffset: stable.get(name) ?? 0n };
     const resume = resumes.get(partition);
     if (resume !== undefined) return [{ partition, resume, isResumed: true, log: positions }];
-    const nextOffset = firstOffset(startOf(partition), partition, earliest, latest);
-    if (nextOffset === undefined) return [];
+    const first = earliest.get(name);
+    if (first === undefined || highWatermark === undefined) return [];
+    const nextOffset = firstOffset(startOf(partition), partition, first, highWatermark);
     return [{ partition, resume: { nextOffset, leaderEpoch: -1, timeline: 0 }, isResumed: false, log: positions }];
   });
 }
 
-function firstOffset(
-  start: StartOffset,
-  partition: TopicPartition,
-  earliest: ReadonlyMap<string, bigint>,
-  latest: ReadonlyMap<string, bigint>,
-): bigint | undefined {
-  const name = partitionName(partition);
-  const first = earliest.get(name);
-  if (start.kind === 'latest') return latest.get(name);
+/** What is wanted, or the end of the log that is nearest to it: it is committed as a place in this log. */
+function firstOffset(start: StartOffset, partition: TopicPartition, earliest: bigint, latest: bigint): bigint {
+  if (start.kind === 'latest') return latest;
   const wanted = start.kind === 'specific' ? start.offsets.get(partition.topic)?.get(partition.partition) : undefined;
-  return wanted === undefined || first === undefined || wanted < first ? first : wanted;
+  if (wanted === undefined || wanted < earliest) return earliest;
+  return wanted < latest ? wanted : latest;
 }
 
 /** What the leaders say of resumed positions when asked once: truncated logs and offsets that are gone show here. */

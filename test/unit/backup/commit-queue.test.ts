@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CommitQueue } from '../../../src/backup/commit-queue.ts';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
+import type { CatalogWriter } from '../../../src/catalog/catalog-writer.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import { LAYOUT, ORDERS, openWriter, segment } from '../catalog/catalog-fixture.ts';
+import { pause } from '../../../src/model/back-off.ts';
+import { LAYOUT, ORDERS, openWriter, segment, start } from '../catalog/catalog-fixture.ts';
 
 /** Calls back while an object is being put. */
 class BusyStore extends MemoryObjectStore {
@@ -16,10 +18,8 @@ class BusyStore extends MemoryObjectStore {
 }
 
 describe('the commit queue', () => {
-  test('keeps what is added while a commit is under way for the next one', async () => {
-    const store = new BusyStore();
-    const catalog = await openWriter(store);
-    const queue = new CommitQueue({
+  function queueOf(catalog: CatalogWriter): CommitQueue {
+    return new CommitQueue({
       catalog,
       ready: () => Promise.resolve(),
       intervalMs: 60_000,
@@ -28,6 +28,26 @@ describe('the commit queue', () => {
       onError: (error) => assert.fail(String(error)),
       onFailure: (error) => assert.fail(String(error)),
     });
+  }
+
+  test('commits what is wanted soon without waiting for the interval, and what is wanted shortly after with it', async () => {
+    const catalog = await openWriter(new MemoryObjectStore());
+    const queue = queueOf(catalog);
+    for (const number of [0, 1]) {
+      queue.add(start({ ...ORDERS, partition: number }, 7n));
+      queue.commitSoon();
+    }
+    while (queue.pendingCount > 0) await pause(5);
+    queue.add(segment(ORDERS, 7n, 9n));
+    await pause(200);
+    assert.deepEqual([catalog.state.version, queue.pendingCount], [1, 1]);
+    queue.stop();
+  });
+
+  test('keeps what is added while a commit is under way for the next one', async () => {
+    const store = new BusyStore();
+    const catalog = await openWriter(store);
+    const queue = queueOf(catalog);
     store.onPut = () => {
       store.onPut = () => {};
       queue.add(segment(ORDERS, 5n, 9n));
