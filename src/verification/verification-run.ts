@@ -10,6 +10,7 @@ import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackupError, errorOf } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
+import type { TopicDescription } from '../model/topic/topic-description.ts';
 import { comparePartitions, partitionName } from '../model/topic/topic-partition.ts';
 import { TopicSelection } from '../model/topic/topic-selection.ts';
 import type { RestoreIntent } from '../restore/journal/restore-intent.ts';
@@ -62,7 +63,7 @@ export interface VerificationReport {
   readonly verdict: Verdict;
   readonly recordsExpected: number;
   readonly recordsCompared: number;
-  /** Written behind the restored records since then; not compared. */
+  /** Written since then behind the restored records, or to partitions of their topics that the restore did not fill; not compared. */
   readonly offsetsBehind: bigint;
   /** Why nothing was compared at all; empty otherwise. */
   readonly reasons: readonly string[];
@@ -176,6 +177,7 @@ export class VerificationRun {
     const ends = await log.listOffsets(report.targets, 'latest');
     const ids = await log.describeTopics([...new Set(report.targets.map(({ topic }) => topic))]);
     const topicIds = new Map(ids.topics.map(({ topic, topicId }) => [topic, topicId]));
+    await this.#lookBeside(intent, ids.topics, { targets, log });
     const context = this.#frameContext(intent);
     this.#recordsTotal = report.targets.reduce((total, { recordCount }) => total + recordCount, 0);
     this.#lanes = plan.topics.flatMap(({ lanes }) =>
@@ -194,6 +196,25 @@ export class VerificationRun {
         return new LaneVerification(lane, comparisons, { plan, context, signal });
       }),
     );
+  }
+
+  /** Counts what partitions have that the restore did not fill, of which some may be newer than it. */
+  async #lookBeside(
+    { target }: RestoreIntent,
+    topics: readonly TopicDescription[],
+    { targets, log }: { readonly targets: ReadonlyMap<string, TargetReport>; readonly log: PartitionLog },
+  ): Promise<void> {
+    const before = new Map(target.topics.map(({ topic, endOffsets }) => [topic, endOffsets]));
+    const beside = topics
+      .flatMap(({ topic, partitions }) => partitions.map(({ partition }) => ({ topic, partition })))
+      .filter((partition) => !targets.has(partitionName(partition)));
+    if (beside.length === 0) return;
+    const ends = await log.listOffsets(beside, 'latest');
+    for (const partition of beside) {
+      const start = before.get(partition.topic)?.[partition.partition] ?? 0n;
+      const end = ends.get(partitionName(partition)) ?? start;
+      if (end > start) this.#offsetsBehind += end - start;
+    }
   }
 
   #comparison(

@@ -106,6 +106,10 @@ describe('verify-restore', { timeout: 360_000 }, () => {
     await probe.produceRecords('newest', 0, numbered('behind', 5));
     const { summary } = await assertVerified(undefined, 'equal');
     assert.deepEqual([summary.restore_id, summary.offsets_behind], [id, '5']);
+    const partitions = (await probe.endOffsets('newest')).size;
+    await probe.addPartitions('newest', partitions + 1);
+    await probe.produceRecords('newest', partitions, numbered('beside', 3));
+    assert.equal((await assertVerified(undefined, 'equal')).summary.offsets_behind, '8');
     const appended = await restore('plain', 'newest', { into_existing: 'append' });
     const second = await assertVerified(appended, 'equal');
     assert.deepEqual([second.summary.restore_id, second.summary.records_compared], [appended, 300]);

@@ -19,7 +19,7 @@ export interface RestoreReport {
   readonly createdAtMs: number;
   /** When every record was acknowledged and the ends of the target's partitions were checked. */
   readonly finishedAtMs: number;
-  /** True when an earlier attempt had begun to write. */
+  /** True when an earlier attempt had begun to write, or may have. */
   readonly isResumed: boolean;
   /** Of the last attempt alone. */
   readonly lastAttempt: AttemptFigures;

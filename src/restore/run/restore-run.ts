@@ -22,7 +22,7 @@ import type { PatientStore } from './patience/patient-store.ts';
 import { PatientTarget } from './patience/patient-target.ts';
 import { prepareTarget } from './prepare-target.ts';
 import { TokenBucket } from './token-bucket.ts';
-import { verifyEnds, verifyIdentities } from './verify-target.ts';
+import { verifyEnds, verifyIdentities, verifyUnfilled } from './verify-target.ts';
 
 /** What may differ from one attempt to the next. */
 export interface RunLimits {
@@ -136,20 +136,33 @@ export class RestoreRun {
   }
 
   async #fill(): Promise<RestoreReport> {
-    const { intent, journal, logger } = this.#options;
+    const { intent, journal, logger, attempt } = this.#options;
     const before = await journal.producers();
-    this.#isResumed = before !== undefined;
+    this.#isResumed = before !== undefined || attempt > 1;
     if (before !== undefined) logger.info('the restore is resumed', { restore: intent.id });
-    const preparing = before === undefined ? prepareTarget(intent, this.#target, this.#options) : this.#retake(before);
+    const preparing = before === undefined ? this.#prepare() : this.#retake(before);
     // Where a resumed restore goes on decides which frames it reads. A fresh one reads and judges its first frames meanwhile.
     if (this.#isResumed) await preparing;
     await this.#runLanes(preparing.then((producers) => this.#positions(producers)));
-    await verifyIdentities(await preparing, this.#target);
-    await verifyEnds(
-      this.#lanes.flatMap((lane) => lane.targets),
-      this.#target,
-    );
+    const producers = await preparing;
+    const filled = this.#lanes.flatMap((lane) => lane.targets);
+    const made = new Set(intent.topics.flatMap(({ topic, creation }) => (creation === null ? [] : [topic])));
+    await verifyIdentities(producers, this.#target);
+    await verifyEnds(filled, this.#target);
+    await verifyUnfilled(producers, { made, filled }, this.#target);
     return await this.#report();
+  }
+
+  /** An attempt that was overtaken just as it was about to write may have begun to: then what is there is its own. */
+  async #prepare(): Promise<RestoreProducers> {
+    const { intent, journal, attempt } = this.#options;
+    try {
+      return await prepareTarget(intent, this.#target, this.#options);
+    } catch (error) {
+      const theirs = attempt === 1 ? undefined : await journal.producers();
+      if (theirs === undefined) throw error;
+      return this.#retake(theirs);
+    }
   }
 
   /** The target as an earlier attempt has left it. */

@@ -23,6 +23,33 @@ export async function verifyIdentities({ topics }: RestoreProducers, target: Pat
   }
 }
 
+/**
+ * Topics that the restore has made, and only filled in part, hold nothing elsewhere. Into one that was there before others may
+ * write what they like beside it. @throws TARGET_CHANGED.
+ */
+export async function verifyUnfilled(
+  { topics }: RestoreProducers,
+  { made, filled }: { readonly made: ReadonlySet<string>; readonly filled: readonly LaneTarget[] },
+  target: PatientTarget,
+): Promise<void> {
+  const names = new Set(filled.map(({ partition }) => partitionName(partition)));
+  const unfilled = topics
+    .filter(({ topic }) => made.has(topic))
+    .flatMap(({ topic, startOffsets }) => startOffsets.map((_, partition) => ({ topic, partition })))
+    .filter((partition) => !names.has(partitionName(partition)));
+  if (unfilled.length === 0) return;
+  const ends = await target.offsets(unfilled, 'latest');
+  for (const partition of unfilled) {
+    const [name, end] = [partitionName(partition), ends.get(partitionName(partition)) ?? 0n];
+    if (end === 0n) continue;
+    throw new BackupError(
+      'TARGET_CHANGED',
+      `${name}, which the restore was to leave empty, ends at offset ${end}: somebody else has written to it`,
+      { context: partition },
+    );
+  }
+}
+
 /** Call when all is acknowledged. @throws TARGET_CHANGED. */
 export async function verifyEnds(targets: readonly LaneTarget[], target: PatientTarget): Promise<void> {
   const partitions = targets.map(({ partition }) => partition);
