@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
 import type { TopicSpec } from '../../../../src/kafka/restore-sink.ts';
 import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempts/attempt-watch.ts';
@@ -31,8 +31,11 @@ class HeldSink extends ModelSink {
 describe('a fresh restore', { timeout: 20_000 }, () => {
   let workers: WorkerPool;
   let backup: TestBackup;
-  before(async () => {
+  before(() => {
     workers = startWorkers(2);
+  });
+  // Of a restore that an earlier attempt has begun nothing is read ahead: each test has a store of its own.
+  beforeEach(async () => {
     backup = await TestBackup.create(new MemoryObjectStore(), workers);
     await backup.observe(1);
     const frames = [0n, 1n, 2n].map((baseOffset) => {
