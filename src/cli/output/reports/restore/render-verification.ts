@@ -17,7 +17,9 @@ export function renderVerification(report: VerificationReport, seconds: number):
     `  Records: ${formatCount(recordsCompared)} of ${formatCount(recordsExpected)} compared and equal`,
     ...(offsetsBehind === 0n
       ? []
-      : [`  Besides: ${formatCount(offsetsBehind)} offsets written since, behind them or to other partitions, not compared`]),
+      : [
+          `  Besides: ${formatCount(offsetsBehind)} offsets written since, behind them or to other partitions, not compared`,
+        ]),
     `  Duration: ${formatDuration(seconds)}`,
     ...reasons.map((reason) => `  inconclusive: ${printable(reason)}`),
     ...shown.flatMap(partitionLines),
