@@ -19,27 +19,31 @@ export async function assertCommittable(
   layout: ObjectLayout,
   actions: readonly CatalogAction[],
 ): Promise<void> {
+  const missing = await firstMissing(store, actions);
+  // Looked for behind the objects: where the store is another one, they are not what is gone.
+  if ((await store.head(layout.identity)) === undefined) {
+    throw new BackupError(
+      'STORE_UNAVAILABLE',
+      `${layout.identity} is gone from ${store.description}: this is not the store that the backup was begun in; is its disk mounted?`,
+    );
+  }
+  if (missing === undefined) return;
+  throw new BackupError(
+    'OBJECT_MISSING',
+    `${missing} was stored and is gone before its commit; nothing is lost: start again, and the backup goes on from what is committed`,
+    { context: { key: missing } },
+  );
+}
+
+/** Key of an object that is not there as it was stored. */
+async function firstMissing(store: ObjectStore, actions: readonly CatalogAction[]): Promise<string | undefined> {
   const segments = actions.flatMap((action) => (action.kind === 'segment' ? [action.segment] : []));
   for (let from = 0; from < segments.length; from += LOOKS_AT_ONCE) {
     const looks = segments.slice(from, from + LOOKS_AT_ONCE).map(async ({ key, storedSizeBytes }) => {
       return (await store.head(key))?.sizeBytes === storedSizeBytes ? undefined : key;
     });
     const missing = (await Promise.all(looks)).find((key) => key !== undefined);
-    if (missing === undefined) continue;
-    await assertIdentity(store, layout);
-    throw new BackupError(
-      'OBJECT_MISSING',
-      `${missing} was stored and is gone before its commit; nothing is lost: start again, and the backup goes on from what is committed`,
-      { context: { key: missing } },
-    );
+    if (missing !== undefined) return missing;
   }
-  await assertIdentity(store, layout);
-}
-
-async function assertIdentity(store: ObjectStore, layout: ObjectLayout): Promise<void> {
-  if ((await store.head(layout.identity)) !== undefined) return;
-  throw new BackupError(
-    'STORE_UNAVAILABLE',
-    `${layout.identity} is gone from ${store.description}: this is not the store that the backup was begun in; is its disk mounted?`,
-  );
+  return undefined;
 }

@@ -15,7 +15,7 @@ type FoundTopic = TargetState['topics'][number];
 const NEEDED: readonly TopicOperation[] = ['WRITE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'];
 /** In the words of a broker. */
 const THERE_BY_NOW = 'TOPIC_ALREADY_EXISTS';
-const DIFFERENCES_SHOWN = 5;
+/** Differences or mappings that a message names. */
 const ENTRIES_SHOWN = 5;
 const NOTHING_KNOWN: LastingTopic = { configs: new Map(), replicationFactor: -1, isThere: false };
 
@@ -42,12 +42,9 @@ export function checkOverrides({ plan, settings }: PreflightInput, list: CheckLi
     list.warn('configuration', `restore.topic_configs names ${names}, which this restore does not write to`);
   }
   if (plan.unusedMappings.length > 0) {
-    const entries = plan.unusedMappings.slice(0, ENTRIES_SHOWN).join(', ');
-    const more =
-      plan.unusedMappings.length > ENTRIES_SHOWN ? `, and ${plan.unusedMappings.length - ENTRIES_SHOWN} more` : '';
     list.warn(
       'mapping',
-      `nothing that is restored fits ${entries}${more}: what was meant by it goes to its own name and partition`,
+      `nothing that is restored fits ${firstOf(plan.unusedMappings)}: what was meant by it goes to its own name and partition`,
     );
   }
 }
@@ -235,11 +232,12 @@ function checkDifferences({ targetTopic, configs }: TopicRestorePlan, lasting: L
     return present === undefined || present.value === value ? [] : [`${name}=${present.value} (planned: ${value})`];
   });
   if (different.length === 0) return;
-  const more = different.length > DIFFERENCES_SHOWN ? `, and ${different.length - DIFFERENCES_SHOWN} more` : '';
-  list.warn(
-    'configuration',
-    `${targetTopic} exists and keeps its own configuration: ${different.slice(0, DIFFERENCES_SHOWN).join(', ')}${more}`,
-  );
+  list.warn('configuration', `${targetTopic} exists and keeps its own configuration: ${firstOf(different)}`);
+}
+
+function firstOf(entries: readonly string[]): string {
+  const more = entries.length > ENTRIES_SHOWN ? `, and ${entries.length - ENTRIES_SHOWN} more` : '';
+  return `${entries.slice(0, ENTRIES_SHOWN).join(', ')}${more}`;
 }
 
 function configsText({ configs }: TopicRestorePlan): string {

@@ -1,10 +1,15 @@
-// Settings of a backup in memory: everything small and quick, as tests of the supervisor want it.
+// A backup in memory, and its settings: everything small and quick, as tests of the supervisor want it.
 
 import type { BackupSettings } from '../../../src/backup/backup-settings.ts';
+import { BackupSupervisor } from '../../../src/backup/backup-supervisor.ts';
+import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
+import type { PartitionLog } from '../../../src/kafka/partition-log.ts';
+import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import { LAYOUT } from '../catalog/catalog-fixture.ts';
 import { TOPIC } from './memory-log.ts';
 
 const KIB = 1024;
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 export const SETTINGS: BackupSettings = {
   backupId: LAYOUT.backupId,
@@ -29,3 +34,20 @@ export const SETTINGS: BackupSettings = {
   shutdownTimeoutMs: 5000,
   oneShotPatienceMs: 30_000,
 };
+
+/** One that tells nobody of what it does. */
+export function superviseQuietly(parts: {
+  readonly settings: BackupSettings;
+  readonly log: PartitionLog;
+  readonly store: ObjectStore;
+  readonly workers: WorkerPool;
+}): BackupSupervisor {
+  return new BackupSupervisor({
+    ...parts,
+    layout: LAYOUT,
+    logger: SILENT,
+    observer: { segmentSealed() {}, committed() {}, gap() {}, error() {} },
+    monotonicMs: () => performance.now(),
+    wallMs: () => Date.now(),
+  });
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { BackupSettings } from '../../../src/backup/backup-settings.ts';
-import { type BackupOutcome, BackupSupervisor } from '../../../src/backup/backup-supervisor.ts';
+import type { BackupOutcome } from '../../../src/backup/backup-supervisor.ts';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { pause } from '../../../src/model/back-off.ts';
@@ -11,11 +11,10 @@ import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { Dice } from '../../support/history/dice.ts';
 import { LAYOUT } from '../catalog/catalog-fixture.ts';
 import { jsonBatch, startWorkers } from '../segment/segment-fixture.ts';
-import { SETTINGS } from './backup-settings-fixture.ts';
+import { SETTINGS, superviseQuietly } from './backup-settings-fixture.ts';
 import { TOPIC, TOPIC_ID } from './memory-log.ts';
 import { MovingPartitionLog } from './moving-log.ts';
 
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const KIB = 1024;
 const RECORDS_PER_BATCH = 40;
 
@@ -109,7 +108,7 @@ describe('a backup of a log that moves', { timeout: 120_000 }, () => {
   after(() => workers.close());
 
   function supervise(log: MovingPartitionLog, store: MemoryObjectStore, change: Partial<BackupSettings>) {
-    return new BackupSupervisor({
+    return superviseQuietly({
       settings: {
         ...SETTINGS,
         frameBytes: 16 * KIB,
@@ -120,12 +119,7 @@ describe('a backup of a log that moves', { timeout: 120_000 }, () => {
       },
       log,
       store,
-      layout: LAYOUT,
       workers,
-      logger: SILENT,
-      observer: { segmentSealed() {}, committed() {}, gap() {}, error() {} },
-      monotonicMs: () => performance.now(),
-      wallMs: () => Date.now(),
     });
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { BackupSettings } from '../../../../src/backup/backup-settings.ts';
-import { type BackupOutcome, BackupSupervisor } from '../../../../src/backup/backup-supervisor.ts';
+import type { BackupOutcome } from '../../../../src/backup/backup-supervisor.ts';
 import { readCatalog } from '../../../../src/catalog/catalog-reader.ts';
 import type { PartitionHistory } from '../../../../src/catalog/catalog-state.ts';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
@@ -9,11 +9,10 @@ import { pause } from '../../../../src/model/back-off.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
 import { copyWith, LAYOUT } from '../../catalog/catalog-fixture.ts';
 import { jsonBatch, startWorkers } from '../../segment/segment-fixture.ts';
-import { SETTINGS } from '../backup-settings-fixture.ts';
+import { SETTINGS, superviseQuietly } from '../backup-settings-fixture.ts';
 import { TOPIC, TOPIC_ID } from '../memory-log.ts';
 import { MovingPartitionLog } from '../moving-log.ts';
 
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const LATEST = { startOffset: { kind: 'latest' } } as const;
 
 /** Of one partition, in batches of 5: what lies from `startOffset` to before `endOffset` is there. */
@@ -43,16 +42,11 @@ describe('a partition of which nothing is stored yet', { timeout: 60_000 }, () =
   after(() => workers.close());
 
   function supervise(log: MovingPartitionLog, store: MemoryObjectStore, change: Partial<BackupSettings>) {
-    return new BackupSupervisor({
+    return superviseQuietly({
       settings: { ...SETTINGS, limits: { ...SETTINGS.limits, maxRecords: null }, ...change },
       log,
       store,
-      layout: LAYOUT,
       workers,
-      logger: SILENT,
-      observer: { segmentSealed() {}, committed() {}, gap() {}, error() {} },
-      monotonicMs: () => performance.now(),
-      wallMs: () => Date.now(),
     });
   }
 
