@@ -1,5 +1,5 @@
-// What a restore request must fulfil in itself, whatever the backup holds: windows the right way round, in the past and since 1970. And what it
-// says of single topics must be of topics that are restored: a misspelt name would otherwise change nothing, in silence.
+// What a restore request must fulfil in itself, whatever the backup holds: windows the right way round, in the past and since 1970.
+// And what it says of single topics must be of topics that are restored: a misspelt name would otherwise change nothing, in silence.
 
 import { BackupError } from '../../model/errors.ts';
 import { utcText } from '../../model/instant.ts';
@@ -35,12 +35,15 @@ export function checkTopicNames(
  */
 export function unusedMappings(request: RestoreRequest, topics: readonly TopicRestorePlan[]): readonly string[] {
   const { topicMapping, mappingRules, partitionMapping } = request;
-  const names = topics.map(({ topic }) => topic);
+  const names = new Set(topics.map(({ topic }) => topic));
   const partitions = new Set(topics.flatMap((topic) => sourcesOf(topic).map(({ source }) => String(source.partition))));
-  const unruled = names.filter((name) => !Object.hasOwn(topicMapping, name));
-  const idle = mappingRules.filter((rule) => !unruled.some((name) => renameBy(rule)(name) !== undefined));
+  const unruled = [...names].filter((name) => !Object.hasOwn(topicMapping, name));
+  const idle = mappingRules.filter((rule) => {
+    const rename = renameBy(rule);
+    return !unruled.some((name) => rename(name) !== undefined);
+  });
   return [
-    ...Object.keys(topicMapping).flatMap((name) => (names.includes(name) ? [] : [`topic_mapping: ${name}`])),
+    ...Object.keys(topicMapping).flatMap((name) => (names.has(name) ? [] : [`topic_mapping: ${name}`])),
     ...idle.map((rule) => `topic_mapping: ${rule.kind === 'prefix' ? `prefix ${rule.from}` : `regex ${rule.pattern}`}`),
     ...Object.keys(partitionMapping).flatMap((one) => (partitions.has(one) ? [] : [`partition_mapping: ${one}`])),
   ];

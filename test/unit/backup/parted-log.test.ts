@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { BackupSupervisor } from '../../../src/backup/backup-supervisor.ts';
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { splitBatches } from '../../../src/record/batch-header.ts';
@@ -12,10 +11,8 @@ import { readFooter, readFrame } from '../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { LAYOUT } from '../catalog/catalog-fixture.ts';
 import { jsonBatch, startWorkers } from '../segment/segment-fixture.ts';
-import { SETTINGS } from './backup-settings-fixture.ts';
+import { SETTINGS, superviseQuietly } from './backup-settings-fixture.ts';
 import { MemoryPartitionLog, TOPIC, TOPIC_ID } from './memory-log.ts';
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Batches of so many records each, by epoch: `[epoch, end offset]`, one after the other. */
 function logOf(...epochs: readonly (readonly [epoch: number, end: number])[]): Buffer[] {
@@ -58,13 +55,7 @@ describe('a source whose log has parted from what is stored', { timeout: 120_000
     const log = new MemoryPartitionLog([[]]);
     for (const batches of logs) {
       log.replace(0, batches);
-      const run = new BackupSupervisor({
-        settings: { ...SETTINGS, commitIntervalMs: 5 },
-        ...{ log, store, layout: LAYOUT, workers, logger: SILENT },
-        observer: { segmentSealed() {}, committed() {}, gap() {}, error() {} },
-        monotonicMs: () => performance.now(),
-        wallMs: () => Date.now(),
-      });
+      const run = superviseQuietly({ settings: { ...SETTINGS, commitIntervalMs: 5 }, log, store, workers });
       const outcome = await run.run(new AbortController().signal);
       assert.deepEqual(outcome.shortfalls, []);
       assert.deepEqual(await storedBatches(store), batches);
