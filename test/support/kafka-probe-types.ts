@@ -106,6 +106,8 @@ export interface DigestOptions {
   readonly cut?: 'timestamp' | 'log';
   /** By partition: from inclusive, end exclusive. */
   readonly offsets?: Readonly<Record<number, { readonly fromOffset?: bigint; readonly endOffset?: bigint }>>;
+  /** Most that one answer brings of one partition; 8 MiB unless given. */
+  readonly fetchBytes?: number;
 }
 
 export interface PartitionDigest {

@@ -27,8 +27,9 @@ final class Consumers {
         config.put("allow.auto.create.topics", "false");
         config.put("fetch.min.bytes", "1");
         config.put("fetch.max.wait.ms", "20"); // closing a consumer waits for its last fetch
-        config.put("fetch.max.bytes", Integer.toString(32 << 20));
-        config.put("max.partition.fetch.bytes", Integer.toString(8 << 20));
+        int fetchBytes = params.path("fetchBytes").asInt(8 << 20);
+        config.put("fetch.max.bytes", Integer.toString(4 * fetchBytes));
+        config.put("max.partition.fetch.bytes", Integer.toString(fetchBytes));
         config.put("max.poll.records", "20000");
         config.put("receive.buffer.bytes", "1048576");
         return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
