@@ -1,6 +1,7 @@
-// Builds the package: our modules and the larger pure-JavaScript dependencies of every command, in few files. A command that loads
-// 530 files otherwise starts a third sooner (a backup of nothing: 0.33 -> 0.22 s of CPU, medians of 10 alternating runs).
-// Native packages, those that start files of their own (piscina) and those that are loaded on demand stay packages.
+// Builds the package: the entry, and beside it one file with the rest of the agent and one with the code of its threads, each with
+// the larger pure-JavaScript dependencies in it. These two are CommonJS, which Node links and gives its built-in modules faster: a
+// backup of next to nothing takes 0.30 s of CPU instead of 0.34 in ECMAScript modules with a file for each command (medians of 20
+// alternating runs). Native packages, those that start files of their own (piscina) and those loaded on demand stay packages.
 
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild-wasm';
@@ -9,18 +10,22 @@ const BUNDLED = ['pino', 'kafkajs', 'yaml', 'commander', 'convict'];
 const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 const packages = Object.keys({ ...dependencies, ...optionalDependencies });
 
+const shared = { outdir: 'dist', bundle: true, platform: 'node', target: 'node22.18' };
+/** The entry turns the cache of compiled code on before it loads the agent, which therefore has to be another file. */
+const agentApart = {
+  name: 'agent-apart',
+  setup: ({ onResolve }) => onResolve({ filter: /^\.\/agent\.ts$/ }, () => ({ path: './agent.cjs', external: true })),
+};
+
 rmSync('dist', { recursive: true, force: true });
+await build({ ...shared, entryPoints: ['src/main.ts'], format: 'esm', plugins: [agentApart] });
 await build({
-  entryPoints: ['src/main.ts', 'src/frame-worker.ts'],
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node22.18',
-  chunkNames: '[name]-[hash]',
+  ...shared,
+  entryPoints: ['src/agent.ts', 'src/frame-worker.ts'],
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
   external: packages.filter((name) => !BUNDLED.includes(name)),
-  // CommonJS packages in here ask for built-in modules by require.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  define: { 'import.meta.url': 'moduleUrl' },
+  banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
 });
 chmodSync('dist/main.js', 0o755);

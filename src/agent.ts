@@ -3,10 +3,20 @@
 
 import { openWorkers } from './agent/adapters.ts';
 import { effectiveConfig } from './agent/configured.ts';
+import { runProgram } from './cli/program.ts';
 import type { Services } from './cli/services.ts';
 import { zstdImplementation } from './compression/frame-codec.ts';
 import { configJsonSchema } from './config/json-schema.ts';
 import { packageVersion } from './package-files.ts';
+import { openTerminal } from './process-terminal.ts';
+
+/** Runs one command line, without the name of the program, until it ends or `stop` aborts. @returns the exit code */
+export async function runCommandLine(args: readonly string[], stop: AbortSignal): Promise<number> {
+  const terminal = openTerminal({ stop });
+  const exitCode = await runProgram(args, createServices(), terminal);
+  await terminal.flushed();
+  return exitCode;
+}
 
 /** What the command line runs on. */
 export function createServices(): Services {

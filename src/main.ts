@@ -12,12 +12,6 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(USAGE_EXIT_CODE);
 }
 
-// Compiled code is kept in the temporary directory: it halves the start of the next command. Hence the imports after it.
-nodeModule.enableCompileCache();
-const { createServices } = await import('./agent.ts');
-const { runProgram } = await import('./cli/program.ts');
-const { openTerminal } = await import('./process-terminal.ts');
-
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
@@ -26,8 +20,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-const terminal = openTerminal({ stop: stopping.signal });
-const exitCode = await runProgram(process.argv.slice(2), createServices(), terminal);
-await terminal.flushed();
+// Compiled code is kept in the temporary directory: it halves the start of the next command. Hence the import after it.
+nodeModule.enableCompileCache();
+const { runCommandLine } = await import('./agent.ts');
+const exitCode = await runCommandLine(process.argv.slice(2), stopping.signal);
 // What is left open by then, such as a socket that is being closed, is not worth waiting for.
 process.exit(exitCode);

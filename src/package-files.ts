@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 
 /** The code of the worker threads. */
 export function frameWorkerEntry(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'cjs';
   return new URL(`./frame-worker.${extension}`, import.meta.url);
 }
 

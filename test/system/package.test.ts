@@ -54,7 +54,7 @@ describe('the package', { timeout: 2 * TIMEOUT_MS }, () => {
     const { mode } = await stat(join(installed, 'dist', 'main.js'));
     assert.equal(mode & 0o111, 0o111, 'dist/main.js is executable');
     assert.match(await readFile(join(installed, 'dist', 'main.js'), 'utf8'), /^#!\/usr\/bin\/env node\n/);
-    for (const file of ['config/schema.json', 'config/balanced.yaml', 'config/REFERENCE.md', 'dist/frame-worker.js']) {
+    for (const file of ['config/schema.json', 'config/balanced.yaml', 'config/REFERENCE.md', 'dist/frame-worker.cjs']) {
       assert.ok((await stat(join(installed, file))).size > 0, file);
     }
     for (const absent of ['src', 'test', 'deploy', 'dist/reference']) {
