@@ -4,7 +4,7 @@
 
 import { createRequire } from 'node:module';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { SegmentCodec } from '../model/codec.ts';
+import { type SegmentCodec, withCodecLibrary } from '../model/codec.ts';
 import { copyBytes } from '../model/buffer/copy-bytes.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 import { noteNativeBuffer } from '../model/buffer/native-garbage.ts';
@@ -26,9 +26,7 @@ const require = createRequire(import.meta.url);
 const zstdNapi = loadZstdNapi();
 
 /** Loaded when it is needed: every thread pays for what it loads. */
-function lz4(): typeof import('lz4-napi') {
-  return require('lz4-napi') as typeof import('lz4-napi');
-}
+const lz4 = () => withCodecLibrary('lz4-napi', () => require('lz4-napi') as typeof import('lz4-napi'));
 
 /** Which zstd is in use, for --version and the build metric. */
 export const zstdImplementation: 'zstd-napi' | 'node:zlib' = zstdNapi === undefined ? 'node:zlib' : 'zstd-napi';
@@ -156,6 +154,7 @@ export class FrameExpander {
           return copyInto(target, zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawSizeBytes) }));
       }
     } catch (error) {
+      if (error instanceof BackupError) throw error;
       throw new BackupError('OBJECT_CORRUPT', `a ${codec} frame does not decode: ${messageOf(error)}`, {
         cause: error,
       });

@@ -89,6 +89,13 @@ export const ERROR_KINDS = {
     httpStatus: 502,
     hint: 'Read from Kafka: check the disk of the broker that leads the partition. Read from the store: run validate --deep.',
   },
+  CODEC_MISSING: {
+    summary: 'a compression library is not installed',
+    retriable: false,
+    exitCode: 1,
+    httpStatus: 500,
+    hint: 'Install the package with its optional dependencies (npm install without --omit=optional), on a platform that they are built for.',
+  },
   STORE_UNAVAILABLE: {
     summary: 'the object store did not serve a request',
     retriable: true,

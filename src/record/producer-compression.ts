@@ -4,15 +4,15 @@
 
 import { createRequire } from 'node:module';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import type { ProducerCodec } from '../model/codec.ts';
+import { type ProducerCodec, withCodecLibrary } from '../model/codec.ts';
 import { BackupError, messageOf } from '../model/errors.ts';
 import { noteNativeBuffer } from '../model/buffer/native-garbage.ts';
 
 const require = createRequire(import.meta.url);
 
 /** Loaded when they are needed: every thread pays for what it loads. */
-const lz4 = (): typeof import('lz4-napi') => require('lz4-napi') as typeof import('lz4-napi');
-const snappy = (): typeof import('snappy') => require('snappy') as typeof import('snappy');
+const lz4 = () => withCodecLibrary('lz4-napi', () => require('lz4-napi') as typeof import('lz4-napi'));
+const snappy = () => withCodecLibrary('snappy', () => require('snappy') as typeof import('snappy'));
 
 /** Largest records section that is ever expanded. Kafka's own limit is the 32-bit batch length; brokers allow far less. */
 export const MAX_EXPANDED_BYTES = 256 * 1024 * 1024;
@@ -23,7 +23,10 @@ const XERIAL_BLOCK_BYTES = 32 * 1024;
 const LZ4_MAGIC = 0x184d2204;
 const LZ4_BLOCK_MAX = [0, 0, 0, 0, 64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024] as const;
 
-/** The records section before the producer compressed it. @throws BATCH_CORRUPT when it does not decode or grows past the limit. */
+/**
+ * The records section before the producer compressed it.
+ * @throws BATCH_CORRUPT when it does not decode or grows past the limit, CODEC_MISSING.
+ */
 export function expandRecords(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
   const expanded = expand(codec, bytes);
   if (expanded !== bytes) noteNativeBuffer(expanded.byteLength);
@@ -53,7 +56,7 @@ function expand(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
   }
 }
 
-/** The inverse of {@link expandRecords}, as the Java producer would write it at its default levels. */
+/** The inverse of {@link expandRecords}, as the Java producer would write it at its default levels. @throws CODEC_MISSING */
 export function compressRecords(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
   const compressed = compress(codec, bytes);
   if (compressed !== bytes) noteNativeBuffer(compressed.byteLength);

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { defineTask } from '../compression/worker-pool.ts';
 import { FrameCompressor, maxStoredSize } from '../compression/frame-codec.ts';
 import type { SegmentCodec } from '../model/codec.ts';
-import { BackupError, invariant } from '../model/errors.ts';
+import { BackupError, type ErrorCode, invariant } from '../model/errors.ts';
 import {
   ATTRIBUTE,
   BATCH_FIELD,
@@ -30,6 +30,8 @@ const WORTHWHILE_SAVING = 0.2;
  * 28 % at 1.2 GB/s; what is compressed better is recognised and copied at either.
  */
 const LEVEL_FOR_COMPRESSED = 1;
+
+const NOT_DECODED: readonly ErrorCode[] = ['BATCH_CORRUPT', 'CODEC_MISSING'];
 
 export interface PackTask {
   /** Whole batches, in shared memory. */
@@ -101,12 +103,12 @@ function compress(task: PackTask, raw: Uint8Array): { storedSizeBytes: number; o
   return { storedSizeBytes: overflowBytes, overflow };
 }
 
-/** As expandBatches; undefined also where a producer's compression does not decode: such a batch is kept exactly as it came. */
+/** As expandBatches; undefined also where a producer's compression does not decode here: such a batch is kept exactly as it came. */
 function tryExpand(raw: Uint8Array): Uint8Array | undefined {
   try {
     return expandBatches(raw);
   } catch (error) {
-    if (error instanceof BackupError && error.code === 'BATCH_CORRUPT') return undefined;
+    if (error instanceof BackupError && NOT_DECODED.includes(error.code)) return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 // the optional zstd-napi, which cannot be built everywhere, it must do the same by node:zlib.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -90,6 +90,24 @@ describe('the package', { timeout: 2 * TIMEOUT_MS }, () => {
       assert.equal(restored.get(partition)?.sha256, sha256, `partition ${partition} of ${recordCount} records`);
     }
   });
+
+  it('backs up without any optional dependency, and names the one that a codec needs', async () => {
+    const modules = join(directory, 'node_modules');
+    for (const scope of ['@node-rs', '@antoniomuso', '@napi-rs']) {
+      const names = (await readdir(join(modules, scope))).filter((name) => /-(linux|darwin|win32)-/.test(name));
+      assert.notDeepEqual(names, [], scope);
+      for (const name of names) await rm(join(modules, scope, name), { recursive: true });
+    }
+    const bare = await writeConfigs(directory, broker.bootstrap, { id: 'bare' });
+    assert.match(await kafkaBackup('backup', '--config', bare.backup), /Records: 5,000\n/);
+    const deep = ['validate', '--deep', '--backup-id', 'bare', '--path', join(directory, 'store')];
+    assert.match(await kafkaBackup(...deep), /Result: VALID/);
+    const lz4 = await writeConfigs(directory, broker.bootstrap, { id: 'lz4', backup: { compression: 'lz4' } });
+    await assert.rejects(kafkaBackup('backup', '--config', lz4.backup), {
+      code: 3,
+      stderr: /lz4-napi cannot be loaded: .*"hint":"Install the package with its optional dependencies/,
+    });
+  });
 });
 
 /** Builds and packs the project. @returns the path of the tarball */
@@ -102,16 +120,20 @@ async function pack(directory: string): Promise<string> {
   return join(directory, name);
 }
 
-async function writeConfigs(directory: string, bootstrap: string): Promise<{ backup: string; restore: string }> {
+async function writeConfigs(
+  directory: string,
+  bootstrap: string,
+  { id, backup }: { readonly id: string; readonly backup?: object } = { id: 'packed' },
+): Promise<{ backup: string; restore: string }> {
   const store = join(directory, 'store');
-  await mkdir(store);
-  const files = { backup: join(directory, 'backup.yaml'), restore: join(directory, 'restore.yaml') };
+  await mkdir(store, { recursive: true });
+  const files = { backup: join(directory, `${id}-backup.yaml`), restore: join(directory, `${id}-restore.yaml`) };
   const storage = { backend: 'filesystem', path: store };
   const source = { bootstrap_servers: [bootstrap], topics: { include: ['packed'] } };
   const target = { bootstrap_servers: [bootstrap] };
   const restore = { topic_mapping: { packed: 'unpacked' } };
   // JSON is YAML.
-  await writeFile(files.backup, JSON.stringify({ mode: 'backup', backup_id: 'packed', source, storage }));
-  await writeFile(files.restore, JSON.stringify({ mode: 'restore', backup_id: 'packed', target, storage, restore }));
+  await writeFile(files.backup, JSON.stringify({ mode: 'backup', backup_id: id, source, storage, backup }));
+  await writeFile(files.restore, JSON.stringify({ mode: 'restore', backup_id: id, target, storage, restore }));
   return files;
 }
