@@ -1,7 +1,7 @@
 // The checks before anything is written (DESIGN 6). Each finding is ok, warn or block; one block and nothing is written.
 
 import type { TopicDescription } from '../model/topic/topic-description.ts';
-import { CheckList, type PreflightInput } from './checks/check-list.ts';
+import { type BatchLimits, CheckList, type PreflightInput } from './checks/check-list.ts';
 import { checkObjects } from './checks/object-checks.ts';
 import { checkCoverage, checkReach, checkRetention, checkSizes } from './checks/record-checks.ts';
 import { checkCreation, checkExisting, checkNames, checkOverrides, checkReplicas } from './checks/topic-checks.ts';
@@ -16,8 +16,8 @@ export interface PreflightResult {
   readonly checks: readonly PreflightCheck[];
   /** Target topics that exist already. */
   readonly existing: ReadonlyMap<string, TopicDescription>;
-  /** Largest batch that each target topic takes. */
-  readonly maxMessageBytes: ReadonlyMap<string, number>;
+  /** Of each target topic. */
+  readonly batchLimits: ReadonlyMap<string, BatchLimits>;
 }
 
 /** @throws KAFKA_UNREACHABLE and other codes when the target or the store cannot be asked at all. */
@@ -31,7 +31,7 @@ export async function preflight(input: PreflightInput): Promise<PreflightResult>
   checkNames(plan.topics, list);
   checkOverrides(input, list);
   checkReach(plan, list);
-  const maxMessageBytes = new Map<string, number>();
+  const batchLimits = new Map<string, BatchLimits>();
   const ends: TargetState['topics'][number][] = [];
   for (const topic of plan.topics) {
     const { targetTopic } = topic;
@@ -44,7 +44,7 @@ export async function preflight(input: PreflightInput): Promise<PreflightResult>
     if (present !== undefined) ends.push(present.found);
     const lasting = present?.lasting ?? (await checkCreation(topic, input, list));
     checkReplicas(targetTopic, lasting, list);
-    maxMessageBytes.set(
+    batchLimits.set(
       targetTopic,
       checkSizes(topic, lasting, plan.includeOriginalOffsetHeader ? ORIGIN_HEADERS_BYTES : 0, list),
     );
@@ -53,7 +53,7 @@ export async function preflight(input: PreflightInput): Promise<PreflightResult>
   }
   await checkObjects(plan, store, list);
   const target = { clusterId: sink.clusterId, topics: ends };
-  return { planId: planIdOf(plan, target), target, checks: list.checks, existing, maxMessageBytes };
+  return { planId: planIdOf(plan, target), target, checks: list.checks, existing, batchLimits };
 }
 
 /** True when nothing may be written. */

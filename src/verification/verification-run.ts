@@ -258,7 +258,7 @@ export class VerificationRun {
       outputs: new SharedBufferPool(OUTPUT_BYTES, workers.threads * 2 + maxConcurrentPartitions),
       large: new LargeFrames(),
       // Records are compared, not batches: nothing need be compressed.
-      settings: { ...settings, compression: 'none' },
+      settings: { ...settings, compression: 'none', brokerCodec: null },
     };
   }
 

@@ -143,7 +143,7 @@ describe('a restore that changes the shape of a topic', { timeout: 240_000 }, ()
 
     assert.match(
       refused.failure?.message ?? '',
-      /record \d+ of six-\d of the backup, a batch of \d+ bytes; raise max\.message\.bytes/,
+      /record \d+ of six-\d of the backup, a batch of \d+ bytes; when the restore began the topic took 100: raise max\.message\.bytes/,
     );
   });
 

@@ -3,6 +3,7 @@
 import type { EffectiveConfig, RestoreSink } from '../../kafka/restore-sink.ts';
 import type { SegmentSummary } from '../../model/segment/segment.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
+import type { IntendedTopic } from '../journal/restore-intent.ts';
 import type { PreflightCheck } from '../restore-job.ts';
 import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
 import type { RestoreSettings } from '../restore-settings.ts';
@@ -19,6 +20,9 @@ export interface PreflightInput {
   /** Id of the unfinished restore that fills the topic of this id. */
   readonly fillerOf: (topicId: string) => Promise<string | undefined>;
 }
+
+/** What a topic's broker makes of the batches that are sent to it. */
+export type BatchLimits = Pick<IntendedTopic, 'maxMessageBytes' | 'brokerCodec'>;
 
 /** Where Kafka's own default is needed because the target does not say. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;

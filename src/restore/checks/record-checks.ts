@@ -1,19 +1,27 @@
 // What will become of the records: too large for the target, soon deleted by its retention, or not in the backup at all.
 
+import { PRODUCER_CODECS, type ProducerCodec } from '../../model/codec.ts';
 import { utcText } from '../../model/instant.ts';
 import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
-import { type CheckList, DEFAULT_MAX_MESSAGE_BYTES, type LastingTopic, numberOf, segmentsOf } from './check-list.ts';
+import {
+  type BatchLimits,
+  type CheckList,
+  DEFAULT_MAX_MESSAGE_BYTES,
+  type LastingTopic,
+  numberOf,
+  segmentsOf,
+} from './check-list.ts';
 
 /** Partitions that a message names. */
 const PARTITIONS_SHOWN = 10;
 
-/** Returns the largest batch that the topic takes. `addedBytes`: what the restore adds to each record. */
+/** `addedBytes`: what the restore adds to each record. */
 export function checkSizes(
   topic: TopicRestorePlan,
   lasting: LastingTopic,
   addedBytes: number,
   list: CheckList,
-): number {
+): BatchLimits {
   const { targetTopic } = topic;
   const maxMessageBytes = numberOf(lasting, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES);
   const stored = segmentsOf(topic).reduce((most, { maxBatchSizeBytes }) => Math.max(most, maxBatchSizeBytes), 0);
@@ -24,7 +32,13 @@ export function checkSizes(
       `the largest batch has ${largest} bytes${addedBytes > 0 ? ' with the headers that are added' : ''}, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore`,
     );
   }
-  return maxMessageBytes;
+  return { maxMessageBytes, brokerCodec: brokerCodecOf(lasting) };
+}
+
+/** `producer`, Kafka's default, keeps every batch as it comes. */
+function brokerCodecOf({ configs }: LastingTopic): ProducerCodec | null {
+  const type = configs.get('compression.type')?.value;
+  return type === 'uncompressed' ? 'none' : (PRODUCER_CODECS.find((codec) => codec === type) ?? null);
 }
 
 /** Kafka deletes by whole log segments of the target, so the figures are of what may go at once. */

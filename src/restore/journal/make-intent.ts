@@ -62,14 +62,14 @@ export function batchSettings(settings: RestoreSettings): BatchSettings {
 async function intendedTopic(topic: TopicRestorePlan, input: IntentInput): Promise<IntendedTopic> {
   const { checked, settings, sink } = input;
   const { targetTopic } = topic;
-  const maxMessageBytes = checked.maxMessageBytes.get(targetTopic);
-  if (maxMessageBytes === undefined) throw new BackupError('PREFLIGHT_BLOCKED', `${targetTopic} was not looked at`);
+  const limits = checked.batchLimits.get(targetTopic);
+  if (limits === undefined) throw new BackupError('PREFLIGHT_BLOCKED', `${targetTopic} was not looked at`);
   const isThere = checked.existing.has(targetTopic);
   return {
     topic: targetTopic,
     creation: isThere ? null : creationSpec(topic, settings, sink.brokerCount),
     partitions: isThere ? neededPartitions(topic) : topic.targetPartitions,
-    maxMessageBytes,
+    ...limits,
     finalConfigs: isThere ? await ownConfigs(targetTopic, input) : finalConfigs(topic),
   };
 }

@@ -34,6 +34,8 @@ export interface IntendedTopic {
   /** At least so many partitions are written to. */
   readonly partitions: number;
   readonly maxMessageBytes: number;
+  /** What the topic's broker compresses every batch with, however it comes; null where it keeps each as it comes. */
+  readonly brokerCodec: ProducerCodec | null;
   /** Puts the topic's own configuration on, when it is filled. */
   readonly finalConfigs: ConfigChanges;
 }
@@ -139,6 +141,8 @@ function decodeTopic(fields: JsonFields): IntendedTopic {
     creation: fields.has('creation') ? decodeCreation(fields.fields('creation')) : null,
     partitions: fields.integer('partitions', 1),
     maxMessageBytes: fields.integer('maxMessageBytes', 1),
+    // Restores that were begun before it was written down go on with the batches that they were begun with.
+    brokerCodec: fields.has('brokerCodec') ? fields.choice('brokerCodec', PRODUCER_CODECS) : null,
     finalConfigs: decodeChanges(fields.fields('finalConfigs')),
   };
 }

@@ -152,6 +152,7 @@ class FrameJudge {
     return (
       batch.sizeBytes >= mergeBelow &&
       codec === targetCodec &&
+      !this.#isExpandedByBroker(codec) &&
       batch.recordCount <= maxWholeRecords &&
       this.#shaper === null &&
       batch.recordCount === batch.lastOffsetDelta + 1 &&
@@ -161,6 +162,12 @@ class FrameJudge {
       (batch.attributes & (ATTRIBUTE.logAppendTime | DELETE_HORIZON)) === 0 &&
       batch.sizeBytes <= maxBatchBytes
     );
+  }
+
+  /** Then what counts for the broker is how large the batch is with another compression, which nobody has written down. */
+  #isExpandedByBroker(codec: ProducerCodec): boolean {
+    const { brokerCodec } = this.#task;
+    return brokerCodec !== null && codec !== 'none' && codec !== brokerCodec;
   }
 
   #takeRecords(codec: ProducerCodec): void {

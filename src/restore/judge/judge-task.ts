@@ -39,6 +39,8 @@ export interface JudgeTask {
   readonly producerCodecs: readonly CodecRun[];
   readonly compression: 'producer' | ProducerCodec;
   readonly maxBatchBytes: number;
+  /** What the target's broker compresses every batch with, however it comes; null where it keeps each as it comes. */
+  readonly brokerCodec: ProducerCodec | null;
   /** Of batches that are made here. */
   readonly maxBatchRecords: number;
   /** A batch with more is not sent as it is. */

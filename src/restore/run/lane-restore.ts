@@ -8,6 +8,7 @@ import type { RestoreJournal } from '../journal/restore-journal.ts';
 import type { SourceReport } from '../journal/restore-report.ts';
 import type { JudgeResult, OffsetRun, RecordShape } from '../judge/judge-task.ts';
 import type { PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore-plan.ts';
+import type { TopicSettings } from './batch-limit.ts';
 import { LaneTarget, type TargetPosition } from './lane-target.ts';
 import type { PatientTarget } from './patience/patient-target.ts';
 import { type FrameContext, SourceFrames } from './source-frames.ts';
@@ -15,6 +16,7 @@ import type { TokenBucket } from './token-bucket.ts';
 
 /** Shared by all lanes of a restore. */
 export interface LaneContext extends FrameContext {
+  readonly settings: TopicSettings;
   readonly journal: RestoreJournal;
   readonly target: PatientTarget;
   readonly onAcknowledged: (recordCount: number) => void;
@@ -155,7 +157,8 @@ export class LaneRestore {
     memory: SharedArrayBuffer,
     { opened, sending, release }: FrameSending,
   ): Promise<void> {
-    const { signal, recordRate, byteRate, journal, onAcknowledged } = this.#context;
+    const { signal, recordRate, byteRate, journal, onAcknowledged, settings } = this.#context;
+    const { maxMessageBytes } = settings;
     const sourcePartition = source.plan.source.partition;
     const acknowledgements: Promise<void>[] = [];
     try {
@@ -183,7 +186,7 @@ export class LaneRestore {
             if (isSent) onAcknowledged(recordCount);
           },
           (error: unknown) => {
-            throw explained(error, { source: source.plan.source, runs, recordCount, sizeBytes });
+            throw explained(error, { source: source.plan.source, runs, recordCount, sizeBytes, maxMessageBytes });
           },
         );
         counted.catch(() => {});
@@ -201,16 +204,17 @@ interface SentBatch {
   readonly runs: readonly OffsetRun[];
   readonly recordCount: number;
   readonly sizeBytes: number;
+  readonly maxMessageBytes: number;
 }
 
 /** A batch within the limits of its topic is refused for its size only when one record alone is larger: that one is named. */
-function explained(error: unknown, { source, runs, recordCount, sizeBytes }: SentBatch): unknown {
+function explained(error: unknown, { source, runs, recordCount, sizeBytes, maxMessageBytes }: SentBatch): unknown {
   if (!(error instanceof BackupError) || error.context.kafkaError !== 'MESSAGE_TOO_LARGE') return error;
   const offset = runs[0]?.firstSourceOffset ?? 0n;
   const what = recordCount === 1 ? `record ${offset}` : `${recordCount} records from ${offset} on`;
   return new BackupError(
     error.code,
-    `${error.message}: ${what} of ${partitionName(source)} of the backup, a batch of ${sizeBytes} bytes; raise max.message.bytes of the target topic, and message.max.bytes of its brokers, then restore again`,
+    `${error.message}: ${what} of ${partitionName(source)} of the backup, a batch of ${sizeBytes} bytes; when the restore began the topic took ${maxMessageBytes}: raise max.message.bytes of the target topic, and message.max.bytes of its brokers, then restore again`,
     { cause: error, context: { ...error.context, offset } },
   );
 }

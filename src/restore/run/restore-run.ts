@@ -5,7 +5,7 @@ import { maxStoredSize } from '../../compression/frame-codec.ts';
 import { SharedBufferPool } from '../../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../../compression/worker-pool.ts';
 import type { RestoreSink, WritePermit } from '../../kafka/restore-sink.ts';
-import { BackupError, errorOf } from '../../model/errors.ts';
+import { BackupError, errorOf, invariant } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
 import { partitionName } from '../../model/topic/topic-partition.ts';
 import type { RestoreIntent, RestoreProducers } from '../journal/restore-intent.ts';
@@ -15,6 +15,7 @@ import type { AttemptFigures, RestoreFigures, RestoreReport, SourceReport } from
 import type { TopicFillings } from '../journal/topic-fillings.ts';
 import type { PartitionProgress, RestoreProgress } from '../restore-job.ts';
 import type { RestorePlan } from '../restore-plan.ts';
+import { settingsFor } from './batch-limit.ts';
 import { LaneRestore, type LaneContext, type PositionOf } from './lane-restore.ts';
 import { LargeFrames } from './large-frames.ts';
 import type { Patience } from './patience/patience.ts';
@@ -74,13 +75,12 @@ export class RestoreRun {
       perSecond === null ? null : new TokenBucket(perSecond, patience);
     this.#startedAtMs = patience.monotonicMs();
     this.#target = new PatientTarget(sink, { ...patience, signal }, permit);
-    const context: LaneContext = {
+    const context: Omit<LaneContext, 'settings'> = {
       store,
       workers,
       stored: new SharedBufferPool(maxStoredSize(USUAL_FRAME_BYTES), workers.threads + 1),
       outputs: new SharedBufferPool(OUTPUT_BYTES, workers.threads * 2 + limits.maxConcurrentPartitions),
       large: new LargeFrames(),
-      settings: intent.settings,
       journal,
       target: this.#target,
       onAcknowledged,
@@ -88,11 +88,11 @@ export class RestoreRun {
       byteRate: rate(limits.bytesPerSecond),
       signal,
     };
-    const maxMessageBytes = new Map(intent.topics.map((topic) => [topic.topic, topic.maxMessageBytes]));
+    const intended = new Map(intent.topics.map((topic) => [topic.topic, topic]));
     this.#lanes = plan.topics.flatMap(({ targetTopic, lanes }) => {
-      const { maxBatchBytes } = intent.settings;
-      const limit = Math.min(maxBatchBytes, maxMessageBytes.get(targetTopic) ?? maxBatchBytes);
-      const settings = { ...intent.settings, maxBatchBytes: limit };
+      const topic = intended.get(targetTopic);
+      invariant(topic !== undefined, 'a restore has a plan for a topic that it does not mean to fill');
+      const settings = settingsFor(intent.settings, topic);
       return lanes.map((lane) => new LaneRestore(lane, plan, { ...context, settings }));
     });
   }

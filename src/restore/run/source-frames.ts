@@ -11,11 +11,11 @@ import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import type { FrameEntry, SegmentFooter, SegmentSummary } from '../../model/segment/segment.ts';
 import { readFooter, readFrame } from '../../segment/segment-reader.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { BatchSettings } from '../journal/restore-intent.ts';
 import { FIND_CUT } from '../judge/cut-task.ts';
 import { JUDGE_FRAME, type JudgeResult, type RecordShape } from '../judge/judge-task.ts';
 import { cutPlan } from '../judge/log-cut.ts';
 import { framesToRead, type PartitionRestorePlan } from '../restore-plan.ts';
+import type { FrameSettings } from './batch-limit.ts';
 import type { LargeFrames } from './large-frames.ts';
 import { type TransactionDecisions, TransactionIndex } from '../plan/transaction-index.ts';
 
@@ -31,8 +31,7 @@ export interface FrameContext {
   readonly stored: SharedBufferPool;
   readonly outputs: SharedBufferPool;
   readonly large: LargeFrames;
-  /** `maxBatchBytes` within what the target topic takes. */
-  readonly settings: BatchSettings;
+  readonly settings: FrameSettings;
 }
 
 export interface SourceFramesOptions {
@@ -144,7 +143,7 @@ export class SourceFrames {
     { frame, decisions, number }: FrameWork & { readonly number: number },
   ): Promise<JudgedFrame> {
     const { shape, context } = this.#options;
-    const { isolation, compression, maxBatchBytes, maxBatchRecords, maxWholeRecords } = context.settings;
+    const { isolation, compression, maxBatchBytes, brokerCodec, maxBatchRecords, maxWholeRecords } = context.settings;
     const { recoveryTarget } = this.#plan;
     // Asked for first and in the order of the log: so the frame that is to be sent next always has its output.
     const giveBack = await this.#takeLarge(frame, number);
@@ -172,6 +171,7 @@ export class SourceFrames {
         producerCodecs: footer.producerCodecs,
         compression,
         maxBatchBytes,
+        brokerCodec,
         maxBatchRecords,
         maxWholeRecords,
         shape,

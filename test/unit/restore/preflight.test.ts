@@ -399,7 +399,15 @@ describe('the preflight of the records', () => {
   test('warns of batches that the target does not take whole', async () => {
     const target = new PlannedTarget({ defaults: { 'max.message.bytes': '899' } });
     await assertFinding(target, /warn batch size: .*has 900 bytes, a takes 899/, { made });
-    assert.equal((await check(target, { made })).maxMessageBytes.get('a'), 899);
+    assert.deepEqual((await check(target, { made })).batchLimits.get('a'), { maxMessageBytes: 899, brokerCodec: null });
+    for (const [type, brokerCodec] of [
+      ['producer', null],
+      ['uncompressed', 'none'],
+      ['lz4', 'lz4'],
+    ] as const) {
+      const typed = new PlannedTarget({ defaults: { 'max.message.bytes': '899', 'compression.type': type } });
+      assert.deepEqual((await check(typed, { made })).batchLimits.get('a'), { maxMessageBytes: 899, brokerCodec });
+    }
     const roomy = new PlannedTarget({ defaults: { 'max.message.bytes': '950' } });
     assert.deepEqual(findings(await check(roomy, { made })), []);
     const shaped = { ...made, includeOriginalOffsetHeader: true };

@@ -37,9 +37,10 @@ export const INTENT: RestoreIntent = {
       creation: { topic: 'new', partitions: 3, replicationFactor: -1, configs: { a: 'b' } },
       partitions: 3,
       maxMessageBytes: 1000,
+      brokerCodec: 'gzip',
       finalConfigs: { 'retention.ms': '5', 'cleanup.policy': null },
     },
-    { topic: 'there', creation: null, partitions: 1, maxMessageBytes: 5, finalConfigs: {} },
+    { topic: 'there', creation: null, partitions: 1, maxMessageBytes: 5, brokerCodec: null, finalConfigs: {} },
   ],
 };
 

@@ -40,6 +40,7 @@ export function taskFor(
     producerCodecs: packed.facts.producerCodecs,
     compression: 'producer',
     maxBatchBytes: 1024 * 1024,
+    brokerCodec: null,
     maxBatchRecords: 1000,
     maxWholeRecords: 1_000_000,
     shape: null,

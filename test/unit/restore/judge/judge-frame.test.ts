@@ -335,6 +335,24 @@ describe('a target\u2019s limit', () => {
     });
   }
 
+  for (const brokerCodec of ['none', 'gzip'] as const) {
+    test(`is not kept by a compressed batch that a topic with ${brokerCodec} expands`, () => {
+      const records = Array.from({ length: 80 }, (_, index) => ({
+        timestampMs: T0,
+        key: null,
+        value: Buffer.from(randomBytes(250).toString('hex') + 'x'.repeat(index === 0 ? 1 : 500)),
+      }));
+      const frame = [encodeBatch({ baseOffset: 0n, records, codec: 'zstd' })];
+      const maxBatchBytes = 50_000;
+      const sizes = (task: ReturnType<typeof taskFor>): number[] =>
+        judge(task).batches.map(({ recordCount }) => recordCount);
+      assert.ok(frame[0]!.byteLength > 16 * 1024 && frame[0]!.byteLength < maxBatchBytes, `${frame[0]!.byteLength}`);
+      assert.deepEqual(sizes(taskFor(frame, { maxBatchBytes })), [80]);
+      assert.deepEqual(sizes(taskFor(frame, { maxBatchBytes, brokerCodec: 'zstd' })), [80]);
+      assert.deepEqual(sizes(taskFor(frame, { maxBatchBytes, brokerCodec })), [49, 31]);
+    });
+  }
+
   test('does not hold back one record that is larger than it', () => {
     const { batches } = judge(taskFor([batch(0n, ['a', 'x'.repeat(5000), 'b'])], { maxBatchBytes: 500 }));
     assert.deepEqual(

@@ -222,6 +222,7 @@ describe('a restore to an instant', () => {
       topicConfigs: {},
       compression: 'producer' as const,
       maxBatchBytes: 1_048_576,
+      brokerCodec: null,
       maxBatchRecords: 1000,
       maxWholeRecords: 1_000_000,
     };

@@ -52,7 +52,7 @@ function read(text: string): RestoreRequest {
 }
 
 function checkedOf(made: RestorePlan, target: TargetState): PreflightResult {
-  return { planId: planIdOf(made, target), target, checks: [], existing: new Map(), maxMessageBytes: new Map() };
+  return { planId: planIdOf(made, target), target, checks: [], existing: new Map(), batchLimits: new Map() };
 }
 
 describe('a request as JSON', () => {

@@ -50,7 +50,7 @@ describe('frames that are read ahead, larger than the buffers of the pools', () 
       stored: new SharedBufferPool(POOLED_BYTES, 3),
       outputs: new SharedBufferPool(POOLED_BYTES, 8),
       large: new LargeFrames(LIMIT_BYTES),
-      settings: batchSettings(SETTINGS),
+      settings: { ...batchSettings(SETTINGS), brokerCodec: null },
     };
   }
 

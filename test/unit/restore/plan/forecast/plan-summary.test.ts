@@ -24,7 +24,7 @@ const NOTHING_FOUND: PreflightResult = {
   target: { clusterId: 'c', topics: [] },
   checks: [],
   existing: new Map(),
-  maxMessageBytes: new Map(),
+  batchLimits: new Map(),
 };
 const STATE = stateOf(
   seen('a', 2),
