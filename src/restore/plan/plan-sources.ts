@@ -4,6 +4,7 @@
 import { type CurrentSegment, type IncarnationHistory, PartitionHistory } from '../../catalog/catalog-state.ts';
 import type { TopicObservation } from '../../catalog/commit.ts';
 import { BackupError } from '../../model/errors.ts';
+import { utcText } from '../../model/instant.ts';
 import type { PartitionTarget, RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import type { PartitionOffsets } from '../../model/restore/restore-shape.ts';
 import type { RestoreRequest } from '../restore-job.ts';
@@ -14,7 +15,7 @@ export type PlannedSources = readonly PartitionRestorePlan[];
 
 /**
  * One plan for each partition that the topic had at the target, and for those that came later but hold wanted records.
- * @throws NOTHING_TO_RESTORE when the topic has no such partition, or no such offsets; USAGE_INVALID for inverted offsets.
+ * @throws NOTHING_TO_RESTORE when the topic has no such partition, had none at the target, or has no such offsets; USAGE_INVALID for inverted offsets.
  */
 export function planSources(
   incarnation: IncarnationHistory,
@@ -28,14 +29,36 @@ export function planSources(
     request.offsets.filter((one) => one.topic === topic).map((one) => [one.partition, one] as const),
   );
   assertPartitions(topic, numbers, offsets, request);
-  return [...numbers]
+  const planned = [...numbers]
     .filter((partition) => request.partitions === null || request.partitions.includes(partition))
     .sort((a, b) => a - b)
     .map((partition) => {
       const history = incarnation.partitions.get(partition) ?? new PartitionHistory({ topic, topicId, partition });
       return planSource(history, { ...target, ...limitsOf(history, offsets.get(partition)) });
-    })
-    .filter(({ source, segments }) => source.partition < observation.partitions || segments.length > 0);
+    });
+  const isThen = ({ source, segments }: PartitionRestorePlan): boolean =>
+    source.partition < observation.partitions || segments.length > 0;
+  const later = planned.find((one) => !isThen(one) && isNamed(one.source.partition, offsets, request));
+  if (later !== undefined) throw cameLater(later, observation, target);
+  return planned.filter(isThen);
+}
+
+function isNamed(partition: number, offsets: ReadonlyMap<number, unknown>, { partitions }: RestoreRequest): boolean {
+  return partitions?.includes(partition) === true || offsets.has(partition);
+}
+
+/** Left out in silence, a partition that was asked for by its number would be missed in the end. */
+function cameLater(
+  { source: { topic, partition } }: PartitionRestorePlan,
+  { partitions, observedAtMs }: TopicObservation,
+  { toMs }: RecoveryTarget,
+): BackupError {
+  const at = toMs === undefined ? 'latest' : utcText(toMs);
+  return new BackupError(
+    'NOTHING_TO_RESTORE',
+    `topic ${topic} had no partition ${partition} at the recovery target, ${at}: seen ${utcText(observedAtMs)} it had ${partitions}, from 0 on, and the backup holds no record of ${topic}/${partition} inside the target`,
+    { context: { topic, partition } },
+  );
 }
 
 function planSource(history: PartitionHistory, target: PartitionTarget): PartitionRestorePlan {

@@ -190,6 +190,15 @@ describe('the partitions of a plan', () => {
     const planned = plan(grown, { recoveryTarget: { cut: 'timestamp', toMs: T0 + 400 } });
     assert.deepEqual(outline(planned), ['a/0[0-10] -> a/0', 'a/1[0-10] -> a/1']);
     assert.equal(planned.topics[0]!.targetPartitions, 2);
+    assert.deepEqual(outline(plan(grown, { recoveryTarget: planned.recoveryTarget, partitions: [1] })).length, 1);
+    const offsets = [{ topic: 'a', partition: 2, fromOffset: 1n, toOffset: null }];
+    for (const named of [{ partitions: [0, 2] }, { offsets }]) {
+      assert.throws(() => plan(grown, { recoveryTarget: planned.recoveryTarget, ...named }), {
+        code: 'NOTHING_TO_RESTORE',
+        message: /a had no partition 2 at the recovery target, 2023-\S+: seen 2023-\S+ it had 1, from 0 on/,
+      });
+      assert.equal(outline(plan(grown, named)).length, 'offsets' in named ? 3 : 2);
+    }
   });
 });
 
