@@ -31,6 +31,10 @@ const SETTINGS: readonly (keyof typeof SCHEMA.restore)[] = ['produce_acks', 'pro
 /** Another name of `time_window_end`. */
 const POINT_IN_TIME = 'point_in_time';
 const ROOT = 'body';
+const TOPICS_WANTED =
+  'this must be a list of names, such as ["orders"], or an object, such as {"include": ["orders", "pay*"], "exclude": ["pay-test"]}.';
+const TOPICS_EXAMPLE =
+  'Write names as ["orders"], and other names to restore them to as "topic_mapping": {"orders": "orders-restored"}.';
 
 /**
  * `otherKeys` are keys of the body that somebody else reads. Numbers that JSON does not hold exactly are refused; offsets may be
@@ -77,14 +81,18 @@ function collect(entry: MapEntry, otherKeys: readonly string[], given: GivenValu
       `is a setting of the agent: it stands in its configuration, as restore/${key}.`,
     );
   } else if (isLeaf(node)) put(`restore.${key}`, node, entry, given);
-  else if (value.kind !== 'map') given.report(origin, `restore.${key}`, 'this must be an object.');
-  else for (const below of value.entries) collectBelow(below, node, `restore.${key}`, given);
+  else if (value.kind !== 'map') {
+    const wanted = key === 'topics' ? TOPICS_WANTED : `this must be an object, with ${Object.keys(node).join(', ')}.`;
+    given.report(origin, `restore.${key}`, wanted);
+  } else for (const below of value.entries) collectBelow(below, node, `restore.${key}`, given);
 }
 
 function collectBelow(entry: MapEntry, section: Section, path: string, given: GivenValues): void {
   const node = nodeAt(section, entry.key);
-  if (node === undefined || !isLeaf(node)) reportUnknown(entry, Object.keys(section), given);
-  else put(`${path}.${entry.key}`, node, entry, given);
+  if (node === undefined || !isLeaf(node)) {
+    const isName = section === SCHEMA.restore.topics && entry.value.kind !== 'list';
+    reportUnknown(entry, Object.keys(section), given, isName ? TOPICS_EXAMPLE : null);
+  } else put(`${path}.${entry.key}`, node, entry, given);
 }
 
 function nodeAt(section: Section, key: string): Section | Leaf<unknown> | undefined {
@@ -98,13 +106,19 @@ function put(path: string, leaf: Leaf<unknown>, { origin, value }: MapEntry, giv
   else given.put(path, leaf, value);
 }
 
-function reportUnknown({ key, origin }: MapEntry, known: readonly string[], given: GivenValues): void {
+/** `otherwise` is what to do where no key is near. */
+function reportUnknown(
+  { key, origin }: MapEntry,
+  known: readonly string[],
+  given: GivenValues,
+  otherwise: string | null = null,
+): void {
   const nearest = nearestOf(key, known);
   given.report(
     origin,
     `unknown ${key}`,
     'is not known here.',
-    nearest === null ? null : `Did you mean ${quoted(nearest)}?`,
+    nearest === null ? otherwise : `Did you mean ${quoted(nearest)}?`,
   );
 }
 

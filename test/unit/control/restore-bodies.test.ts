@@ -133,6 +133,37 @@ describe('the body of a restore', () => {
     assert.equal(String(json['message']).split('\n').length, 4);
   });
 
+  for (const [what, body, message] of [
+    [
+      'topics that are text',
+      { topics: 'orders' },
+      /list of names, such as \["orders"\], or .* \{"include": \["orders"/,
+    ],
+    ['no topics', { topics: null }, /list of names, such as \["orders"\]/],
+    [
+      'topics with their new names',
+      { topics: { orders: 'restored' } },
+      /"topic_mapping": \{"orders": "orders-restored"\}/,
+    ],
+    ['a filter that is text', { filter: 'x' }, /an object, with key, header, header_value/],
+  ] as const) {
+    test(`${what} are told how they are written`, async () => {
+      const { json } = await ask(control, 'POST', '/v1/restores', body);
+      assert.match(String(json['message']), message);
+    });
+  }
+
+  test('a list of topics is the same as topics to include', async () => {
+    const two = [{ topics: ['orders', 'pay*'] }, { topics: { include: ['orders', 'pay*'] } }];
+    const requests = [];
+    for (const body of two) {
+      assert.equal((await ask(control, 'POST', '/v1/restores', body)).status, 202);
+      requests.push(control.restores.jobs.pop()!.request);
+    }
+    assert.deepEqual(requests[0]!.includeTopics, ['orders', 'pay*']);
+    assert.deepEqual(requests[1], requests[0]);
+  });
+
   test('of very many faults twenty are told', async () => {
     const body = { topics: Array.from({ length: 900 }, (_, index) => `bad topic ${index}`) };
     const { json } = await ask(control, 'POST', '/v1/restores', body);
