@@ -120,6 +120,15 @@ describe('a plan in text', () => {
     assert.match(text, /\norders\/0 +by key over 3 /);
   });
 
+  test('says what lies outside of a window that nobody asked for', () => {
+    const dropped = { ...NOTHING_DROPPED, 'outside-window': { kind: 'estimated', records: 4 } } as const;
+    const legend = /\noutside-window, without a window: no longer in the log of the source/;
+    const latest = { recoveryTarget: { cut: 'timestamp' } } as const;
+    assert.match(rendered(summary([topic([partition(0)], { ...latest, dropped })])), legend);
+    assert.doesNotMatch(rendered(summary([topic([partition(0)], { dropped })])), legend);
+    assert.doesNotMatch(rendered(summary([topic([partition(0)], latest)])), legend);
+  });
+
   test('leaves out the partitions of a large plan unless asked for details', () => {
     const large = summary([topic(Array.from({ length: 41 }, (_, number) => partition(number)))]);
     assert.match(rendered(large), /\n41 partitions; -v shows them, --json lists them\n/);

@@ -4,25 +4,27 @@ import { renderRestoreSummary } from '../../../src/cli/output/reports/render-sum
 import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
 import { NOW_MS, restoreReport, runningJob } from '../control/control-fixture.ts';
 
+const REPORT = restoreReport('rst_1');
+const COMPLETED: RestoreJob = {
+  id: 'rst_1',
+  state: 'COMPLETED',
+  backupId: 'orders',
+  request: { ...RESTORE_ALL, includeTopics: ['*'], target: 'default' },
+  createdAtMs: NOW_MS,
+  startedAtMs: null,
+  finishedAtMs: null,
+  progress: null,
+  partitions: [],
+  plan: null,
+  report: REPORT,
+  remarks: [],
+  isWhole: true,
+  failure: null,
+};
+
 function summaryOf(attempts: number): string {
-  const report = restoreReport('rst_1');
-  const job: RestoreJob = {
-    id: 'rst_1',
-    state: 'COMPLETED',
-    backupId: 'orders',
-    request: { ...RESTORE_ALL, includeTopics: ['*'], target: 'default' },
-    createdAtMs: NOW_MS,
-    startedAtMs: null,
-    finishedAtMs: null,
-    progress: null,
-    partitions: [],
-    plan: null,
-    report: { ...report, allAttempts: { ...report.allAttempts, attempts, durationMs: 4000 } },
-    remarks: [],
-    isWhole: true,
-    failure: null,
-  };
-  return renderRestoreSummary({ ...runningJob(job), state: 'COMPLETED' }, 1);
+  const report = { ...REPORT, allAttempts: { ...REPORT.allAttempts, attempts, durationMs: 4000 } };
+  return renderRestoreSummary({ ...runningJob(COMPLETED), state: 'COMPLETED', report }, 1);
 }
 
 test('the rate of a restore that was carried on is that of all its attempts', () => {
@@ -36,4 +38,21 @@ test('the rate of a restore of one attempt is that of its run', () => {
   const summary = summaryOf(1);
   assert.match(summary, /Throughput: 10 records\/sec$/m);
   assert.doesNotMatch(summary, /Attempts/);
+});
+
+test('records outside of a window that nobody asked for are explained', () => {
+  const explained = /Note: outside-window, without a window: no longer in the log of the source/;
+  const textOf = (outside: number, toMs?: number): string => {
+    const [state, request] = ['COMPLETED', { ...RESTORE_ALL, target: 'default' }] as const;
+    const recoveryTarget = { cut: 'timestamp', ...(toMs === undefined ? {} : { toMs }) } as const;
+    const begun = runningJob({ ...COMPLETED, request: { ...request, recoveryTarget } });
+    const partitions = begun.partitions.map((one) => ({
+      ...one,
+      dropped: { ...one.dropped, 'outside-window': outside },
+    }));
+    return renderRestoreSummary({ ...begun, state, partitions }, 1);
+  };
+  assert.match(textOf(4), explained);
+  assert.doesNotMatch(textOf(0), explained);
+  assert.doesNotMatch(textOf(4, NOW_MS), explained);
 });

@@ -8,6 +8,7 @@ import type { RestoreJob } from '../../../restore/restore-job.ts';
 import { formatBytes, formatCount, formatDuration } from '../format-quantities.ts';
 import { renderTable } from '../render-table.ts';
 import { printable } from '../terminal.ts';
+import { outsideLogLines } from './restore/outside-log.ts';
 
 const BYTES_PER_MB = 1_000_000;
 /** Partitions that the report of a restore lists on a terminal. */
@@ -57,7 +58,9 @@ function requestLines({ store, counters }: BackupStatus): string[] {
 }
 
 export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
-  const { progress, partitions, report, remarks } = job;
+  const { progress, partitions, plan, report, remarks } = job;
+  const isOutside = (name: string): boolean =>
+    partitions.some(({ topic, dropped }) => topic === name && dropped['outside-window'] > 0);
   const all = report === null || report.allAttempts.attempts === 1 ? null : report.allAttempts;
   const figures = {
     records: progress?.recordsRestored ?? 0,
@@ -73,6 +76,7 @@ export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
     `  Read: ${formatBytes(figures.storedBytes)}`,
     `  Partitions: ${progress?.partitionsDone ?? 0} of ${progress?.partitionsTotal ?? 0}`,
     `  Dropped: ${droppedText(partitions.map(({ dropped }) => dropped))}`,
+    ...outsideLogLines(plan, isOutside).map((line) => `  Note: ${line}`),
     `  Gaps: ${gaps}`,
     ...(report === null ? [] : gapLines(report)),
     `  Errors: ${job.failure === null ? 0 : 1}`,

@@ -14,6 +14,7 @@ import { formatBytes, formatCount, formatDuration } from '../../format-quantitie
 import { renderTable } from '../../render-table.ts';
 import { describeTarget } from '../../../input/restore-flags.ts';
 import { printable } from '../../terminal.ts';
+import { outsideLogLines } from './outside-log.ts';
 
 /** What bounds the speed of a restore; null: no limit that is known. */
 export interface RestoreLimits {
@@ -82,6 +83,7 @@ export function renderPlan(plan: PlanSummary, { backupId, target, limits, isDeta
     ),
     showsPartitions ? partitionTable(plan.topics) : `${partitions} partitions; -v shows them, --json lists them`,
     ...(plan.topics.some(({ dropped }) => hasBound(dropped)) ? [BOUNDS_LEGEND] : []),
+    ...outsideLogLines(plan, (name) => plan.topics.some(({ topic, dropped }) => topic === name && isOutside(dropped))),
     totalLine(estimateRestore(plan, limits)),
     `Checks  ok ${count('ok')}   warn ${count('warn')}   block ${count('block')}`,
     ...plan.checks.map(({ level, name, message }) => `  ${level.padEnd(5)} ${name}: ${printable(message)}`),
@@ -143,6 +145,10 @@ function droppedText(dropped: PlannedDrops): string {
     return count.records === 0 ? [] : [`${MARKS[count.kind]}${formatCount(count.records)} ${reason}`];
   });
   return texts.length === 0 ? '0' : texts.join(', ');
+}
+
+function isOutside({ 'outside-window': outside }: PlannedDrops): boolean {
+  return outside.kind !== 'unknown' && outside.records > 0;
 }
 
 function hasBound(dropped: PlannedDrops): boolean {
