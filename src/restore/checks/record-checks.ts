@@ -29,7 +29,7 @@ export function checkSizes(
   if (largest > maxMessageBytes) {
     list.warn(
       'batch size',
-      `the largest batch has ${largest} bytes${addedBytes > 0 ? ' with the headers that are added' : ''}, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore`,
+      `the largest batch has ${largest} bytes${addedBytes > 0 ? ' with the headers that are added' : ''}, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore half way: if there may be one, raise max.message.bytes of the topic first`,
     );
   }
   return { maxMessageBytes, brokerCodec: brokerCodecOf(lasting) };
