@@ -43,8 +43,8 @@ export function originText(origin: Origin): string {
 }
 
 /**
- * The report for the terminal: one line per problem in aligned columns, then the count. Ends without a newline.
- * At most 100 problems are printed in full.
+ * The report for the terminal: one line per problem in aligned columns, then the count. Ends without a newline; that nothing was
+ * started is said by the hint of CONFIG_INVALID. At most 100 problems are printed in full.
  */
 export function renderProblems(problems: readonly ConfigProblem[]): string {
   const shown = problems.slice(0, MOST_SHOWN);
@@ -54,7 +54,7 @@ export function renderProblems(problems: readonly ConfigProblem[]): string {
   }));
   const more = problems.length > shown.length ? [`... and ${problems.length - shown.length} more.`] : [];
   const count = problems.length === 1 ? '1 error' : `${problems.length} errors`;
-  return [...aligned(rows), ...more, `${count}. Nothing was started. Docs: config/REFERENCE.md`].join('\n');
+  return [...aligned(rows), ...more, `${count}. Docs: config/REFERENCE.md`].join('\n');
 }
 
 /** Notices and warnings in the same columns, one line each; empty text for none. */

@@ -39,7 +39,7 @@ backup:
         'f.yaml:11:29 backup.start_offset',
         'f.yaml:11:37 backup.start_offset',
         'f.yaml:11:40 backup.start_offset',
-        '7 errors. Nothing was started. Docs: config/REFERENCE.md',
+        '7 errors. Docs: config/REFERENCE.md',
       ],
     );
     const starts = lines.slice(0, -1).map((line) => /^\S+ +\S+ +/.exec(line)?.[0].length);
