@@ -122,7 +122,7 @@ export function restoreConfig({ restore, target }: SchemaValues, nowMs: number):
   return {
     topics: { include, exclude },
     sourcePartitions: restore.source_partitions,
-    ...resolveTargets(restore, nowMs, (key, message) => {
+    ...resolveTargets(restore, nowMs, ({ key, message }) => {
       throw new Error(`invariant broken: restore.${key} passed the rules: ${message}`);
     }),
     timeZone: restore.time_zone,

@@ -62,6 +62,12 @@ export function resolveInstant(written: WrittenInstant, { nowMs, timeZone }: Ins
   }
 }
 
+/** Why no record can be of that instant yet or at all, as the end of a sentence; undefined when one can. */
+export function whyNoTimestamp(epochMs: number, nowMs: number): string | undefined {
+  if (epochMs > nowMs) return `lies in the future; it is ${utcText(nowMs)}`;
+  return epochMs < 0 ? "lies before 1970, when Kafka's timestamps begin" : undefined;
+}
+
 /** Both steps in one. */
 export function parseInstant(text: string, context: InstantContext): ResolvedInstant {
   const written = readInstant(text);

@@ -8,7 +8,7 @@ import type { Rule, RuleSubject } from './rule.ts';
 
 export const RESTORE_RULES: readonly Rule[] = [
   {
-    doc: 'Instants without a zone need `restore.time_zone`; a window must not end before it starts, nor must offsets; `restore.source_partitions` must name one.',
+    doc: 'Instants without a zone need `restore.time_zone`, and none lies in the future or before 1970; a window must not end before it starts, nor must offsets; `restore.source_partitions` must name one.',
     check: checkTargets,
   },
   { doc: '`restore.topics` and `target.topics` must not select different topics.', check: checkSelection },
@@ -18,10 +18,12 @@ export const RESTORE_RULES: readonly Rule[] = [
 
 function checkTargets(subject: RuleSubject): void {
   const { restore } = subject.values;
-  const { recoveryTarget, topicTargets } = resolveTargets(restore, subject.nowMs, (key, message) => {
-    const suggestion = restore.time_zone === null ? 'Set restore.time_zone, such as Europe/Berlin.' : undefined;
-    const options = suggestion === undefined ? {} : { suggestion };
-    subject.problem(`restore.${key}`, `${message}.`, { involves: ['restore.time_zone'], ...options });
+  const { recoveryTarget, topicTargets } = resolveTargets(restore, subject.nowMs, (fault) => {
+    const { key, within, isOfZone } = fault;
+    const ofZone = isOfZone ? { involves: ['restore.time_zone'] } : {};
+    const suggestion =
+      isOfZone && restore.time_zone === null ? { suggestion: 'Set restore.time_zone, such as Europe/Berlin.' } : {};
+    subject.problem(`restore.${key}`, `${fault.message}.`, { within, ...ofZone, ...suggestion });
   });
   const isInverted = ({ fromMs, toMs }: { readonly fromMs?: number; readonly toMs?: number }): boolean =>
     fromMs !== undefined && toMs !== undefined && fromMs > toMs;

@@ -15,6 +15,13 @@ export interface NamedCluster {
   readonly values: ClusterValues;
 }
 
+export interface ProblemOptions {
+  readonly suggestion?: string;
+  readonly involves?: readonly string[];
+  /** Keys that lead from the value of the key to the entry that is meant. */
+  readonly within?: readonly string[];
+}
+
 /** What the rules look at, and where they report. */
 export class RuleSubject {
   readonly values: SchemaValues;
@@ -39,10 +46,10 @@ export class RuleSubject {
     return this.given.targetNames.has(name);
   }
 
-  /** Reports at a key, unless this key or one of those involved already has a problem. */
-  problem(path: string, message: string, options: { suggestion?: string; involves?: readonly string[] } = {}): void {
+  /** Reports at a key, or at an entry in its map, unless this key or one of those involved already has a problem. */
+  problem(path: string, message: string, options: ProblemOptions = {}): void {
     if ([path, ...(options.involves ?? [])].some((each) => this.given.isBroken(each))) return;
-    this.given.report(this.given.originOf(path), path, message, options.suggestion ?? null);
+    this.given.report(this.given.originOf(path, options.within), path, message, options.suggestion ?? null);
   }
 
   note(kind: 'notice' | 'warning', path: string, message: string): void {

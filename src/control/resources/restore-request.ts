@@ -1,6 +1,6 @@
 // The body of POST /v1/restores: the keys of the configuration's section `restore` that say what is restored, and where to. It is
-// read by the configuration's own schema; what only a request has is settled here: the target by name, a plan that was shown, and
-// that instants are in the past. All faults are told at once.
+// read by the configuration's own schema; what only a request has is settled here: the target by name, and a plan that was shown.
+// All faults are told at once.
 
 import { isInternalTopic, isTopicName } from '../../model/topic/topic-partition.ts';
 import type { RestoreRequest } from '../../restore/restore-job.ts';
@@ -43,7 +43,6 @@ export function parseRestoreRequest(
   const result = read(body, { nowMs, otherKeys: OWN_KEYS });
   if (result.kind === 'invalid') return { kind: 'invalid', issues: [...issues, ...result.issues] };
   if (planId !== undefined) return planAlone(planId, body);
-  checkInstants(result.request, body, { nowMs, issues });
   checkDestinations(result.request, issues);
   if (issues.length > 0) return { kind: 'invalid', issues };
   return { kind: 'request', request: { ...result.request, target: target ?? defaultTarget } };
@@ -62,26 +61,6 @@ function planAlone(planId: string, body: Readonly<Record<string, unknown>>): Par
   if (others.length === 0) return { kind: 'plan', planId };
   const message = `says all that is restored; leave out ${others.join(', ')}`;
   return { kind: 'invalid', issues: [{ path: 'body/plan', message }] };
-}
-
-/** The plan says it too, but only once the request was accepted. */
-function checkInstants(
-  { recoveryTarget, topicTargets }: RestoreRequest,
-  body: Readonly<Record<string, unknown>>,
-  { nowMs, issues }: { readonly nowMs: number; readonly issues: RequestIssue[] },
-): void {
-  const check = (path: string, instantMs: number | undefined): void => {
-    if (instantMs === undefined) return;
-    if (instantMs < 0) issues.push({ path, message: 'lies before 1970' });
-    if (instantMs > nowMs) issues.push({ path, message: 'lies in the future' });
-  };
-  check('body/time_window_start', recoveryTarget.fromMs);
-  check(`body/${Object.hasOwn(body, 'point_in_time') ? 'point_in_time' : 'time_window_end'}`, recoveryTarget.toMs);
-  for (const [topic, { fromMs, toMs }] of Object.entries(topicTargets)) {
-    const path = `body/topic_targets/${topic}`;
-    if (fromMs !== recoveryTarget.fromMs) check(path, fromMs);
-    if (toMs !== recoveryTarget.toMs) check(path, toMs);
-  }
 }
 
 /** No two sources may end in one topic. What patterns and rules select is known only to the plan, which checks it again. */

@@ -2,7 +2,7 @@
 // And what it says of single topics must be of topics that are restored: a misspelt name would otherwise change nothing, in silence.
 
 import { BackupError } from '../../model/errors.ts';
-import { utcText } from '../../model/instant.ts';
+import { utcText, whyNoTimestamp } from '../../model/instant.ts';
 import type { RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 import { sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
@@ -55,8 +55,8 @@ function checkTarget({ fromMs, toMs }: RecoveryTarget, what: string, nowMs: numb
   }
   for (const end of [fromMs, toMs]) {
     if (end === undefined) continue;
-    if (end > nowMs) throw invalid(`${what}, ${utcText(end)}, lies in the future; it is ${utcText(nowMs)}`);
-    if (end < 0) throw invalid(`${what}, ${utcText(end)}, lies before 1970, when Kafka's timestamps begin`);
+    const fault = whyNoTimestamp(end, nowMs);
+    if (fault !== undefined) throw invalid(`${what}, ${utcText(end)}, ${fault}`);
   }
 }
 

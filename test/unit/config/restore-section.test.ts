@@ -117,9 +117,37 @@ describe('the restore section', () => {
     [
       'a local time of one topic',
       '{topic_targets: {a: {time_window_end: 2026-03-29 02:30}}}',
-      '8:26',
+      '8:48',
       'topic_targets',
       'has no time zone',
+    ],
+    [
+      'a window that begins in the future',
+      '{time_window_start: 2026-11-20T12:00:00.001Z}',
+      '8:30',
+      'time_window_start',
+      '2026-11-20T12:00:00.001Z lies in the future; it is 2026-11-20T12:00:00.000Z.',
+    ],
+    [
+      'a window that ends in the future, in its time zone',
+      '{time_zone: Europe/Berlin, time_window_end: 2026-11-20 13:01}',
+      '8:54',
+      'time_window_end',
+      '2026-11-20T12:01:00.000Z lies in the future',
+    ],
+    [
+      'a window that begins before the time of records',
+      '{time_window_start: -90000d}',
+      '8:30',
+      'time_window_start',
+      'lies before 1970',
+    ],
+    [
+      'an end in the future for one topic',
+      '{topic_targets: {b: {time_window_end: 5}, a: {cut: log, time_window_end: 2099-01-01T00:00:00Z}}}',
+      '8:83',
+      'topic_targets',
+      'lies in the future',
     ],
     ['an unknown key of one topic', '{topic_targets: {a: {to: 5}}}', '8:31', 'topic_targets', '"to" is not a key here'],
     [
