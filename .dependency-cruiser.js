@@ -20,7 +20,8 @@ const RESTORE_FACE =
 /** From (below src) to what it may import besides itself (below src). Type imports count. */
 const MAY_IMPORT = {
   'main\\.ts': ['agent\\.ts'],
-  'process-terminal\\.ts': ['cli/output/terminal\\.ts'],
+  'process-terminal\\.ts': ['cli/output/terminal\\.ts', 'progress-line\\.ts'],
+  'progress-line\\.ts': [],
   'agent\\.ts': [
     'agent/',
     'package-files\\.ts',

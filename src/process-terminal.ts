@@ -1,6 +1,7 @@
 // The terminal of this process: stdout for results, stderr for the rest.
 
 import type { InterruptSignals, Terminal } from './cli/output/terminal.ts';
+import { clearProgressLine, showProgressLine } from './progress-line.ts';
 
 const OUTPUT_LOST_EXIT_CODE = 1;
 /** Cursor home, clear to the end of the screen (ECMA-48). */
@@ -21,11 +22,6 @@ export function openTerminal(signals: InterruptSignals): ProcessTerminal {
     process.stderr.write(`error: the output could not be written: ${error.code ?? error.message}\n`);
     process.exit(OUTPUT_LOST_EXIT_CODE);
   });
-  let hasProgressLine = false;
-  const clear = (): void => {
-    if (hasProgressLine) process.stderr.write('\r\u001b[K');
-    hasProgressLine = false;
-  };
   return {
     isInteractive,
     signals,
@@ -33,11 +29,11 @@ export function openTerminal(signals: InterruptSignals): ProcessTerminal {
       return hasReader;
     },
     result: (text) => {
-      clear();
+      clearProgressLine();
       if (hasReader) process.stdout.write(`${text}\n`);
     },
     renewed: (text) => {
-      clear();
+      clearProgressLine();
       if (hasReader) process.stdout.write(process.stdout.isTTY === true ? `${HOME_AND_CLEAR}${text}\n` : `${text}\n`);
     },
     bytes: (bytes) =>
@@ -46,15 +42,11 @@ export function openTerminal(signals: InterruptSignals): ProcessTerminal {
         else resolve();
       }),
     say: (text) => {
-      clear();
+      clearProgressLine();
       process.stderr.write(`${text}\n`);
     },
     progress: (text) => {
-      if (!isInteractive) return;
-      clear();
-      if (text === '') return;
-      process.stderr.write(text.slice(0, (process.stderr.columns || 80) - 1));
-      hasProgressLine = true;
+      if (isInteractive) showProgressLine(text);
     },
     flushed: async () => {
       await Promise.all(

@@ -6,6 +6,7 @@ import { loadConfig } from '../config/load-config.ts';
 import { originText, renderProblems } from '../config/problems.ts';
 import { BackupError } from '../model/errors.ts';
 import type { TopicPatterns } from '../model/topic/topic-selection.ts';
+import { clearProgressLine } from '../progress-line.ts';
 import { type AgentLogger, createLogger } from '../telemetry/logger.ts';
 
 /** Loads the configuration and says what it has to say. @throws CONFIG_INVALID with every problem. */
@@ -15,7 +16,11 @@ export async function configured(
   const loaded = loadConfig({ file: source.file, overrides: source.overrides });
   if (loaded.kind === 'invalid') throw new BackupError('CONFIG_INVALID', renderProblems(loaded.problems));
   const { level, format } = loaded.config.logging;
-  const logger = await createLogger({ level: source.isVerbose ? 'debug' : level, format });
+  const logger = await createLogger({
+    level: source.isVerbose ? 'debug' : level,
+    format,
+    beforeLine: clearProgressLine,
+  });
   for (const { kind, origin, key, message } of loaded.notices) {
     logger[kind === 'warning' ? 'warn' : 'info'](`configuration: ${message}`, { key, at: originText(origin) });
   }

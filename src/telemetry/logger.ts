@@ -18,6 +18,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Stands in for stderr. Gets whole lines, each with its line break. */
   readonly destination?: { write(line: string): unknown };
+  /** Called before each line where stderr is a terminal: something may stand there that is no whole line. */
+  readonly beforeLine?: () => void;
   readonly repeatLimits?: RepeatLimits;
   readonly now?: () => number;
 }
@@ -40,7 +42,7 @@ const RESERVED = ['time', 'level', 'msg'];
  */
 export async function createLogger(options: LoggerOptions): Promise<AgentLogger> {
   const isPretty = options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY);
-  const target = options.destination ?? openStderr();
+  const target = options.destination ?? openStderr(options.beforeLine);
   const sink = pino(
     {
       level: options.level,
@@ -103,10 +105,16 @@ function withoutReserved(rendered: Record<string, unknown>): Record<string, unkn
 }
 
 /** A reader of stderr that has gone away must not end the agent: its lines are lost, the backup goes on. */
-function openStderr(): DestinationStream {
+function openStderr(beforeLine: (() => void) | undefined): DestinationStream {
   const stderr = openDestination({ dest: 2, sync: true });
   stderr.on('error', () => {});
-  return stderr;
+  if (beforeLine === undefined || !process.stderr.isTTY) return stderr;
+  return {
+    write(line) {
+      beforeLine();
+      stderr.write(line);
+    },
+  };
 }
 
 async function prettyStream(target: { write(line: string): unknown }): Promise<DestinationStream> {

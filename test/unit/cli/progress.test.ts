@@ -1,7 +1,9 @@
 // Progress while a command works: on a terminal one line that renews itself and makes way for whatever is said, elsewhere a line
 // now and then, with --json one that programs read.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import { promisify } from 'node:util';
 import { reportProgress } from '../../../src/cli/output/progress-reporter.ts';
 import type { Terminal } from '../../../src/cli/output/terminal.ts';
 import { openTerminal } from '../../../src/process-terminal.ts';
@@ -56,8 +58,29 @@ describe('progress', () => {
   });
 
   test('on a terminal never takes more than its line', () => {
-    const text = written(true, (terminal) => terminal.progress('x'.repeat(1000)));
-    assert.equal(text.length, (process.stderr.columns ?? 80) - 1);
+    const text = written(true, (terminal) => {
+      terminal.progress('x'.repeat(1000));
+      terminal.progress('');
+    });
+    assert.equal(text, 'x'.repeat((process.stderr.columns || 80) - 1) + CLEAR);
+  });
+
+  test('on a terminal makes way for the log, whose lines go past the terminal', async () => {
+    const moduleAt = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href);
+    const code = `Object.defineProperty(process.stderr, 'isTTY', { value: true });
+      const { openTerminal } = await import(${moduleAt('process-terminal.ts')});
+      const { createLogger } = await import(${moduleAt('telemetry/logger.ts')});
+      const { clearProgressLine } = await import(${moduleAt('progress-line.ts')});
+      const terminal = openTerminal({ stop: new AbortController().signal });
+      const logger = await createLogger({ level: 'info', format: 'json', beforeLine: clearProgressLine });
+      terminal.progress('round 1');
+      logger.info('one');
+      logger.info('two');
+      terminal.progress('round 2');
+      terminal.say('a word');`;
+    const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', code]);
+    const shown = stderr.replaceAll(/\{.*"msg":"(\w+)"\}/g, '$1');
+    assert.equal(shown, `round 1${CLEAR}one\ntwo\nround 2${CLEAR}a word\n`);
   });
 
   test('elsewhere is a line every half minute', () => {
