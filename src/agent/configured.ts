@@ -1,11 +1,10 @@
 // The configuration that a command names, loaded, with the logger that it asks for.
 
 import type { ConfigSource, EffectiveConfig } from '../cli/services.ts';
-import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { originText, renderProblems } from '../config/problems.ts';
 import { BackupError } from '../model/errors.ts';
-import type { TopicPatterns } from '../model/topic/topic-selection.ts';
 import { clearProgressLine } from '../progress-line.ts';
 import { type AgentLogger, createLogger } from '../telemetry/logger.ts';
 
@@ -37,13 +36,4 @@ export function effectiveConfig(source: ConfigSource): EffectiveConfig {
     origin: originText(origin),
   }));
   return { values: loaded.effective(), notices };
-}
-
-/** Internal topics are named beside the others; an empty list means all others. */
-export function patternsOf(
-  { include, exclude }: KafkaConfig['topics'],
-  internalTopics: readonly string[],
-): TopicPatterns {
-  if (internalTopics.length === 0) return { include, exclude };
-  return { include: [...(include.length === 0 ? ['*'] : include), ...internalTopics], exclude };
 }

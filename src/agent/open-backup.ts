@@ -8,11 +8,12 @@ import type { AgentConfig, KafkaConfig } from '../config/agent-config.ts';
 import { partSizeOf } from '../config/storage/storage-config.ts';
 import { KafkaPartitionLog } from '../kafka/kafkajs-partition-log.ts';
 import { BackupError } from '../model/errors.ts';
+import { withInternalTopics } from '../model/topic/topic-selection.ts';
 import { ObservedObjectStore } from '../storage/observed-object-store.ts';
 import { openStore } from '../storage/open-store.ts';
 import { ProbedObjectStore } from '../storage/probed-object-store.ts';
 import { monotonicMs, openCluster, openWorkers, wallMs } from './adapters.ts';
-import { configured, patternsOf } from './configured.ts';
+import { configured } from './configured.ts';
 import { openControl } from './open-control.ts';
 import { createRestores } from './restore/open-restore.ts';
 import { openTelemetry } from './open-telemetry.ts';
@@ -97,7 +98,7 @@ function backupSettings(config: AgentConfig, source: KafkaConfig): BackupSetting
   const { backup } = config;
   return {
     backupId: config.backupId,
-    topics: patternsOf(source.topics, backup.internalTopics),
+    topics: withInternalTopics(source.topics, backup.internalTopics),
     continuous: backup.continuous,
     startOffset: backup.startOffset,
     failOnMissingTopic: backup.onMissingTopic === 'fail',

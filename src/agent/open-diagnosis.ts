@@ -12,10 +12,10 @@ import { KafkaRestoreSink } from '../kafka/kafkajs-restore-sink.ts';
 import { KafkaClusterProbe } from '../kafka/probe/kafka-cluster-probe.ts';
 import { BackupError } from '../model/errors.ts';
 import type { Logger } from '../model/logger.ts';
-import type { TopicPatterns } from '../model/topic/topic-selection.ts';
+import { type TopicPatterns, withInternalTopics } from '../model/topic/topic-selection.ts';
 import { openStore } from '../storage/open-store.ts';
 import { openWorkers } from './adapters.ts';
-import { configured, patternsOf } from './configured.ts';
+import { configured } from './configured.ts';
 
 /** A doctor tells that a store is away; it does not wait for it. */
 const STORE_PATIENCE_MS = 10_000;
@@ -175,6 +175,7 @@ function impatient(storage: StorageConfig): StorageConfig {
 async function diagnosisOf(configSource: ConfigSource): Promise<Diagnosis> {
   const { config, logger } = await configured(configSource);
   const { source, backup } = config;
-  const topics = source === null ? { include: [], exclude: [] } : patternsOf(source.topics, backup.internalTopics);
+  const topics =
+    source === null ? { include: [], exclude: [] } : withInternalTopics(source.topics, backup.internalTopics);
   return { config, logger, topics };
 }

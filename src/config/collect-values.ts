@@ -69,10 +69,10 @@ export class GivenValues {
     return [...this.values.keys()].some((key) => key.startsWith(`${path}.`));
   }
 
-  /** The place of the value, or of the entry `within` its map, of the nearest section around it, or the start of the file. */
+  /** The place of the value, or of an entry `within` its map, of the nearest section around it, or the start of the file. */
   originOf(path: string, within: readonly string[] = []): Origin {
     const given = this.values.get(path);
-    if (given !== undefined) return entryIn(given.node, within).origin;
+    if (given !== undefined) return placeIn(given.node, within);
     for (let end = path.length; end > 0; end = path.lastIndexOf('.', end - 1)) {
       const section = this.sections.get(path.slice(0, end));
       if (section !== undefined) return section;
@@ -121,11 +121,12 @@ const MOST_SUGGESTIONS = 100;
 const LEAVES = leavesOf(SCHEMA);
 const CLUSTER_LEAVES = leavesOf(CLUSTER);
 
-/** The node that these keys lead to, as far as they do. */
-function entryIn(node: SourceNode, keys: readonly string[]): SourceNode {
+/** Where the keys lead, as far as they do: to a single value, or to the key of more. */
+function placeIn(node: SourceNode, keys: readonly string[], origin = node.origin): Origin {
   const [key, ...rest] = keys;
   const entry = node.kind === 'map' ? node.entries.find((each) => each.key === key) : undefined;
-  return entry === undefined ? node : entryIn(entry.value, rest);
+  if (entry === undefined) return origin;
+  return placeIn(entry.value, rest, entry.value.kind === 'scalar' ? entry.value.origin : entry.origin);
 }
 
 function collectSection(entries: readonly MapEntry[], section: Section, at: string, given: GivenValues): void {

@@ -12,7 +12,7 @@ import { PartitionBackup, type PartitionContext } from '../partition-backup.ts';
 import type { PartitionTrouble } from '../partition-trouble.ts';
 import type { BackupProgress } from '../progress/backup-progress.ts';
 import type { PartitionRoster } from './partition-roster.ts';
-import { checkPositions, startPositions, type StartPosition } from './start-positions.ts';
+import { checkPositions, startPositions, type StartPosition, unmetStarts } from './start-positions.ts';
 import { deniedTopic, type Discovery, type FoundPartition } from './topic-discovery.ts';
 import { keyOf, TrackedPartition } from './tracked-partition.ts';
 
@@ -55,6 +55,7 @@ export class RosterIntake {
   async adopt(discovery: Discovery): Promise<void> {
     const { roster, prepare } = this.#options;
     this.#tellMissing(discovery);
+    if (this.#first === undefined) this.#tellUnmetStarts(discovery);
     const found = new Map(discovery.partitions.map((partition) => [keyOf(partition), partition]));
     for (const partition of roster.all()) {
       const leader = found.get(partition.key)?.leader;
@@ -113,6 +114,19 @@ export class RosterIntake {
     }
     for (const topic of progress.newlyDenied(denied)) {
       logger.error('a topic may not be described; the others are backed up', { topic, error: deniedTopic([topic]) });
+    }
+  }
+
+  /** Such an offset will never count: it may be misspelt, and what is misspelt begins elsewhere. */
+  #tellUnmetStarts({ topics, denied }: Discovery): void {
+    const { logger, startOffset } = this.#options;
+    for (const { topic, partitions } of unmetStarts(startOffset, topics)) {
+      if (denied.includes(topic)) continue;
+      const unmet = partitions === null ? 'a topic' : 'partitions';
+      logger.warn(
+        `backup.start_offset names ${unmet} that the source does not have: what appears later begins at its start; correct or remove the entry`,
+        { key: `backup.start_offset.specific.${topic}`, topic, ...(partitions === null ? {} : { partitions }) },
+      );
     }
   }
 

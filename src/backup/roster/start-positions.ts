@@ -3,6 +3,7 @@
 
 import type { ResumePosition } from '../../catalog/catalog-head.ts';
 import type { FetchedPartition, PartitionLog } from '../../kafka/partition-log.ts';
+import type { TopicDescription } from '../../model/topic/topic-description.ts';
 import { partitionName, type TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { StartOffset } from '../backup-settings.ts';
 import type { FoundPartition } from './topic-discovery.ts';
@@ -57,6 +58,25 @@ function firstOffset(start: StartOffset, partition: TopicPartition, earliest: bi
   const wanted = start.kind === 'specific' ? start.offsets.get(partition.topic)?.get(partition.partition) : undefined;
   if (wanted === undefined || wanted < earliest) return earliest;
   return wanted < latest ? wanted : latest;
+}
+
+/** Of a start by offsets: a topic that was not found, or partitions of it. */
+export interface UnmetStart {
+  readonly topic: string;
+  /** Null: the whole topic. */
+  readonly partitions: readonly number[] | null;
+}
+
+/** What a start names and the source does not have. */
+export function unmetStarts(start: StartOffset, topics: readonly TopicDescription[]): readonly UnmetStart[] {
+  if (start.kind !== 'specific') return [];
+  const known = new Map(topics.map(({ topic, partitions }) => [topic, partitions.map(({ partition }) => partition)]));
+  return [...start.offsets].flatMap(([topic, offsets]): UnmetStart[] => {
+    const there = known.get(topic);
+    if (there === undefined) return [{ topic, partitions: null }];
+    const partitions = [...offsets.keys()].filter((partition) => !there.includes(partition));
+    return partitions.length === 0 ? [] : [{ topic, partitions }];
+  });
 }
 
 /** What the leaders say of resumed positions when asked once: truncated logs and offsets that are gone show here. */

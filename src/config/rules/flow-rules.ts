@@ -1,6 +1,7 @@
 // Conditions between the keys of a backup and of the listeners.
 
 import { isTopicName } from '../../model/topic/topic-partition.ts';
+import { TopicSelection, withInternalTopics } from '../../model/topic/topic-selection.ts';
 import { DURATION_SECS } from '../formats/number-formats.ts';
 import { whyUnreadable } from '../input/read-file.ts';
 import { quoted } from '../problems.ts';
@@ -47,6 +48,7 @@ export const FLOW_RULES: readonly Rule[] = [
   },
   { doc: '`compression_level` belongs to zstd; with lz4 and none it does nothing.', check: checkBackupNotes },
   { doc: 'Internal topics are named literally.', check: checkInternalTopics },
+  { doc: '`start_offset` names only topics that `source.topics` selects.', check: checkStartOffset },
   {
     doc: '`control.listen` beyond loopback needs `control.token_file`, which must be readable; two listeners need two addresses.',
     check: checkControl,
@@ -117,6 +119,30 @@ function checkInternalTopics(subject: RuleSubject): void {
       'internal_topics is empty, so no internal topic is added.',
     );
   }
+}
+
+function checkStartOffset(subject: RuleSubject): void {
+  const {
+    start_offset: start,
+    include_internal_topics: withInternal,
+    internal_topics: internal,
+  } = subject.values.backup;
+  if (start.kind !== 'specific') return;
+  const { include, exclude } = subject.values.source.topics;
+  const selection = new TopicSelection(withInternalTopics({ include, exclude }, withInternal ? internal : []));
+  const [first, ...others] = [...start.offsets.keys()].filter((topic) => !selection.matches(topic));
+  if (first === undefined) return;
+  const names = [first, ...others].map(quoted).join(', ');
+  subject.problem('backup.start_offset', `not among the topics that are backed up: ${names}.`, {
+    suggestion: 'Correct the name, remove it, or select the topic in source.topics.',
+    within: ['specific', first],
+    involves: [
+      'source.topics.include',
+      'source.topics.exclude',
+      'backup.internal_topics',
+      'backup.include_internal_topics',
+    ],
+  });
 }
 
 function checkControl(subject: RuleSubject): void {

@@ -9,6 +9,12 @@ export interface TopicPatterns {
   readonly exclude: readonly string[];
 }
 
+/** Internal topics are named beside the others; an empty list of those means all of them. */
+export function withInternalTopics({ include, exclude }: TopicPatterns, internal: readonly string[]): TopicPatterns {
+  if (internal.length === 0) return { include, exclude };
+  return { include: [...(include.length === 0 ? ['*'] : include), ...internal], exclude };
+}
+
 export class TopicSelection {
   /** Names that are meant literally: one that does not exist is worth telling. */
   readonly literals: readonly string[];

@@ -4,12 +4,13 @@ import type { BackupSettings } from '../../../src/backup/backup-settings.ts';
 import { BackupSupervisor } from '../../../src/backup/backup-supervisor.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import type { PartitionLog } from '../../../src/kafka/partition-log.ts';
+import type { Logger } from '../../../src/model/logger.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import { LAYOUT } from '../catalog/catalog-fixture.ts';
 import { TOPIC } from './memory-log.ts';
 
 const KIB = 1024;
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+export const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 export const SETTINGS: BackupSettings = {
   backupId: LAYOUT.backupId,
@@ -35,17 +36,18 @@ export const SETTINGS: BackupSettings = {
   oneShotPatienceMs: 30_000,
 };
 
-/** One that tells nobody of what it does. */
+/** One that tells nobody of what it does, unless somebody reads its log. */
 export function superviseQuietly(parts: {
   readonly settings: BackupSettings;
   readonly log: PartitionLog;
   readonly store: ObjectStore;
   readonly workers: WorkerPool;
+  readonly logger?: Logger;
 }): BackupSupervisor {
   return new BackupSupervisor({
-    ...parts,
     layout: LAYOUT,
     logger: SILENT,
+    ...parts,
     observer: { segmentSealed() {}, committed() {}, gap() {}, error() {} },
     monotonicMs: () => performance.now(),
     wallMs: () => Date.now(),

@@ -46,6 +46,13 @@ const UNAVAILABLE: readonly BadCase[] = [
 const SECURITY = 'target:\n  bootstrap_servers: ["a:1"]\n  security:\n';
 const CONTRADICTIONS: readonly BadCase[] = [
   [
+    'a start of a topic that is left out',
+    'backup:\n  start_offset:\n    specific:\n      orders: {0: 5}\n      "__txn": {0: 7}\n',
+    '12:7',
+    'backup.start_offset',
+    'not among the topics that are backed up: "__txn". Correct the name',
+  ],
+  [
     'continuous and stopping',
     'backup:\n  continuous: true\n  stop_at_current_offsets: true\n',
     '10:28',

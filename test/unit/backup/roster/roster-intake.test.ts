@@ -9,7 +9,7 @@ import { pause } from '../../../../src/model/back-off.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
 import { copyWith, LAYOUT } from '../../catalog/catalog-fixture.ts';
 import { jsonBatch, startWorkers } from '../../segment/segment-fixture.ts';
-import { SETTINGS, superviseQuietly } from '../backup-settings-fixture.ts';
+import { SETTINGS, SILENT, superviseQuietly } from '../backup-settings-fixture.ts';
 import { TOPIC, TOPIC_ID } from '../memory-log.ts';
 import { MovingPartitionLog } from '../moving-log.ts';
 
@@ -94,6 +94,28 @@ describe('a partition of which nothing is stored yet', { timeout: 60_000 }, () =
       [[0n, 49n]],
     );
     assert.deepEqual(await storedIn(store), [[50n, 100n]]);
+  });
+
+  test('is missed once, in the log, when the start names it and the source does not have it', async () => {
+    const warnings: unknown[] = [];
+    const logger = { ...SILENT, warn: (_message: string, fields: unknown) => void warnings.push(fields) };
+    const offsets = new Map([[TOPIC, new Map([0, 7].map((partition) => [partition, 5n]))]]);
+    const settings = {
+      ...SETTINGS,
+      continuous: true,
+      topicRefreshMs: 10,
+      startOffset: { kind: 'specific', offsets } as const,
+    };
+    const stopping = new AbortController();
+    const store = new MemoryObjectStore();
+    const supervisor = superviseQuietly({ settings, log: logOf(0, 10), store, workers, logger });
+    const running = supervisor.run(stopping.signal);
+    while (supervisor.status().counters.commits === 0) await pause(5);
+    await pause(50);
+    stopping.abort();
+    assert.equal((await running).isComplete, true);
+    assert.deepEqual(warnings, [{ key: `backup.start_offset.specific.${TOPIC}`, topic: TOPIC, partitions: [7] }]);
+    assert.deepEqual(await storedIn(store), [[5n, 10n]]);
   });
 
   test('is committed with all others at once', async () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { StartOffset } from '../../../../src/backup/backup-settings.ts';
-import { startPositions } from '../../../../src/backup/roster/start-positions.ts';
+import { startPositions, unmetStarts } from '../../../../src/backup/roster/start-positions.ts';
 import type { PartitionLog } from '../../../../src/kafka/partition-log.ts';
+import type { TopicDescription } from '../../../../src/model/topic/topic-description.ts';
 import { jsonBatch } from '../../segment/segment-fixture.ts';
 import { MovingPartitionLog } from '../moving-log.ts';
 import { TOPIC, TOPIC_ID } from '../memory-log.ts';
@@ -20,6 +21,11 @@ async function beginning(start: StartOffset, log: PartitionLog = logOf()): Promi
   const known = { resumeOf: () => undefined, startOf: () => start };
   const positions = await startPositions(log, [PARTITION], known);
   return positions.flatMap(({ resume, isResumed }) => [resume.nextOffset, isResumed]);
+}
+
+function topicOf(topic: string, partitions: readonly number[]): TopicDescription {
+  const led = partitions.map((partition) => ({ partition, leader: 1, leaderEpoch: 0 }));
+  return { topic, topicId: TOPIC_ID, isInternal: false, partitions: led, replicationFactor: 1 };
 }
 
 function specific(offset: bigint): StartOffset {
@@ -51,5 +57,22 @@ describe('a partition that the catalog has no position for', () => {
       log.listOffsets = async (asked, at) => (at === untold ? new Map() : listOffsets.call(log, asked, at));
       for (const kind of ['earliest', 'latest'] as const) assert.deepEqual(await beginning({ kind }, log), []);
     }
+  });
+});
+
+describe('a start by offsets', () => {
+  test('of topics and partitions that the source does not have is told', () => {
+    const at = (...partitions: readonly number[]) => new Map(partitions.map((partition) => [partition, 5n]));
+    const offsets = new Map([
+      ['met', at(0, 1)],
+      ['mised', at(0)],
+      ['short', at(0, 2, 3)],
+    ]);
+    const topics = [topicOf('met', [0, 1]), topicOf('missed', [0]), topicOf('short', [0, 1, 2])];
+    assert.deepEqual(unmetStarts({ kind: 'specific', offsets }, topics), [
+      { topic: 'mised', partitions: null },
+      { topic: 'short', partitions: [3] },
+    ]);
+    assert.deepEqual(unmetStarts({ kind: 'latest' }, topics), []);
   });
 });
