@@ -10,7 +10,6 @@ import { maxStoredSize } from '../compression/frame-codec.ts';
 import { pause } from '../model/back-off.ts';
 import { BackupError, type ErrorCode, errorOf } from '../model/errors.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
-import type { TopicConfigs } from '../model/topic/topic-description.ts';
 import { BackupOpening } from './backup-opening.ts';
 import { BackupProgress } from './progress/backup-progress.ts';
 import type { BackupOptions } from './backup-options.ts';
@@ -57,7 +56,6 @@ export class BackupSupervisor {
   #intake: RosterIntake | undefined;
   /** Nothing is committed before. */
   #founded = (): Promise<void> => Promise.resolve();
-  #configs: ReadonlyMap<string, TopicConfigs> = new Map();
   #refreshAtMs = 0;
   #isRefreshing = false;
   /** Aborted when the run is to end, or a partition of a one-shot backup is done: all may be. */
@@ -90,7 +88,6 @@ export class BackupSupervisor {
       log,
       logger,
       monotonicMs,
-      configsOf: (topic) => this.#configs.get(topic),
       refreshSoon: () => this.#refreshWithin(1000),
       onGap: (_partition, records, reason) => {
         this.#progress.gap(records);
@@ -217,7 +214,6 @@ export class BackupSupervisor {
   }
 
   async #adopt(discovery: Discovery): Promise<void> {
-    this.#configs = discovery.configs;
     for (const action of discovery.observations) this.#queue?.add(action);
     this.#refreshAtMs = this.#options.monotonicMs() + this.#options.settings.topicRefreshMs;
     await this.#intake?.adopt(discovery);

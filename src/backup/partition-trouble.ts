@@ -14,8 +14,6 @@ export interface TroubleOptions {
   readonly log: PartitionLog;
   readonly logger: Logger;
   readonly monotonicMs: () => number;
-  /** Configuration of a topic as last observed. */
-  readonly configsOf: (topic: string) => TopicConfigs | undefined;
   readonly refreshSoon: () => void;
   readonly onGap: (partition: TrackedPartition, records: bigint, reason: Gap['reason']) => void;
   readonly onError: (code: ErrorCode) => void;
@@ -143,14 +141,15 @@ export class PartitionTrouble {
   async #outOfRange(partition: TrackedPartition): Promise<void> {
     const { logger } = this.#options;
     const { topic, partition: index } = partition.backup.identity;
-    const [earliest, latest] = await Promise.all([
+    const [earliest, latest, configs] = await Promise.all([
       this.#endOf(partition, 'earliest'),
       this.#endOf(partition, 'latest'),
+      this.#options.log.describeConfigsInForce(topic),
     ]);
     // What has become of the partition meanwhile counts.
     const { nextOffset } = partition.backup;
     if (earliest !== undefined && nextOffset < earliest) {
-      this.#skipDeleted(partition, earliest);
+      this.#skipDeleted(partition, earliest, gapReason(configs));
     } else if (latest !== undefined && nextOffset > latest) {
       logger.warn('the log of the source ends before what is backed up; going on from its end', {
         topic,
@@ -165,10 +164,9 @@ export class PartitionTrouble {
     }
   }
 
-  #skipDeleted(partition: TrackedPartition, earliest: bigint): void {
+  #skipDeleted(partition: TrackedPartition, earliest: bigint, reason: Gap['reason']): void {
     const { logger, onGap } = this.#options;
     const { identity, nextOffset } = partition.backup;
-    const reason = this.#gapReason(identity.topic);
     logger.warn('records were deleted at the source before they could be backed up', {
       topic: identity.topic,
       partition: identity.partition,
@@ -198,15 +196,6 @@ export class PartitionTrouble {
   async isTiered(topic: string): Promise<boolean> {
     const configs = (await this.#options.log.describeTopicConfigs([topic])).get(topic);
     return configs === undefined || configs['remote.storage.enable'] === 'true';
-  }
-
-  /** Retention that is switched off on the topic cannot have deleted anything. */
-  #gapReason(topic: string): Gap['reason'] {
-    const configs = this.#options.configsOf(topic);
-    if (configs === undefined) return 'unknown';
-    const isKept = configs['retention.ms'] === '-1' && (configs['retention.bytes'] ?? '-1') === '-1';
-    const isOnlyCompacted = configs['cleanup.policy'] === 'compact';
-    return isKept || isOnlyCompacted ? 'delete-records' : 'retention';
   }
 
   /** Trouble that counts as an error; that a leader has moved or a topic is gone does not. */
@@ -245,4 +234,12 @@ export class PartitionTrouble {
     if (error.code === 'BATCH_CORRUPT') return failures >= CORRUPT_ATTEMPTS;
     return Number.isFinite(this.#options.patienceMs) && !isRetriable(error);
   }
+}
+
+/** Where nothing in force limits age or size, whether set on the topic or on the brokers, somebody has deleted records. */
+function gapReason(configs: TopicConfigs | undefined): Gap['reason'] {
+  if (configs === undefined) return 'unknown';
+  const isKept = configs['retention.ms'] === '-1' && configs['retention.bytes'] === '-1';
+  const isDeleted = configs['cleanup.policy']?.split(',').includes('delete') ?? true;
+  return isKept || !isDeleted ? 'delete-records' : 'retention';
 }

@@ -17,6 +17,7 @@ import type {
 } from './partition-log.ts';
 import { fetchCall, type FetchResponse, type FetchResponsePartition } from './protocol/fetch.ts';
 import { KAFKA_ERROR, kafkaError, kafkaErrorClass, kafkaErrorName } from './protocol/kafka-errors.ts';
+import { BackupError } from '../model/errors.ts';
 import type { TopicConfigs } from '../model/topic/topic-description.ts';
 import type { TopicPartition } from '../model/topic/topic-partition.ts';
 
@@ -57,6 +58,16 @@ export class KafkaPartitionLog implements PartitionLog {
 
   describeTopicConfigs(topics: readonly string[]): Promise<ReadonlyMap<string, TopicConfigs>> {
     return this.#cluster.describeTopicConfigs(topics);
+  }
+
+  async describeConfigsInForce(topic: string): Promise<TopicConfigs | undefined> {
+    try {
+      const entries = await this.#cluster.describeEffectiveConfigs(topic);
+      return Object.fromEntries([...entries].map(([name, { value }]) => [name, value]));
+    } catch (error) {
+      if (error instanceof BackupError) return undefined;
+      throw error;
+    }
   }
 
   listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>> {

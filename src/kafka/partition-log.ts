@@ -89,6 +89,8 @@ export interface PartitionLog {
   /** All topics for `null`. */
   describeTopics(names: readonly string[] | null): Promise<TopicListing>;
   describeTopicConfigs(topics: readonly string[]): Promise<ReadonlyMap<string, TopicConfigs>>;
+  /** What is in force for a topic, the brokers' defaults included; undefined where it cannot be read, or may not. */
+  describeConfigsInForce(topic: string): Promise<TopicConfigs | undefined>;
   /** Log start, high watermark (`latest`) or last stable offset, by partition name; partitions without a leader are left out. */
   listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>>;
   /** Its connection is made in the background meanwhile. */

@@ -16,5 +16,5 @@ export interface PartitionLeader {
   readonly leaderEpoch: number;
 }
 
-/** Non-default topic configuration, as set on the topic itself. */
+/** Entries of a topic's configuration by name: those set on the topic itself, unless told otherwise. */
 export type TopicConfigs = Readonly<Record<string, string>>;

@@ -66,6 +66,10 @@ export class MemoryPartitionLog implements PartitionLog {
     return new Map();
   }
 
+  async describeConfigsInForce(): Promise<undefined> {
+    return undefined;
+  }
+
   async listOffsets(partitions: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>> {
     return new Map(partitions.map((one) => [partitionName(one), at === 'earliest' ? 0n : this.endOf(one.partition)]));
   }

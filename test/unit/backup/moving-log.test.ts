@@ -6,6 +6,8 @@ import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { pause } from '../../../src/model/back-off.ts';
 import { BackupError } from '../../../src/model/errors.ts';
+import type { Gap } from '../../../src/model/segment/segment.ts';
+import type { TopicConfigs } from '../../../src/model/topic/topic-description.ts';
 import { readFooter } from '../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { Dice } from '../../support/history/dice.ts';
@@ -208,6 +210,29 @@ describe('a backup of a log that moves', { timeout: 120_000 }, () => {
     const outcome = await run(log, store, {});
     assert.match(outcome.shortfalls.join(), /400 offsets in 1 gap/);
   });
+
+  const IN_FORCE: readonly (readonly [Gap['reason'], string, TopicConfigs | undefined])[] = [
+    ['retention', 'by age', { 'retention.ms': '604800000', 'retention.bytes': '-1', 'cleanup.policy': 'delete' }],
+    ['retention', 'by size', { 'retention.ms': '-1', 'retention.bytes': '1000', 'cleanup.policy': 'compact,delete' }],
+    ['delete-records', 'by nothing', { 'retention.ms': '-1', 'retention.bytes': '-1', 'cleanup.policy': 'delete' }],
+    ['delete-records', 'by compaction alone', { 'retention.ms': '604800000', 'cleanup.policy': 'compact' }],
+    ['unknown', 'by what may not be read', undefined],
+  ];
+  for (const [reason, how, configs] of IN_FORCE) {
+    it(`records a gap as made by ${reason} where the log is shortened ${how}`, async () => {
+      const store = new MemoryObjectStore();
+      await run(logOf(1, 10, 1), store, {});
+      const log = logOf(1, 20, 1);
+      log.configsInForce = configs;
+      log.partitions[0]!.startOffset = 480n;
+      await run(log, store, {});
+      const { gaps } = (await readCatalog(store, LAYOUT)).incarnation(TOPIC, TOPIC_ID).partition(0);
+      assert.deepEqual(
+        gaps.map((gap) => [gap.reason, gap.baseOffset, gap.lastOffset]),
+        [[reason, 400n, 479n]],
+      );
+    });
+  }
 
   const PATTERN = { topics: { include: ['ord*'], exclude: [] }, topicRefreshMs: 20 };
 

@@ -34,6 +34,7 @@ export class MovingPartitionLog implements PartitionLog {
   silentNodeId = -1;
   readonly partitions: readonly SourcePartition[];
   configs: TopicConfigs = {};
+  configsInForce: TopicConfigs | undefined = undefined;
   /** What is answered in the place of an answer. */
   spoil: (answer: FetchedPartition) => FetchedPartition = (answer) => answer;
   answers = 0;
@@ -54,6 +55,10 @@ export class MovingPartitionLog implements PartitionLog {
 
   async describeTopicConfigs(): Promise<ReadonlyMap<string, TopicConfigs>> {
     return new Map([[TOPIC, this.configs]]);
+  }
+
+  async describeConfigsInForce(): Promise<TopicConfigs | undefined> {
+    return this.configsInForce;
   }
 
   async listOffsets(asked: readonly TopicPartition[], at: OffsetAt): Promise<ReadonlyMap<string, bigint>> {

@@ -70,6 +70,10 @@ export class LogInMemory implements PartitionLog {
     throw new Error('nobody asks for it');
   }
 
+  describeConfigsInForce(): never {
+    throw new Error('nobody asks for it');
+  }
+
   openSession(): FetchSession {
     throw new Error('nobody asks for it');
   }
