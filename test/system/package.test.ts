@@ -57,8 +57,24 @@ describe('the package', { timeout: 2 * TIMEOUT_MS }, () => {
     for (const file of ['config/schema.json', 'config/balanced.yaml', 'config/REFERENCE.md', 'dist/frame-worker.cjs']) {
       assert.ok((await stat(join(installed, file))).size > 0, file);
     }
-    for (const absent of ['src', 'test', 'deploy', 'dist/reference']) {
+    for (const absent of ['test', 'deploy/quickstart.sh', 'dist/reference']) {
       await assert.rejects(stat(join(installed, absent)), { code: 'ENOENT' }, absent);
+    }
+    const ofSource = await readdir(join(installed, 'src'), { recursive: true, withFileTypes: true });
+    const files = ofSource.filter((entry) => entry.isFile()).map(({ name }) => name);
+    assert.deepEqual([...new Set(files)], ['README.md']);
+  });
+
+  it('holds every document that its documents link to', async () => {
+    const names = await readdir(installed, { recursive: true });
+    const documents = names.filter((name) => name.endsWith('.md') && !name.includes('node_modules'));
+    assert.ok(documents.includes('README.md'));
+    for (const document of documents) {
+      const text = await readFile(join(installed, document), 'utf8');
+      for (const [, link = ''] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+        if (/^[a-z]+:/.test(link)) continue;
+        await assert.doesNotReject(stat(join(installed, dirname(document), link)), `${document}: ${link}`);
+      }
     }
   });
 
