@@ -60,11 +60,12 @@ export function loadConfig(options: LoadOptions): LoadedConfig | InvalidConfig {
   checkRules({ values, targets, given, nowMs });
   if (given.problems.length > 0) return invalid(given);
   if (literalSecret !== null) given.notices.push(literalSecret);
+  const config = assembleConfig({ values, targets, has: (path) => given.has(path), nowMs });
   return {
     kind: 'ok',
-    config: assembleConfig({ values, targets, has: (path) => given.has(path), nowMs }),
+    config,
     notices: given.notices.toSorted(byPlace),
-    effective: () => effectiveValues(parsed, given),
+    effective: () => effectiveValues(parsed, given, config),
   };
 }
 

@@ -132,6 +132,29 @@ describe('the environment', () => {
 });
 
 describe('the effective configuration', () => {
+  it('shows defaults that follow from other keys as they are in force, and given values as they are given', () => {
+    const lines = `backup: {continuous: true, fetch_max_bytes: 64KiB, segment_max_bytes: 1MiB}\n`;
+    const s3 = 'backend: s3\n  bucket: b\n  endpoint: https://store:9000\n  part_size_bytes: 1GiB';
+    const text = ENOUGH.replace(/backend: filesystem\n {2}path: \/data/, s3) + lines;
+    const values = new Map(
+      loaded(text)
+        .effective()
+        .map(({ key, value, origin }) => [key, [value, origin]]),
+    );
+    const expected = {
+      'storage.region': 'us-east-1',
+      'storage.path_style': 'true',
+      'backup.fetch_min_bytes': '64KiB',
+      'backup.memory_budget_bytes': '40MiB',
+      'backup.upload_budget_bytes': '1GiB',
+      'backup.frame_bytes': '1MiB',
+      'control.listen': '127.0.0.1:8083',
+    };
+    for (const [key, value] of Object.entries(expected)) assert.deepEqual(values.get(key), [value, 'default'], key);
+    const restore = loaded(ENOUGH).effective();
+    assert.equal(restore.find(({ key }) => key === 'control.listen')?.value, 'false');
+  });
+
   it('names every origin and hides every secret', () => {
     const shown = loaded(SASL, { env: { [PASSWORD]: 'hunter2' } }).effective();
     const of = (key: string) => shown.find((each) => each.key === key);
