@@ -15,7 +15,7 @@ import type { TaskKind, WorkerPool } from '../../../src/compression/worker-pool.
 import { retained } from '../../../src/model/buffer/retained-memory.ts';
 import type { SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { packFrame, type PackTask } from '../../../src/segment/pack-frame.ts';
-import type { SealReason } from '../../../src/segment/seal-policy.ts';
+import type { SealLimits, SealReason } from '../../../src/segment/seal-policy.ts';
 import { readFooter, readFrame } from '../../../src/segment/segment-reader.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
@@ -49,6 +49,8 @@ class SlowWorkers implements WorkerPool {
   }
 }
 
+const UNLIMITED: SealLimits = { maxBytes: 1 << 30, maxIntervalMs: 1 << 30, maxRecords: null };
+
 interface Rig {
   readonly store: MemoryObjectStore;
   readonly memory: FrameMemory;
@@ -58,7 +60,11 @@ interface Rig {
 }
 
 /** `uploads`: without one, a store that takes objects as they come. */
-function openRig(partitions: number, uploads = new UploadBudget(1, 0)): Rig {
+function openRig(
+  partitions: number,
+  uploads = new UploadBudget(1, 0),
+  { limits = UNLIMITED, monotonicMs = () => 0 }: { limits?: SealLimits; monotonicMs?: () => number } = {},
+): Rig {
   const store = new MemoryObjectStore();
   const workers = new SlowWorkers();
   const memory = new FrameMemory(BUDGET_FRAMES * FRAME_BYTES, FRAME_BYTES);
@@ -73,9 +79,9 @@ function openRig(partitions: number, uploads = new UploadBudget(1, 0)): Rig {
     memory,
     uploads,
     settings: { codec: 'zstd', level: 1 },
-    limits: { maxBytes: 1 << 30, maxIntervalMs: 1 << 30, maxRecords: null },
+    limits,
     recompress: 'never',
-    monotonicMs: () => 0,
+    monotonicMs,
     wallMs: () => 0,
     queue: (action: CatalogAction) => {
       if (action.kind === 'segment') segments.push(action.segment);
@@ -363,5 +369,76 @@ describe('what a partition knows of its transactions', () => {
     assert.equal(await decidedOffset(backup, segments), 0n);
     await answer(backup, 20, 30, 30);
     assert.equal(await decidedOffset(backup, segments), 20n);
+  });
+});
+
+describe('a partition seals its segment', () => {
+  const positions = { highWatermark: 10_000n, lastStableOffset: 10_000n, logStartOffset: 0n };
+
+  /** `count` batches of `records` each in one answer, from `from` on. */
+  function answer(backup: PartitionBackup, from: number, count: number, records = 1): Promise<void> {
+    const batches = Array.from({ length: count }, (_, index) => jsonBatch(BigInt(from + index * records), records));
+    return backup.append(Buffer.concat(batches), positions);
+  }
+
+  it('at so many records, within an answer and across answers, and the rest at the end', async () => {
+    const { backups, segments, reasons } = openRig(1, undefined, { limits: { ...UNLIMITED, maxRecords: 100 } });
+    const backup = backups[0]!;
+    await answer(backup, 0, 250);
+    await answer(backup, 250, 180);
+    assert.deepEqual(reasons, ['records', 'records', 'records', 'records']);
+    backup.seal('end');
+    await backup.settled();
+    const counts = segments.map(({ recordCount }) => recordCount);
+    assert.deepEqual(counts, [100, 100, 100, 100, 30]);
+    assert.equal(reasons.at(-1), 'end');
+  });
+
+  it('behind the batch that reaches the number of records: no batch is cut', async () => {
+    const { backups, segments } = openRig(1, undefined, { limits: { ...UNLIMITED, maxRecords: 100 } });
+    await answer(backups[0]!, 0, 8, 40);
+    backups[0]!.seal('end');
+    await backups[0]!.settled();
+    const counts = segments.map(({ recordCount }) => recordCount);
+    assert.deepEqual(counts, [120, 120, 80]);
+  });
+
+  it('at so many bytes before compression', async () => {
+    const batchBytes = jsonBatch(1000n, 1).byteLength;
+    const limits = { ...UNLIMITED, maxBytes: 10 * batchBytes };
+    const { backups, segments, reasons } = openRig(1, undefined, { limits });
+    await answer(backups[0]!, 1000, 35);
+    assert.deepEqual(reasons, ['size', 'size', 'size']);
+    backups[0]!.seal('end');
+    await backups[0]!.settled();
+    const sizes = segments.map(({ rawSizeBytes }) => rawSizeBytes / batchBytes);
+    assert.deepEqual(sizes, [10, 10, 10, 5]);
+  });
+
+  it('when its oldest record has been held for so long, across answers, and not again while it holds none', async () => {
+    let nowMs = 0;
+    const limits = { ...UNLIMITED, maxIntervalMs: 1000 };
+    const { backups, segments, reasons } = openRig(1, undefined, { limits, monotonicMs: () => nowMs });
+    const backup = backups[0]!;
+    await answer(backup, 0, 5);
+    nowMs = 999;
+    await answer(backup, 5, 5);
+    backup.sealIfDue();
+    assert.deepEqual(reasons, []);
+    nowMs = 1000;
+    backup.sealIfDue();
+    assert.deepEqual(reasons, ['interval']);
+    nowMs = 5000;
+    backup.sealIfDue();
+    await answer(backup, 10, 1);
+    nowMs = 5999;
+    backup.sealIfDue();
+    assert.deepEqual(reasons, ['interval']);
+    nowMs = 6000;
+    backup.sealIfDue();
+    await backup.settled();
+    assert.deepEqual(reasons, ['interval', 'interval']);
+    const counts = segments.map(({ recordCount }) => recordCount);
+    assert.deepEqual(counts, [10, 1]);
   });
 });
