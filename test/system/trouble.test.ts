@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assertExit, committedOffset, restoredRecords } from '../support/agent-workspace.ts';
+import { assertExit, committedOffset, committedRecords, restoredRecords } from '../support/agent-workspace.ts';
 import { assertTopicTiling } from '../support/assert-tiling.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
 import { freePort } from '../support/free-port.ts';
@@ -264,5 +264,38 @@ describe('in trouble', { timeout: 300_000 }, () => {
     assert.match(String(run.summary.shortfalls), /unstored-0: /);
     assertExit(await system.workspace.backup({ ...spec, backup: {} }), 0);
     assert.equal(await assertWhole('unstored'), 6000);
+  });
+
+  it('a second signal ends at once a backup that hangs on its way out, and the next run has everything', async () => {
+    const partitions = 24;
+    await probe.createTopic('hanging', { partitions });
+    await probe.produce('hanging', { records: 240, valueBytes: 20 });
+    const spec = { backupId: 'hanging', topics: ['hanging'] };
+    // Each segment may be stored; the one commit of all of them is too long, and tried again for as long as there is time.
+    const backup = { ...EAGER, checkpoint_interval_secs: 600, sync_interval_secs: 600, shutdown_timeout_secs: 60 };
+    const run = { shell: 'ulimit -f 8; exec "$@"' };
+    let stored = 0;
+    for (const [first, second] of [
+      ['SIGTERM', 'SIGTERM'],
+      ['SIGINT', 'SIGINT'],
+    ] as const) {
+      const agent = await system.workspace.startBackup({ ...spec, backup, run });
+      stored += partitions;
+      await until(async () => (await storedSegments('hanging')) === stored, `${stored} segments are stored`);
+      agent.signal(first);
+      await agent.says(/EFBIG/);
+      await sleep(300);
+      assert.ok(agent.isRunning, `it would go on trying for a minute\n${agent.stderr}`);
+      const signalledAtMs = performance.now();
+      agent.signal(second);
+      const ended = await agent.exit();
+      const waitedMs = performance.now() - signalledAtMs;
+      assertExit(ended, 130);
+      assert.ok(waitedMs < 5000, `${waitedMs} ms after ${second}`);
+      assert.equal(ended.stdout, '');
+    }
+    assert.equal(committedRecords(await system.workspace.catalog('hanging')), 0);
+    assertExit(await system.workspace.backup(spec), 0);
+    assert.equal(await assertWhole('hanging'), 240);
   });
 });
