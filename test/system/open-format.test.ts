@@ -59,6 +59,19 @@ describe('a stored segment', { timeout: 120_000 }, () => {
     }
   }
 
+  it('holds as many records as it may, where its batches are of one record each', async () => {
+    const { workspace } = system;
+    await probe.createTopic('singles');
+    await probe.produce('singles', { records: 1000, valueBytes: 20, batchSize: 1 });
+    const backup = { segment_max_records: 100 };
+    assertExit(await workspace.backup({ backupId: 'singles', topics: ['singles'], backup }), 0);
+    const { segments } = onlyIncarnation(await workspace.catalog('singles'), 'singles').partitions.get(0)!;
+    assert.deepEqual(
+      segments.map(({ recordCount, batchCount }) => [recordCount, batchCount]),
+      Array.from({ length: 10 }, () => [100, 100]),
+    );
+  });
+
   async function assertReadable(object: string, segment: SegmentSummary): Promise<void> {
     const tools = TOOLS[segment.codec];
     if (tools !== undefined) await run(tools.test[0]!, [...tools.test.slice(1), object]);
