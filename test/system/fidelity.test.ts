@@ -1,6 +1,8 @@
 // A restored topic is what a read_committed consumer saw at the source: every codec, batch shape, transaction and odd record.
 // The agent runs as its users run it; Kafka's own consumer compares source and target by count and hash.
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { assertExit, droppedRecords, onlyIncarnation, restoredRecords } from '../support/agent-workspace.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
@@ -44,6 +46,27 @@ describe('a restored topic', { timeout: 240_000 }, () => {
       const compared = await assertSameRecords({ probe, topic }, { probe, topic: `${topic}-restored` });
       assert.equal(compared, 4000);
     }
+  });
+
+  it('is one of those that a name, a glob or a regex means, and none that an exclusion does', async () => {
+    for (const topic of [
+      'eu.orders',
+      'eu.orders-tmp',
+      'eu-orders',
+      'audit-7',
+      'audit-7a',
+      'pay-card',
+      'pay-card-tmp',
+    ]) {
+      await probe.createTopic(topic);
+      await probe.produce(topic, { records: 10 });
+    }
+    const topics = { include: ['eu.orders', 'pay-*', '~^audit-\\d+$'], exclude: ['*-tmp'] };
+    const run = await system.workspace.backup({ backupId: 'chosen', topics: [], source: { topics } });
+    assertExit(run, 0);
+    assert.equal(run.summary.records, 30);
+    const { incarnations } = await system.workspace.catalog('chosen');
+    assert.deepEqual(incarnations.map(({ topic }) => topic).sort(), ['audit-7', 'eu.orders', 'pay-card']);
   });
 
   it('holds mixed codecs of one partition with every backup codec and way to recompress', async () => {
@@ -92,7 +115,12 @@ describe('a restored topic', { timeout: 240_000 }, () => {
     const { recordsCompared } = await system.roundTrip('compacted', {
       backup: { segment_max_bytes: '16KiB', frame_bytes: '4KiB' },
     });
-    assert.ok(recordsCompared > 0);
+    const restored = await probe.records('compacted-restored', 0);
+    assert.equal(restored.length, recordsCompared);
+    assert.ok(
+      restored.some(({ key, value }) => key !== null && value === null),
+      'a tombstone is left',
+    );
     const description = await probe.describeTopic('compacted-restored');
     assert.equal(description.configs['cleanup.policy'], 'compact');
   });
@@ -106,9 +134,24 @@ describe('a restored topic', { timeout: 240_000 }, () => {
 
   it('holds 20,000 batches of one record', async () => {
     await fillSmallBatches(probe);
+    assert.equal(await batchesInLog('small-batches', 2), 20_000);
     const { recordsCompared } = await system.roundTrip('small-batches');
     assert.equal(recordsCompared, 20_000);
   });
+
+  /** Of all partitions, as Kafka finds them in the broker's own files. */
+  async function batchesInLog(topic: string, partitions: number): Promise<number> {
+    let batches = 0;
+    for (let partition = 0; partition < partitions; partition += 1) {
+      const directory = join(system.broker.logDir, `${topic}-${partition}`);
+      for (const file of (await readdir(directory)).filter((name) => name.endsWith('.log'))) {
+        const dump = await probe.dumpLogSegments(join(directory, file));
+        assert.ok(dump.isValid, dump.tail);
+        batches += dump.batches;
+      }
+    }
+    return batches;
+  }
 
   it('holds records of 0 bytes and of 9 MB', async () => {
     const records = await fillSizes(probe);
