@@ -1,7 +1,7 @@
 // From sources to values: which keys are given, by whom, and what they say. Keeps the place of every value, so that later
 // checks can point at it. Order of precedence: defaults < file < environment < files named by the environment < flags.
 
-import { formatOf, isLeaf, type Leaf, type Section } from './schema/leaf.ts';
+import { formatOf, isLeaf, type Leaf, mayBeEmpty, type Section } from './schema/leaf.ts';
 import { CLUSTER, leavesOf, LENIENT_SECTIONS, SCHEMA, TARGET_NAME, TARGETS } from './schema/schema.ts';
 import { type ConfigNotice, type ConfigProblem, type Origin, quoted } from './problems.ts';
 import { called, isNull, type MapEntry, type SourceNode } from './input/source-node.ts';
@@ -98,8 +98,7 @@ export function parseValues(given: GivenValues): ReadonlyMap<string, unknown> {
   for (const { path, leaf, node } of given.values.values()) {
     if (given.isBroken(path)) continue;
     if (isNull(node)) {
-      if (leaf.nullable && leaf.required !== true) parsed.set(path, null);
-      else if (isCollection(leaf.default)) parsed.set(path, leaf.default);
+      if (mayBeEmpty(leaf)) parsed.set(path, leaf.default);
       else given.report(node.origin, path, 'the key has no value.', 'Give it one, or remove the line.');
       continue;
     }
@@ -109,11 +108,6 @@ export function parseValues(given: GivenValues): ReadonlyMap<string, unknown> {
     if (value !== undefined) parsed.set(path, value);
   }
   return parsed;
-}
-
-/** A list or map of which the file holds only the key, perhaps with comments below, is as if it were left out. */
-function isCollection(value: unknown): boolean {
-  return Array.isArray(value) || value instanceof Map;
 }
 
 /** A file with more problems than this is not a configuration file, and looking for near keys takes time. */

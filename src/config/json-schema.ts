@@ -1,7 +1,7 @@
 // The schema for editors, generated from the table. Draft-07, because that is what yaml-language-server understands.
 
 import type { JsonSchema } from './formats/format.ts';
-import { formatOf, isLeaf, type Leaf, type Section } from './schema/leaf.ts';
+import { formatOf, isLeaf, type Leaf, mayBeEmpty, type Section } from './schema/leaf.ts';
 import { CLUSTER, SCHEMA, SECTION_DOCS, TARGET_NAME, TARGETS } from './schema/schema.ts';
 
 /** The whole configuration file as a draft-07 schema. It judges keys and forms; contradictions only the loader finds. */
@@ -56,6 +56,6 @@ function leafSchema(leaf: Leaf<unknown>): JsonSchema {
   return {
     description: `${leaf.doc}${status}`,
     ...(plain ? { default: leaf.default } : {}),
-    ...(leaf.nullable && leaf.required !== true ? { anyOf: [schema, { type: 'null' }] } : schema),
+    ...(mayBeEmpty(leaf) ? { anyOf: [schema, { type: 'null' }] } : schema),
   };
 }

@@ -77,6 +77,15 @@ export function isLeaf(node: Section | Leaf<unknown>): node is Leaf<unknown> {
   return typeof node.doc === 'string' && 'default' in node;
 }
 
+/**
+ * True where a key without a value stands for its default: where that is null, and for lists and maps, of which the file may hold
+ * only the key, with comments below.
+ */
+export function mayBeEmpty(leaf: Leaf<unknown>): boolean {
+  const isCollection = Array.isArray(leaf.default) || leaf.default instanceof Map;
+  return isCollection || (leaf.nullable && leaf.required !== true);
+}
+
 /** The format of a leaf. */
 export function formatOf(leaf: Leaf<unknown>): Format<unknown> {
   const format = FORMATS.get(leaf.format);
