@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another Node than the one that runs the tests. */
   readonly node?: string;
+  /** Another user than the test's, which only root may choose. */
+  readonly uid?: number;
   /** A command line that runs the agent as `"$@"`, e.g. `ulimit -f 100; exec "$@"`. */
   readonly shell?: string;
 }
@@ -45,11 +47,16 @@ export class AgentProcess {
   #stderr = '';
 
   /** `args` without the program. */
-  constructor(args: readonly string[], { cwd, env = {}, node = process.execPath, shell }: AgentOptions) {
+  constructor(args: readonly string[], { cwd, env = {}, node = process.execPath, shell, uid }: AgentOptions) {
     const command = [node, MAIN, ...args];
     const [program = '', ...rest] = shell === undefined ? command : ['bash', '-c', shell, 'bash', ...command];
     const startedAt = performance.now();
-    const child = spawn(program, rest, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, rest, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(uid === undefined ? {} : { uid }),
+    });
     this.#child = child;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout = (this.#stdout + text).slice(-OUTPUT_TAIL_CHARACTERS);

@@ -47,6 +47,10 @@ export interface RestoreSpec {
   readonly control?: Section;
   /** Further arguments, e.g. `--to`. */
   readonly args?: readonly string[];
+  /** `validate-restore` shows the plan only. */
+  readonly command?: 'restore' | 'validate-restore';
+  /** Results and failures as text instead of JSON. */
+  readonly asText?: boolean;
   readonly store?: string | Section;
   readonly run?: Omit<AgentOptions, 'cwd'>;
 }
@@ -105,7 +109,7 @@ export class AgentWorkspace {
       control,
       ...(target === undefined ? {} : { target }),
     };
-    return this.#start('backup', config, [], spec.run);
+    return this.#start('backup', config, ['--json'], spec.run);
   }
 
   /** Runs a restore to its end. */
@@ -115,7 +119,7 @@ export class AgentWorkspace {
 
   async startRestore(spec: RestoreSpec): Promise<AgentProcess> {
     const { backupId, topics, restore = {}, target = {}, store = this.store, control = {}, args = [] } = spec;
-    const { bootstrap = this.#bootstrap() } = spec;
+    const { bootstrap = this.#bootstrap(), command = 'restore', asText = false } = spec;
     const config = {
       mode: 'restore',
       backup_id: backupId,
@@ -124,7 +128,7 @@ export class AgentWorkspace {
       restore: { topics: { include: Object.keys(topics) }, topic_mapping: topics, ...restore },
       control,
     };
-    return this.#start('restore', config, args, spec.run);
+    return this.#start(command, config, asText ? args : ['--json', ...args], spec.run);
   }
 
   /** Runs an import to its end. */
@@ -140,18 +144,18 @@ export class AgentWorkspace {
       storage: { backend: 'filesystem', path: this.store },
       backup,
     };
-    return this.#start('import', config, ['--from', from, ...args]);
+    return this.#start('import', config, ['--json', '--from', from, ...args]);
   }
 
   /** Verifies a restore of `backupId`: the newest unless its id is given. */
   async verifyRestore(backupId: string, restoreId?: string): Promise<AgentRun> {
-    const args = restoreId === undefined ? [] : [restoreId];
+    const args = restoreId === undefined ? ['--json'] : ['--json', restoreId];
     return (await this.#start('verify-restore', this.#stored(backupId), args)).exit();
   }
 
   /** Reads every byte of a backup. */
   async validate(backupId: string): Promise<AgentRun> {
-    return (await this.#start('validate', this.#stored(backupId), ['--deep'])).exit();
+    return (await this.#start('validate', this.#stored(backupId), ['--json', '--deep'])).exit();
   }
 
   /** The catalog as it is now, every commit checked. */
@@ -188,7 +192,7 @@ export class AgentWorkspace {
   }
 
   async #start(
-    command: 'backup' | 'restore' | 'import' | 'verify-restore' | 'validate',
+    command: 'backup' | 'restore' | 'validate-restore' | 'import' | 'verify-restore' | 'validate',
     config: unknown,
     args: readonly string[],
     run: Omit<AgentOptions, 'cwd'> = {},
@@ -197,7 +201,7 @@ export class AgentWorkspace {
     const file = join(this.directory, `${command}-${this.#files}.yaml`);
     // JSON is YAML.
     await writeFile(file, JSON.stringify(config, null, 2));
-    const agent = new AgentProcess([command, '--config', file, '--json', ...args], { cwd: this.directory, ...run });
+    const agent = new AgentProcess([command, '--config', file, ...args], { cwd: this.directory, ...run });
     this.#agents.push(agent);
     return agent;
   }

@@ -93,6 +93,37 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       await assertNoTopic('shown');
     });
 
+    it('is what validate-restore prints, as text and as JSON, and writes nothing', async () => {
+      const spec = { backupId: 'plan', topics: { 'prod.orders': 'asked' }, command: 'validate-restore' } as const;
+      const text = await system.workspace.restore({ ...spec, asText: true });
+      assertExit(text, 0);
+      const [, id] = /^Restore plan ([0-9a-f]{12}) {3}backup plan at version \d+ -> default\n/.exec(text.stdout) ?? [];
+      assert.match(text.stdout, /\nprod\.orders +3 +asked \(create, 3 partitions\) +3,000 /);
+      assert.match(text.stdout, /Checks {2}ok \d+ {3}warn \d+ {3}block 0\n/);
+      const json = await system.workspace.restore(spec);
+      assertExit(json, 0);
+      assert.equal(planIdOf(json), id);
+      await assertNoTopic('asked');
+    });
+
+    it('is blocked by validate-restore with exit code 4, as text and as JSON, and the target stays as it was', async () => {
+      const topics = { 'prod.orders': 'prod.payments-v2' };
+      const before = [await probe.describeTopic('prod.payments-v2'), await probe.endOffsets('prod.payments-v2')];
+      const spec = { backupId: 'plan', topics, command: 'validate-restore' } as const;
+      const text = await system.workspace.restore({ ...spec, asText: true });
+      assertExit(text, 4);
+      assert.match(text.stdout, /Checks {2}ok \d+ {3}warn \d+ {3}block 1\n/);
+      assert.match(text.stdout, /prod\.payments-v2 is not empty/);
+      const json = await system.workspace.restore(spec);
+      assertExit(json, 4);
+      const { checks } = json.summary['plan'] as { readonly checks: readonly Readonly<Record<string, string>>[] };
+      const blocks = checks.filter(({ level }) => level === 'block');
+      assert.equal(blocks.length, 1);
+      assert.match(blocks[0]!['message']!, /prod\.payments-v2 is not empty/);
+      const after = [await probe.describeTopic('prod.payments-v2'), await probe.endOffsets('prod.payments-v2')];
+      assert.deepEqual(after, before);
+    });
+
     it('is carried out by its id, by which a second attempt finds that it is done', async () => {
       const mapping = { topic_mapping: { 'prod.orders': 'agreed' } };
       const to = String(T0 + 1000 * STEP_MS);
