@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { cp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ import { SystemFixture } from '../support/system-fixture.ts';
 
 const TOPIC = 'orders';
 const RECORDS = 3000;
+const NOBODY = 65_534;
 
 describe('the agent refuses', { timeout: 120_000 }, () => {
   let system: SystemFixture;
@@ -130,6 +131,24 @@ describe('the agent refuses', { timeout: 120_000 }, () => {
     const file = join(system.workspace.directory, 'a-file');
     await writeFile(file, '');
     assertRefused(await backup(join(file, 'store')), 1, 'STORE_REFUSED', /a-file/);
+  });
+
+  it('a store that its user may not write, and says what to look at', async () => {
+    const { directory } = system.workspace;
+    const store = join(directory, 'read-only');
+    await mkdir(store);
+    await chmod(store, 0o555);
+    await chmod(directory, 0o755);
+    // The mode bits of a directory bind everybody but root.
+    const run = await system.workspace.backup({
+      backupId: 'unwritable',
+      topics: [TOPIC],
+      store,
+      ...(process.getuid?.() === 0 ? { run: { uid: NOBODY } } : {}),
+    });
+    assertRefused(run, 1, 'STORE_REFUSED', /read-only.*EACCES/);
+    assert.match(run.stderr, /"hint":"[^"]*check owner and mode, and the user that the agent runs as/);
+    assert.deepEqual(await readdir(store), []);
   });
 
   it('to back up another cluster into a backup', async () => {
