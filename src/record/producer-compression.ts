@@ -79,6 +79,17 @@ function compress(codec: ProducerCodec, bytes: Uint8Array): Uint8Array {
   }
 }
 
+/** Why batches of a codec can be neither read nor written by this installation; undefined when they can. */
+export function codecFault(codec: ProducerCodec): string | undefined {
+  try {
+    if (codec === 'lz4') lz4();
+    else if (codec === 'snappy') snappy();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 function assertBounded(expandedBytes: number): void {
   if (expandedBytes > MAX_EXPANDED_BYTES) {
     throw new BackupError('BATCH_CORRUPT', `a compressed batch could expand to ${expandedBytes} bytes`);

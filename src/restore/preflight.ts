@@ -1,9 +1,12 @@
 // The checks before anything is written (DESIGN 6). Each finding is ok, warn or block; one block and nothing is written.
 
 import type { TopicDescription } from '../model/topic/topic-description.ts';
+import { codecFault } from '../record/producer-compression.ts';
 import { type BatchLimits, CheckList, type PreflightInput } from './checks/check-list.ts';
+import { checkCodecs } from './checks/codec-checks.ts';
 import { checkObjects } from './checks/object-checks.ts';
 import { checkCoverage, checkReach, checkRetention, checkSizes } from './checks/record-checks.ts';
+import { sayWhatIsWell } from './checks/silent-checks.ts';
 import { checkCreation, checkExisting, checkNames, checkOverrides, checkReplicas } from './checks/topic-checks.ts';
 import { ORIGIN_HEADERS_BYTES } from './judge/judge-task.ts';
 import type { PreflightCheck } from './restore-job.ts';
@@ -51,6 +54,8 @@ export async function preflight(input: PreflightInput): Promise<PreflightResult>
     checkRetention(topic, lasting, nowMs, list);
     checkCoverage(topic, list);
   }
+  sayWhatIsWell(plan.topics.length, list);
+  checkCodecs(plan, input.settings, codecFault, list);
   await checkObjects(plan, store, list);
   const target = { clusterId: sink.clusterId, topics: ends };
   return { planId: planIdOf(plan, target), target, checks: list.checks, existing, batchLimits };

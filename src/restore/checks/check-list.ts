@@ -27,8 +27,22 @@ export type BatchLimits = Pick<IntendedTopic, 'maxMessageBytes' | 'brokerCodec'>
 /** Where Kafka's own default is needed because the target does not say. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 
+/** What is looked at for each target topic, and said once for all of them where nothing is found. */
+export type TopicCheck = 'permission' | 'partitions' | 'batch size' | 'timestamps' | 'retention';
+
 export class CheckList {
   readonly checks: PreflightCheck[] = [];
+  readonly #lookedAt = new Map<TopicCheck, number>();
+
+  /** One more topic was looked at, whatever was found. */
+  look(name: TopicCheck): void {
+    this.#lookedAt.set(name, this.lookedAt(name) + 1);
+  }
+
+  /** How many topics. */
+  lookedAt(name: TopicCheck): number {
+    return this.#lookedAt.get(name) ?? 0;
+  }
 
   ok(name: string, message: string): void {
     this.checks.push({ level: 'ok', name, message });

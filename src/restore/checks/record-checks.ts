@@ -23,6 +23,7 @@ export function checkSizes(
   list: CheckList,
 ): BatchLimits {
   const { targetTopic } = topic;
+  if (lasting.configs.size > 0) list.look('batch size');
   const maxMessageBytes = numberOf(lasting, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES);
   const stored = segmentsOf(topic).reduce((most, { maxBatchSizeBytes }) => Math.max(most, maxBatchSizeBytes), 0);
   const largest = stored === 0 ? 0 : stored + addedBytes;
@@ -44,6 +45,7 @@ function brokerCodecOf({ configs }: LastingTopic): ProducerCodec | null {
 /** Kafka deletes by whole log segments of the target, so the figures are of what may go at once. */
 export function checkRetention(topic: TopicRestorePlan, lasting: LastingTopic, nowMs: number, list: CheckList): void {
   const { targetTopic } = topic;
+  if (lasting.configs.size > 0) list.look('retention');
   const policy = lasting.configs.get('cleanup.policy')?.value ?? 'delete';
   if (!policy.split(',').some((one) => one.trim() === 'delete')) return;
   checkAge(topic, lasting, nowMs, list);

@@ -67,6 +67,9 @@ export async function checkCreation(
   if (!(await checkPermissions(targetTopic, input, list))) return NOTHING_KNOWN;
   checkConfigsKnown(topic, input, list);
   const spec = creationSpec(topic, settings, sink.brokerCount);
+  // It gets the partitions that it needs, and CreateTime while it is filled.
+  list.look('partitions');
+  list.look('timestamps');
   const lasting = await sink.validateTopic(lastingSpec(topic, settings, sink.brokerCount));
   const filling = lasting.kind === 'refused' ? lasting : await sink.validateTopic(spec);
   if (filling.kind === 'refused' && filling.reason.startsWith(THERE_BY_NOW)) {
@@ -147,6 +150,7 @@ function checkConfigsKnown(
 async function checkPermissions(topic: string, { sink }: PreflightInput, list: CheckList): Promise<boolean> {
   const allowed = (await sink.allowedOperations([topic])).get(topic);
   if (allowed === undefined) return true;
+  list.look('permission');
   const lacking = NEEDED.filter((operation) => !allowed.has(operation));
   if (lacking.length > 0) {
     list.block(
@@ -189,6 +193,7 @@ async function checkEmptiness(
 
 function checkPartitions(topic: TopicRestorePlan, existing: number, list: CheckList): void {
   const { targetTopic, targetPartitions, observation, lanes } = topic;
+  list.look('partitions');
   if (lanes.some(({ partitioning }) => partitioning === 'by-key')) {
     if (existing !== targetPartitions) {
       list.block(
@@ -215,6 +220,7 @@ function checkTimestampType(
   { settings }: PreflightInput,
   list: CheckList,
 ): void {
+  if (configs.size > 0) list.look('timestamps');
   if (configs.get('message.timestamp.type')?.value !== 'LogAppendTime') return;
   const has = `${targetTopic} has message.timestamp.type=LogAppendTime`;
   if (settings.allowLogAppendTime) list.ok('timestamps', `${has}: it is CreateTime while the topic is filled`);

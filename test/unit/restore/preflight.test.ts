@@ -15,7 +15,14 @@ import { gap, NOW_MS, partition, plan, seen, stateOf, stored, T0 } from './plan/
 
 const A0 = partition('a', 0);
 const A1 = partition('a', 1);
-const SETTINGS = { createTopics: true, replicationFactor: -1, topicConfigs: {} } as unknown as RestoreSettings;
+const SETTINGS = {
+  createTopics: true,
+  replicationFactor: -1,
+  topicConfigs: {},
+  compression: 'producer',
+} as unknown as RestoreSettings;
+/** A broker tells of some entry at least. */
+const SOME_DEFAULT: EffectiveConfig = { value: 'producer', isSetOnTopic: false };
 const ALL: readonly TopicOperation[] = ['READ', 'WRITE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS'];
 
 interface Found {
@@ -89,7 +96,8 @@ class PlannedTarget implements Partial<RestoreSink> {
 }
 
 function effective(configs: Readonly<Record<string, string>>): ReadonlyMap<string, EffectiveConfig> {
-  return new Map(Object.entries(configs).map(([name, value]) => [name, { value, isSetOnTopic: true }]));
+  const own = Object.entries(configs).map(([name, value]) => [name, { value, isSetOnTopic: true }] as const);
+  return new Map([['compression.type', SOME_DEFAULT], ...own]);
 }
 
 const STATE = stateOf(seen('a', 2, { replicationFactor: 1 }), stored(A0, 0n, 10n), stored(A1, 0n, 10n));
@@ -228,6 +236,45 @@ describe('the preflight of a topic that is not there', () => {
 
   test('blocks when it may not even be looked at', async () => {
     await assertFinding(new PlannedTarget({ denied: ['a'] }), /block permission: a: the principal lacks DESCRIBE/);
+  });
+});
+
+describe('the list of a preflight', () => {
+  const TOPIC_CHECKS = ['permission', 'partitions', 'batch size', 'timestamps', 'retention'];
+  const namesOf = ({ checks }: PreflightResult): string[] => checks.map(({ level, name }) => `${level} ${name}`);
+
+  test('says of everything that was looked at that it is well, once for all topics', async () => {
+    const B0 = partition('b', 0, 'B');
+    const two = plan(
+      stateOf(
+        ...[seen('a', 1, { replicationFactor: 1 }), seen('b', 1, { replicationFactor: 1, letter: 'B' })],
+        ...[stored(A0, 0n, 10n), stored(B0, 0n, 10n)],
+      ),
+    );
+    const target = new PlannedTarget({ topics: { b: { ends: [0n] } } });
+    const result = await check(target, { made: two });
+    assert.deepEqual(namesOf(result), [
+      ...['ok target', 'ok topic', 'ok topic'],
+      ...TOPIC_CHECKS.map((name) => `ok ${name}`),
+      ...['ok codecs', 'ok objects'],
+    ]);
+    const silent = result.checks.filter(({ name }) => TOPIC_CHECKS.includes(name));
+    for (const { message } of silent) assert.match(message, / \(2 topic\(s\)\)$/);
+  });
+
+  test('does not say that it is well where the target did not tell, or was not asked', async () => {
+    const refused = await check(new PlannedTarget({ refusal: 'INVALID_CONFIG: no' }));
+    assert.deepEqual(namesOf(refused).slice(2, 7), [
+      ...['ok permission', 'ok partitions', 'warn batch size', 'ok timestamps', 'warn retention'],
+    ]);
+    const denied = await check(new PlannedTarget({ denied: ['a'] }));
+    assert.deepEqual(namesOf(denied), [
+      ...['ok target', 'block permission'],
+      ...TOPIC_CHECKS.slice(1).map((name) => `warn ${name}`),
+      ...['ok codecs', 'ok objects'],
+    ]);
+    const [, , partitions] = denied.checks;
+    assert.equal(partitions?.message.startsWith('not looked at for 1 of 1 topic(s)'), true, partitions?.message);
   });
 });
 
