@@ -134,6 +134,13 @@ describe('a restore plan', { timeout: 240_000 }, () => {
         await assertSame('prod.orders', 'agreed', { toTimestampMs: Number(to) }),
         restoredRecords(run.summary),
       );
+      const [found, ends] = [await digestOf({ probe, topic: 'agreed' }), await probe.endOffsets('agreed')];
+      const again = await restoreOf('plan', [], {}, ['--plan', planId]);
+      assertExit(again, 0);
+      assert.match(again.stderr, /was complete already: nothing was sent/);
+      assert.equal(again.summary['id'], run.summary['id']);
+      assert.deepEqual(await probe.endOffsets('agreed'), ends);
+      assert.deepEqual(await digestOf({ probe, topic: 'agreed' }), found);
     });
 
     it('no longer holds once the target has changed', async () => {
@@ -222,11 +229,23 @@ describe('a restore plan', { timeout: 240_000 }, () => {
 
     it('the offsets of single partitions, from inclusive and to exclusive', async () => {
       const args = ['--offsets', 'prod.orders/0=100..500', '--offsets', 'prod.orders/1=77'];
-      assertExit(await restore(['prod.orders'], { topic_mapping: { 'prod.orders': 'by-offset' } }, args), 0);
+      const run = await restore(['prod.orders'], { topic_mapping: { 'prod.orders': 'by-offset' } }, args);
+      assertExit(run, 0);
       const offsets = { 0: { fromOffset: 100n, endOffset: 500n }, 1: { endOffset: 77n } };
       const compared = await assertSame('prod.orders', 'by-offset', { offsets });
       const whole = (await digestOf({ probe, topic: 'prod.orders' })).get(2)!.recordCount;
       assert.equal(compared, 400 + 77 + whole);
+      await assertReport(run, 'by-offset', compared);
+    });
+
+    it('every topic to the instant that is said of it', async () => {
+      const [to, other] = [T0 + 100_000, T0 + 200_000];
+      const args = ['--to', String(to), '--to', `prod.payments-v2=${new Date(other).toISOString()}`];
+      const run = await restore(['prod.*'], { topic_mapping: { 'prefix:prod.': 'told-' } }, args);
+      assertExit(run, 0);
+      assert.ok(run.stderr.includes(`recovery target of prod.payments-v2: ${new Date(other).toISOString()}`));
+      assert.equal(await assertSame('prod.orders', 'told-orders', { toTimestampMs: to }), 101);
+      assert.equal(await assertSame('prod.payments-v2', 'told-payments-v2', { toTimestampMs: other }), 201);
     });
 
     it('what was there in local time, and every topic to its own target', async () => {
@@ -279,7 +298,7 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       assertRefused(unknown, 10, /no catalog version 999/);
     });
 
-    it('topics with the configuration that they had at the recovery target, and the overrides', async () => {
+    it('topics with the partitions and the configuration that they had at the recovery target, and the overrides', async () => {
       await probe.createTopic('configured', {
         partitions: 2,
         config: { 'retention.ms': FOREVER_MS, 'segment.bytes': 5_000_000, 'max.message.bytes': 2_000_000 },
@@ -290,6 +309,7 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       const instant = Date.now();
       await sleep(20);
       await probe.alterTopicConfig('configured', { 'retention.ms': 1000, 'cleanup.policy': 'compact' });
+      await probe.addPartitions('configured', 5);
       await backup('configured', ['configured']);
       const settings = {
         topic_mapping: { configured: 'configured-then' },
@@ -307,6 +327,41 @@ describe('a restore plan', { timeout: 240_000 }, () => {
   });
 
   describe('warns and blocks before anything is written', () => {
+    it('after it has looked at all that a restore needs, whatever is found', async () => {
+      await probe.createTopic('looked-orders', { partitions: 3, config: { 'retention.ms': FOREVER_MS } });
+      const settings = { topic_mapping: { 'prefix:prod.': 'looked-' } };
+      const run = await restore(['prod.*'], settings, ['--dry-run']);
+      assertExit(run, 0);
+      assert.deepEqual(levelsOf(run), [
+        ...['ok target', 'ok topic', 'ok topic', 'ok permission', 'ok partitions', 'ok batch size'],
+        ...['ok timestamps', 'ok retention', 'ok codecs', 'ok objects'],
+      ]);
+      assert.deepEqual(checksOf(run, 'ok', 'topic')[0], 'looked-orders exists and is empty');
+      const again = { topic_mapping: { 'prod.orders': 'agreed' } };
+      const done = await restore(['prod.orders'], again, ['--dry-run', '--to', String(T0 + 1000 * STEP_MS)]);
+      assert.match(checksOf(done, 'ok', 'restore')[0] ?? '', /of this plan is complete/);
+    });
+
+    it('refuses a topic that would stamp the records anew, unless it may be filled with their own timestamps', async () => {
+      const config = { 'message.timestamp.type': 'LogAppendTime', 'retention.ms': FOREVER_MS };
+      await probe.createTopic('stamped', { partitions: 3, config });
+      const settings = { topic_mapping: { 'prod.orders': 'stamped' } };
+      const args = ['--to', String(T0 + 100_000)];
+      assertRefused(
+        await restore(['prod.orders'], settings, args),
+        4,
+        /stamped has message\.timestamp\.type=LogAppendTime, which would replace every timestamp/,
+      );
+      assert.deepEqual([...(await probe.endOffsets('stamped')).values()], [0n, 0n, 0n]);
+      const blocked = await restore(['prod.orders'], settings, ['--dry-run', ...args]);
+      assertExit(blocked, 4);
+      assert.equal(checksOf(blocked, 'block', 'timestamps').length, 1);
+      const allowed = { ...settings, allow_log_append_time: true };
+      assertExit(await restore(['prod.orders'], allowed, args), 0);
+      assert.equal(await assertSame('prod.orders', 'stamped', { toTimestampMs: T0 + 100_000 }), 101);
+      assert.equal((await probe.describeTopic('stamped')).configs['message.timestamp.type'], 'LogAppendTime');
+    });
+
     it('tells with numbers what the retention of the target would delete', async () => {
       await probe.createTopic('aged');
       await probe.produce('aged', { records: 100, startTimestampMs: Date.parse('2020-01-01T00:00:00Z') });
@@ -358,6 +413,12 @@ describe('a restore plan', { timeout: 240_000 }, () => {
         ],
         [{ source_partitions: [3] }, [], 4, /prod\.orders of the backup has no partition 3/],
         [{}, ['--offsets', 'prod.orders/0=99999999'], 4, /asked for \.\.99999999, the backup holds offsets 0\.\./],
+        [
+          { topics: { include: ['prod.*'] }, topic_mapping: { 'prefix:prod.': 'x-', 'prod.orders': 'x-payments-v2' } },
+          [],
+          2,
+          /topic_mapping sends prod\.orders and prod\.payments-v2 to one topic x-payments-v2/,
+        ],
         [{ partition_mapping: { 0: 1 } }, [], 2, /sends partitions 0 and 1 to prod\.orders\/1/],
         [{}, ['--to', String(Date.now() + 3_600_000)], 2, /lies in the future/],
         [{}, ['--from', '2000', '--to', '1000'], 2, /ends before it starts/],
@@ -368,6 +429,30 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       }
     });
   });
+
+  /** What the report says of the target, held against what the broker has there. */
+  async function assertReport({ summary }: AgentRun, topic: string, records: number): Promise<void> {
+    const report = summary['report'] as { readonly targets: readonly JsonObject[]; readonly last_attempt: JsonObject };
+    const ends = await probe.endOffsets(topic);
+    assert.equal(report.targets.length, ends.size);
+    for (const { partition, first_offset, last_offset, records: count } of report.targets) {
+      const end = ends.get(Number(partition))!;
+      assert.ok(end > 0n);
+      assert.deepEqual([first_offset, last_offset, count], ['0', String(end - 1n), Number(end)]);
+    }
+    const { duration_ms, records_sent, bytes_sent, ...rates } = report.last_attempt;
+    assert.equal(records_sent, records);
+    assert.ok(Number(bytes_sent) > records * 50, `${bytes_sent} bytes sent`);
+    const seconds = Number(duration_ms) / 1000;
+    assert.ok(Math.abs(Number(rates['records_per_second']) - records / seconds) <= 1);
+    assert.ok(Math.abs(Number(rates['bytes_per_second']) - Number(bytes_sent) / seconds) <= 1);
+  }
+
+  /** `level name` of everything that was looked at. */
+  function levelsOf({ summary }: AgentRun): string[] {
+    const { checks } = summary['plan'] as { readonly checks: readonly Readonly<Record<string, string>>[] };
+    return checks.map(({ level, name }) => `${level} ${name}`);
+  }
 
   function checksOf(run: AgentRun, level: string, name: string): string[] {
     const { checks } = run.summary['plan'] as { readonly checks: readonly Readonly<Record<string, string>>[] };
