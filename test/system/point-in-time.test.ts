@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentRun } from '../support/agent-process.ts';
+import { AgentProcess, type AgentRun } from '../support/agent-process.ts';
 import { assertExit, droppedRecords, restoredRecords } from '../support/agent-workspace.ts';
 import { assertDigests, assertSameRecords, digestOf } from '../support/compare-topics.ts';
 import type { DigestOptions, KafkaProbe } from '../support/kafka-probe.ts';
@@ -109,8 +109,73 @@ describe('a restore to a point in time', { timeout: 180_000 }, () => {
   });
 
   it('takes an instant that is an age', async () => {
-    const { run } = await restore('in-order', { args: ['--to', '-1h'] });
-    assert.equal(restoredRecords(run.summary), TIMED_RECORDS);
+    const hour = 3_600_000;
+    const now = Date.now();
+    await probe.createTopic('recent');
+    const older = { records: 300, startTimestampMs: now - 3 * hour };
+    await probe.produce('recent', older);
+    await probe.produce('recent', { records: 200, firstIndex: 300, startTimestampMs: now - hour });
+    assertExit(await system.workspace.backup({ backupId: 'recent', topics: ['recent'] }), 0);
+    const askedAt = Date.now();
+    const { run, target } = await restore('recent', { backupId: 'recent', args: ['--to', '-2h'] });
+    assert.equal(restoredRecords(run.summary), older.records);
+    const expected = { toTimestampMs: now - 2 * hour };
+    assert.equal(
+      await assertSameRecords({ probe, topic: 'recent', options: expected }, { probe, topic: target }),
+      older.records,
+    );
+    const [, echoed = ''] = /recovery target: (\d{4}-\d\d-\d\dT\S+Z)/.exec(run.stderr) ?? [];
+    const age = Date.parse(echoed) + 2 * hour - askedAt;
+    assert.ok(age >= 0 && age <= run.elapsedMs, `${echoed} is ${age} ms from what was asked for`);
+  });
+
+  it('leaves an offset map with one run more than holes, as text, CSV and JSON alike', async () => {
+    await probe.createTopic('holes');
+    const kept = [0, 1, 3, 4, 5, 9];
+    const records = Array.from({ length: 10 }, (_, index) => {
+      return { key: `${index}`, value: 'x', timestampMs: kept.includes(index) ? T0 : T0 + 1000 };
+    });
+    await probe.produceRecords('holes', 0, records);
+    assertExit(await system.workspace.backup({ backupId: 'holes', topics: ['holes'] }), 0);
+    const { run, target } = await restore('holes', { backupId: 'holes', args: ['--to', String(T0)] });
+    const id = String(run.summary['id']);
+    const map = async (format: string): Promise<string> => {
+      const { directory, store } = system.workspace;
+      const args = ['offset-map', id, '--path', store, '--backup-id', 'holes', '--format', format];
+      const shown = await new AgentProcess(args, { cwd: directory }).exit();
+      assertExit(shown, 0);
+      return shown.stdout;
+    };
+    const runs = [
+      [0, 0, 2],
+      [3, 2, 3],
+      [9, 5, 1],
+    ] as const;
+    const [head, ...csv] = (await map('csv')).trimEnd().split('\n');
+    assert.match(head ?? '', /^source_topic,.*,count$/);
+    assert.deepEqual(
+      csv,
+      runs.map(([source, placed, count]) => `holes,0,${source},${target},0,${placed},${count}`),
+    );
+    const [title, ...lines] = (await map('text')).trimEnd().split('\n');
+    assert.ok(title?.startsWith(`Restore ${id}   backup holes at version `), title);
+    assert.deepEqual(
+      lines,
+      runs.map(([source, placed, count]) => {
+        const [from, to] = [`${source}..${source + count - 1}`, `${placed}..${placed + count - 1}`];
+        return `holes/0 ${from} -> ${target}/0 ${to} (${count})`;
+      }),
+    );
+    const json = JSON.parse(await map('json')) as { readonly runs: readonly Readonly<Record<string, unknown>>[] };
+    assert.deepEqual(
+      json.runs.map(({ source_offset, target_offset, count }) => [source_offset, target_offset, count]),
+      runs.map(([source, placed, count]) => [String(source), String(placed), count]),
+    );
+    const found = (await probe.listTopic(target)).get(0)!;
+    assert.deepEqual(
+      found.map(({ offset, key }) => [Number(offset), Number(key!.toString())]),
+      kept.map((source, index) => [index, source]),
+    );
   });
 
   it('drops a transaction that was committed after the instant, and holds one that was committed before', async () => {
