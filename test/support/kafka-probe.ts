@@ -78,6 +78,11 @@ export class KafkaProbe {
     await this.#process.call('alterTopicConfig', { topic, config });
   }
 
+  /** Changes what every broker of the cluster has by default; null takes a value back. */
+  async alterBrokerConfig(config: Readonly<Record<string, string | number | null>>): Promise<void> {
+    await this.#process.call('alterBrokerConfig', { config });
+  }
+
   /** Raises the number of partitions to `total` and waits for their leaders. */
   async addPartitions(topic: string, total: number): Promise<void> {
     await this.#process.call('addPartitions', { topic, total });

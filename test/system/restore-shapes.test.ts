@@ -2,6 +2,7 @@
 // tell where a record came from, and only the records that a filter wants. Kafka's own producer and consumer are the judges.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { AgentProcess } from '../support/agent-process.ts';
 import { assertExit, droppedRecords, restoredRecords } from '../support/agent-workspace.ts';
 import type { Codec, KafkaProbe, ListedRecord, RecordToSend } from '../support/kafka-probe.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
@@ -145,6 +146,43 @@ describe('a restore that changes the shape of a topic', { timeout: 240_000 }, ()
       refused.failure?.message ?? '',
       /record \d+ of six-\d of the backup, a batch of \d+ bytes; when the restore began the topic took 100: raise max\.message\.bytes/,
     );
+  });
+
+  it('fits into a broker that takes only small batches, and is told so beforehand', async () => {
+    await probe.alterBrokerConfig({ 'message.max.bytes': 2000 });
+    try {
+      const spec = { backupId: 'shapes', topics: { six: 'small-broker' }, args: ['--dry-run'] };
+      const { checks } = (await system.workspace.restore(spec)).summary['plan'] as {
+        readonly checks: readonly { readonly name: string; readonly level: string; readonly message: string }[];
+      };
+      const [size, ...others] = checks.filter(({ name }) => name === 'batch size');
+      assert.deepEqual([size?.level, others], ['warn', []]);
+      assert.match(size?.message ?? '', /^the largest batch has \d+ bytes, small-broker takes 2000: it is divided/);
+      const { found } = await restore('six', 'small-broker', {});
+      assert.deepEqual(streams(found, 6), streams(await probe.listTopic('six'), 6));
+      const { configs } = await probe.describeTopic('small-broker');
+      assert.equal(configs['max.message.bytes'], undefined);
+    } finally {
+      await probe.alterBrokerConfig({ 'message.max.bytes': null });
+    }
+  });
+
+  it('comes from a backup of which a sample of the segments is found sound', async () => {
+    const { workspace } = system;
+    const args = ['validate', '--path', workspace.store, '--backup-id', 'shapes', '--deep', '--json'];
+    const validate = async (...more: readonly string[]) => {
+      const run = await new AgentProcess([...args, ...more], { cwd: workspace.directory }).exit();
+      assertExit(run, 0);
+      return run.summary;
+    };
+    const [whole, sampled] = [await validate(), await validate('--sample', '5%')];
+    const segments = Number(whole['segments']);
+    assert.ok(segments > 20, `${segments} segments`);
+    const sample = sampled['sample'] as { readonly share: number; readonly segments: number; readonly seed: number };
+    assert.deepEqual([sample.share, sample.segments], [0.05, Math.ceil(segments * 0.05)]);
+    assert.equal(sampled['result'], 'VALID in a sample of 5%');
+    const [all, some] = [whole, sampled].map((summary) => Number(summary['bytes_read']));
+    assert.ok(some! > 0 && some! < all! / 4, `${some} of ${all} bytes read`);
   });
 
   it('holds only the records that the filter wants, and counts the others', async () => {

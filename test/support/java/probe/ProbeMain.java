@@ -48,6 +48,7 @@ public final class ProbeMain {
         COMMANDS.put("deleteTopic", topics::delete);
         COMMANDS.put("deleteRecords", topics::deleteRecords);
         COMMANDS.put("alterTopicConfig", topics::alterConfig);
+        COMMANDS.put("alterBrokerConfig", topics::alterBrokerConfig);
         COMMANDS.put("addPartitions", topics::addPartitions);
         COMMANDS.put("describeTopic", topics::describe);
         COMMANDS.put("offsets", topics::offsets);

@@ -69,13 +69,22 @@ final class Topics {
     }
 
     Object alterConfig(JsonNode params) throws Exception {
+        return alter(resource(params), params);
+    }
+
+    /** The default of every broker of the cluster. */
+    Object alterBrokerConfig(JsonNode params) throws Exception {
+        return alter(new ConfigResource(ConfigResource.Type.BROKER, ""), params);
+    }
+
+    private Object alter(ConfigResource resource, JsonNode params) throws Exception {
         List<AlterConfigOp> operations = new ArrayList<>();
         params.path("config").properties().forEach(field -> {
             boolean remove = field.getValue().isNull();
             var entry = new ConfigEntry(field.getKey(), remove ? null : field.getValue().asText());
             operations.add(new AlterConfigOp(entry, remove ? AlterConfigOp.OpType.DELETE : AlterConfigOp.OpType.SET));
         });
-        admin.incrementalAlterConfigs(Map.of(resource(params), operations)).all().get();
+        admin.incrementalAlterConfigs(Map.of(resource, operations)).all().get();
         return null;
     }
 
