@@ -442,7 +442,7 @@ describe('a restore plan', { timeout: 240_000 }, () => {
     }
     const { duration_ms, records_sent, bytes_sent, ...rates } = report.last_attempt;
     assert.equal(records_sent, records);
-    assert.ok(Number(bytes_sent) > records * 50, `${bytes_sent} bytes sent`);
+    assert.ok(Number(bytes_sent) > records * 50, `${Number(bytes_sent)} bytes sent`);
     const seconds = Number(duration_ms) / 1000;
     assert.ok(Math.abs(Number(rates['records_per_second']) - records / seconds) <= 1);
     assert.ok(Math.abs(Number(rates['bytes_per_second']) - Number(bytes_sent) / seconds) <= 1);
