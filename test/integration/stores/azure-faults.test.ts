@@ -163,6 +163,8 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     partBytes: QUICK_REQUESTS.partSizeBytes,
     showsUploads: true,
     isWhole,
+    isPart: isBlock,
+    takesPartsTogether: true,
     isEnd: isCommit,
     busy: { kind: 'answer', status: 503, headers: { 'x-ms-error-code': 'ServerBusy', 'retry-after': '1' } },
     denied: { kind: 'answer', status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } },

@@ -171,6 +171,9 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     partBytes: QUICK_REQUESTS.partSizeBytes,
     showsUploads: false,
     isWhole,
+    isPart: isChunk,
+    // A resumable upload goes on only where its last chunk has ended.
+    takesPartsTogether: false,
     isEnd,
     busy: { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
     denied: refusal(403, 'forbidden', 'backup@example does not have this access'),

@@ -109,6 +109,8 @@ describe('the store on S3', () => {
     partBytes: 5 * MIB,
     showsUploads: true,
     isWhole: isPut,
+    isPart,
+    takesPartsTogether: true,
     isEnd,
     busy: answer(503, 'SlowDown', { 'retry-after': '1' }),
     denied: answer(403, 'AccessDenied'),
@@ -419,7 +421,7 @@ describe('a refusal', () => {
     await assertRefused(
       () => list(open()),
       'STORE_UNSUITABLE',
-      /storage\.region us-east-1: set storage\.region: eu-central-1/,
+      /^ListObjectsV2 a in bucket faults: .*storage\.region us-east-1: set storage\.region: eu-central-1/,
     );
   });
 

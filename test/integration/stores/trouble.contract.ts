@@ -21,6 +21,10 @@ export interface TroubledStore {
   readonly showsUploads: boolean;
   /** The request that puts a small object. */
   readonly isWhole: (request: SeenRequest) => boolean;
+  /** A request that brings a part of a large object. */
+  readonly isPart: (request: SeenRequest) => boolean;
+  /** False for a store whose protocol takes the parts of one object one after the other. */
+  readonly takesPartsTogether: boolean;
   /** The request that makes a large object appear. */
   readonly isEnd: (request: SeenRequest) => boolean;
   /** Asks to be left alone for a second. */
@@ -34,6 +38,8 @@ export interface TroubledStore {
 }
 
 const SMALL = Buffer.from('a small object');
+/** How long a part is made to take. */
+const PART_MS = 200;
 const NAMES = ['a/1', 'a/2', 'a/b/1', 'a/b/2', 'a-b/1', 'a.b', 'b', 'c/1', 'c/2', 'c/3', 'c/4', 'd/e/f/g'];
 
 let keys = 0;
@@ -44,6 +50,7 @@ function newKey(): string {
 }
 
 export function describeTrouble(troubled: () => TroubledStore): void {
+  describeRequests(troubled);
   describeSingleFaults(troubled);
   describeLargePuts(troubled);
   describeDenials(troubled);
@@ -94,6 +101,47 @@ function describeSingleFaults(troubled: () => TroubledStore): void {
     });
     proxy.decide = () => undefined;
     await impatient.close();
+  });
+}
+
+/** The most of these requests that were under way together, each of which took so long. */
+function mostTogether(arrivedAtMs: readonly number[], tookMs: number): number {
+  return Math.max(...arrivedAtMs.map((at) => arrivedAtMs.filter((each) => each >= at && each < at + tookMs).length));
+}
+
+function describeRequests(troubled: () => TroubledStore): void {
+  it('puts a small object by one request', async () => {
+    const { proxy, open, isWhole, partBytes } = troubled();
+    proxy.decide = () => undefined;
+    const store = open();
+    for (const sizeBytes of [0, 1000, partBytes]) {
+      proxy.seen.length = 0;
+      assert.equal(await store.putIfAbsent(newKey(), [Buffer.alloc(sizeBytes)]), 'created');
+      assert.deepEqual([proxy.seen.length, proxy.seen.filter(isWhole).length], [1, 1], `${sizeBytes} bytes`);
+    }
+    await store.close();
+  });
+
+  it('brings the parts of one object together where the store takes them so, and those of several everywhere', async () => {
+    const { proxy, open, isPart, takesPartsTogether, partBytes } = troubled();
+    const store = open();
+    const arrivedAtMs: number[] = [];
+    proxy.decide = (request) => {
+      if (!isPart(request)) return undefined;
+      arrivedAtMs.push(performance.now());
+      return { kind: 'delay', ms: PART_MS };
+    };
+    const put = () => store.putIfAbsent(newKey(), [Buffer.alloc(3 * partBytes + 1)]);
+    assert.equal(await put(), 'created');
+    const ofOne = mostTogether(arrivedAtMs, PART_MS);
+    assert.ok(arrivedAtMs.length >= 4, `${arrivedAtMs.length} parts`);
+    assert.ok(takesPartsTogether ? ofOne > 1 : ofOne === 1, `${ofOne} parts of one object`);
+    arrivedAtMs.length = 0;
+    assert.deepEqual(await Promise.all([put(), put()]), ['created', 'created']);
+    const ofTwo = mostTogether(arrivedAtMs, PART_MS);
+    assert.ok(ofTwo > 1, `${ofTwo} parts of two objects`);
+    proxy.decide = () => undefined;
+    await store.close();
   });
 }
 

@@ -51,7 +51,10 @@ describe('a failure of Azure', () => {
 
   test('of the container, the permission, the policy or the bytes names its remedy', () => {
     assertMeans({ status: 409, code: 'ContainerBeingDeleted' }, 'refused', 'STORE_UNSUITABLE', /being deleted/);
-    assertMeans({ status: 404, code: 'ContainerNotFound' }, 'refused', 'STORE_UNSUITABLE', /storage\.container/);
+    const gone = /Create the container, restore it if it was deleted, or mend storage\.container\./;
+    for (const code of ['ContainerNotFound', 'ResourceNotFound']) {
+      assertMeans({ status: 404, code }, 'refused', 'STORE_UNSUITABLE', gone);
+    }
     const roles = /Storage Blob Data Contributor/;
     const mismatch = { status: 403, code: 'AuthorizationPermissionMismatch' };
     assertMeans(mismatch, 'refused', 'STORE_AUTHORIZATION_FAILED', roles);
