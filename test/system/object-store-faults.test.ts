@@ -15,6 +15,7 @@ import type { KafkaProbe } from '../support/kafka-probe.ts';
 import { LiveLoad } from '../support/live-load.ts';
 import { randomNumbers } from '../support/random-numbers.ts';
 import { type CloudName, type CloudStore, START_CLOUD } from '../support/stores/cloud-stores.ts';
+import { backUpForRestores, restoreOfDamagedRange, TroubledRestore } from '../support/journeys/troubled-restores.ts';
 import { type Fault, FaultProxy } from '../support/stores/fault-proxy.ts';
 import { TcpProxy, type Trouble } from '../support/stores/tcp-proxy.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
@@ -45,10 +46,20 @@ const between = (from: number, to: number) => (): number => Math.floor(from + ra
 
 const TROUBLES: Readonly<Record<string, Trouble>> = {
   'a slow network': { kind: 'latency', ms: 250 },
-  'a narrow network': { kind: 'throttle', bytesPerSecond: 4 * MIB },
+  'a narrow network': { kind: 'throttle', direction: 'to-store', bytesPerSecond: 4 * MIB },
   'requests that break off': { kind: 'cut', direction: 'to-store', afterBytes: between(100, 5 * MIB), by: 'FIN' },
   'answers that break off': { kind: 'cut', direction: 'from-store', afterBytes: between(0, 600), by: 'FIN' },
   'connections that are reset': { kind: 'cut', direction: 'to-store', afterBytes: between(100, 5 * MIB), by: 'RST' },
+  'connections that fall silent': { kind: 'half-open' },
+};
+
+/** What a restore that is under way meets. */
+const RESTORE_TROUBLES: Readonly<Record<string, Trouble>> = {
+  'a slow network': { kind: 'latency', ms: 60 },
+  'a narrow network': { kind: 'throttle', direction: 'from-store', bytesPerSecond: MIB / 4 },
+  'requests that break off': { kind: 'cut', direction: 'to-store', afterBytes: between(100, 3000), by: 'FIN' },
+  'answers that break off': { kind: 'cut', direction: 'from-store', afterBytes: between(0, 100_000), by: 'FIN' },
+  'connections that are reset': { kind: 'cut', direction: 'from-store', afterBytes: between(0, 100_000), by: 'RST' },
   'connections that fall silent': { kind: 'half-open' },
 };
 
@@ -162,19 +173,13 @@ describe('a continuous backup into an object store', { timeout: 480_000 }, () =>
     await everywhere(async (place) => {
       const { network, cloud } = place;
       const overloaded = await FaultProxy.start(`http://${cloud.server.address}`, { keepHost: true });
-      let refused = 0;
-      overloaded.decide = () => {
-        if (Math.floor(Date.now() / BURST_MS) % 2 === 0) return undefined;
-        refused += 1;
-        return BUSY[cloud.name];
-      };
-      network.targetPort = Number(overloaded.address.split(':')[1]);
-      network.disconnect();
+      const refused = burstsOf503(overloaded, cloud.name);
+      leadTo(network, overloaded);
       for (const deadline = Date.now() + MOST_TROUBLE_MS, least = Date.now() + TROUBLE_MS; ; await sleep(100)) {
-        if (refused > 0 && Date.now() > least) break;
+        if (refused() > 0 && Date.now() > least) break;
         assert.ok(Date.now() < deadline, `${cloud.name} was asked during a burst`);
       }
-      context.diagnostic(`${cloud.name}: ${refused} of ${overloaded.seen.length} requests were answered with 503`);
+      context.diagnostic(`${cloud.name}: ${refused()} of ${overloaded.seen.length} requests were answered with 503`);
       network.targetPort = cloud.server.port;
       network.disconnect();
       await overloaded.stop();
@@ -214,4 +219,62 @@ describe('a continuous backup into an object store', { timeout: 480_000 }, () =>
       }
     });
   }
+
+  describe('and a restore from it', () => {
+    const restores = new Map<CloudName, TroubledRestore>();
+
+    before(async () => {
+      await backUpForRestores(
+        system,
+        places.map(({ cloud }) => cloud),
+      );
+      await everywhere(async ({ cloud, storage }) => {
+        restores.set(cloud.name, await TroubledRestore.start(system, { name: cloud.name, storage }));
+      });
+    });
+
+    for (const [name, trouble] of Object.entries(RESTORE_TROUBLES)) {
+      it(`gets over ${name}`, () =>
+        everywhere(async ({ cloud, network }) => {
+          network.trouble = trouble;
+          await restores.get(cloud.name)!.untilMet(() => network.met > 0);
+          network.trouble = undefined;
+          await restores.get(cloud.name)!.goesOn();
+        }));
+    }
+
+    it('gets over bursts of 503', () =>
+      everywhere(async ({ cloud, network }) => {
+        const overloaded = await FaultProxy.start(`http://${cloud.server.address}`, { keepHost: true });
+        const refused = burstsOf503(overloaded, cloud.name);
+        leadTo(network, overloaded);
+        await restores.get(cloud.name)!.untilMet(() => refused() > 0);
+        network.targetPort = cloud.server.port;
+        network.disconnect();
+        await overloaded.stop();
+        await restores.get(cloud.name)!.goesOn();
+      }));
+
+    it('holds every record once in the end', () => everywhere(({ cloud }) => restores.get(cloud.name)!.isWhole()));
+
+    it('reads ranges beside each other; one that is damaged names the object, and nothing wrong is written', () =>
+      everywhere(({ cloud }) => restoreOfDamagedRange(system, cloud)));
+  });
 });
+
+/** The next requests through the proxy come in bursts of which every other one is refused. @returns how many were */
+function burstsOf503(overloaded: FaultProxy, name: CloudName): () => number {
+  let refused = 0;
+  overloaded.decide = () => {
+    if (Math.floor(Date.now() / BURST_MS) % 2 === 0) return undefined;
+    refused += 1;
+    return BUSY[name];
+  };
+  return () => refused;
+}
+
+/** From now on the network ends at this proxy. */
+function leadTo(network: TcpProxy, { address }: FaultProxy): void {
+  network.targetPort = Number(address.split(':')[1]);
+  network.disconnect();
+}

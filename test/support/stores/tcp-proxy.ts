@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export type Trouble =
   /** Every byte arrives so much later, in both directions. */
   | { readonly kind: 'latency'; readonly ms: number }
-  /** No connection takes more than this to the store. */
-  | { readonly kind: 'throttle'; readonly bytesPerSecond: number }
+  /** No connection carries more than this in one direction. */
+  | { readonly kind: 'throttle'; readonly direction: Direction; readonly bytesPerSecond: number }
   /** Connections end, orderly (FIN) or not (RST), after so many more bytes of one direction; each asks for its own number. */
   | {
       readonly kind: 'cut';
@@ -177,6 +177,6 @@ function drained(socket: Socket): Promise<void> {
 
 function delayOf(trouble: Trouble | undefined, chunk: Buffer, direction: Direction, arrivedAt: number): number {
   if (trouble?.kind === 'latency') return arrivedAt + trouble.ms - performance.now();
-  if (trouble?.kind !== 'throttle' || direction !== 'to-store') return 0;
+  if (trouble?.kind !== 'throttle' || direction !== trouble.direction) return 0;
   return (chunk.byteLength / trouble.bytesPerSecond) * 1000;
 }
