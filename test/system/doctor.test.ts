@@ -51,6 +51,12 @@ describe('the doctor', { timeout: 180_000 }, () => {
     }
     await probe.allow(USER, 'open', ['READ', 'DESCRIBE', 'DESCRIBE_CONFIGS']);
     await probe.allow(USER, 'listed', ['DESCRIBE', 'DESCRIBE_CONFIGS']);
+    // Each lacks one thing; READ and WRITE let describe, and ALTER_CONFIGS lets DESCRIBE_CONFIGS.
+    for (const topic of ['unlisted', 'unconfigured', 'unwritable', 'opaque', 'fixed']) await probe.createTopic(topic);
+    await probe.allow(USER, 'unconfigured', ['READ']);
+    await probe.allow(USER, 'unwritable', ['READ', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS']);
+    await probe.allow(USER, 'opaque', ['READ', 'WRITE']);
+    await probe.allow(USER, 'fixed', ['READ', 'WRITE', 'DESCRIBE_CONFIGS']);
     await probe.allow(USER, 'own', ['CREATE', 'DESCRIBE', 'WRITE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS']);
   });
 
@@ -137,6 +143,40 @@ describe('the doctor', { timeout: 180_000 }, () => {
       ],
     );
     assert.equal((await doctor({ source: source(['open']) }, '--json')).exitCode, 0);
+  });
+
+  it('names what a source lacks to describe a topic and its configuration', async () => {
+    const run = await doctor({ source: source(['open', 'unlisted', 'unconfigured']) }, '--json');
+    assertExit(run, 1);
+    const [topics, permissions, sizes, ...others] = failures(run);
+    assert.match(`${topics?.name}: ${topics?.message}`, /^topics: 2 topic.*; may not be described: unlisted$/);
+    assert.match(topics?.remedy ?? '', /Grant DESCRIBE/);
+    assert.equal(
+      `${permissions?.name}: ${permissions?.message}`,
+      'permissions: not allowed: DESCRIBE_CONFIGS on unconfigured',
+    );
+    assert.match(`${sizes?.name}: ${sizes?.message}`, /^batch sizes: .*unconfigured/);
+    assert.deepEqual(others, []);
+  });
+
+  it('names what a target lacks to be written, and to have its configuration read and set', async () => {
+    const include = ['own', 'unwritable', 'opaque', 'fixed'];
+    const run = await doctor(
+      { mode: 'restore', target: { ...source([]), topics: { include } }, restore: { topics: { include } } },
+      '--json',
+    );
+    assertExit(run, 1);
+    const [permissions, ...others] = failures(run);
+    assert.equal(permissions?.name, 'permissions');
+    for (const lacking of [
+      'WRITE on unwritable',
+      'DESCRIBE_CONFIGS, ALTER_CONFIGS on opaque',
+      'ALTER_CONFIGS on fixed',
+    ]) {
+      assert.ok(permissions.message.includes(lacking), permissions.message);
+    }
+    assert.doesNotMatch(permissions.message, / on own\b/);
+    assert.deepEqual(others, []);
   });
 
   it('tells an address that nobody listens on from a store that cannot be used', async () => {
