@@ -114,6 +114,25 @@ describe('logging into Azure', { timeout: 120_000 }, () => {
     assert.deepEqual([client_id, client_assertion], [CLIENT, 'token of the host']);
   });
 
+  it('by what the environment says asks for a token with the secret that is there', async () => {
+    login = () => json(200, token(3600));
+    logins.length = 0;
+    const principal = {
+      AZURE_TENANT_ID: TENANT,
+      AZURE_CLIENT_ID: 'of the environment',
+      AZURE_CLIENT_SECRET: 'its secret',
+    };
+    await withEnvironment({ ...NOTHING, ...principal }, () =>
+      assertServes(new AzureObjectStore(settings({})), 'by/environment'),
+    );
+    assert.equal(logins.length, 1);
+    const { client_id, client_secret, grant_type } = Object.fromEntries(logins[0]!);
+    assert.deepEqual(
+      [client_id, client_secret, grant_type],
+      ['of the environment', 'its secret', 'client_credentials'],
+    );
+  });
+
   it('by the managed identity of its host asks the metadata service for the one that is named', async () => {
     const service = await HostService.start();
     service.answer = ({ headers }) =>
