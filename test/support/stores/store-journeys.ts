@@ -1,13 +1,17 @@
 // What every cloud store must let the agent do, through its real process and judged by Kafka's own consumer: a round trip of large
 // objects, an outage of the store, and being addressed by a URL. Used by the system tests of the stores.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import type { ErrorCode } from '../../../src/model/errors.ts';
-import { AgentProcess, type AgentRun } from '../agent-process.ts';
+import { parseExposition } from '../../unit/telemetry/exposition.ts';
+import { AgentProcess, type AgentRun, type JsonObject } from '../agent-process.ts';
 import { assertExit, committedOffset } from '../agent-workspace.ts';
 import { assertSameRecords } from '../compare-topics.ts';
+import { freePort } from '../free-port.ts';
 import type { SystemFixture } from '../system-fixture.ts';
 import type { CloudStore } from './cloud-stores.ts';
 import { type Fault, FaultProxy, type SeenRequest } from './fault-proxy.ts';
@@ -57,7 +61,9 @@ export async function journeyThroughOutage({ probe, workspace }: SystemFixture, 
   const backup = { continuous: true, segment_max_interval_ms: 1000, checkpoint_interval_secs: 1 };
   const store = cloud.storage({ retry_timeout_ms: 1000 });
   await cloud.bringDown();
-  const agent = await workspace.startBackup({ backupId: topic, topics: [topic], store, backup });
+  const listen = `127.0.0.1:${await freePort()}`;
+  const spec = { backupId: topic, topics: [topic], store, backup, control: { listen } };
+  const agent = await workspace.startBackup(spec);
   await agent.says(/STORE_UNAVAILABLE/);
   await cloud.server.restart();
   await workspace.catalogUntil(topic, (state) => committedOffset(state, topic) === 1000n, cloud.store);
@@ -65,12 +71,36 @@ export async function journeyThroughOutage({ probe, workspace }: SystemFixture, 
   await probe.produce(topic, { records: 1000, firstIndex: 1000 });
   await sleep(6000);
   assert.ok(agent.isRunning, agent.stderr);
+  await assertCircuit(workspace, listen, 'open');
   await cloud.server.restart();
   await workspace.catalogUntil(topic, (state) => committedOffset(state, topic) === 2000n, cloud.store);
+  await assertCircuit(workspace, listen, 'closed');
   assertExit(await agent.stop(), 0);
   const restore = { backupId: topic, topics: { [topic]: `${topic}-restored` }, store: cloud.storage() };
   assertExit(await workspace.restore(restore), 0);
   assert.equal(await assertSameRecords({ probe, topic }, { probe, topic: `${topic}-restored` }), 2000);
+}
+
+/** Whether the agent takes the store for one that answers, by its metrics and by its status. */
+async function assertCircuit(
+  { directory }: SystemFixture['workspace'],
+  listen: string,
+  circuit: 'open' | 'closed',
+): Promise<void> {
+  const metrics = parseExposition(await (await fetch(`http://${listen}/metrics`)).text());
+  const told = metrics.get('kafka_backup_storage_circuit_open')?.samples.map(({ value }) => value);
+  assert.deepEqual(told, [circuit === 'open' ? 1 : 0]);
+  const file = join(directory, 'status.yaml');
+  const nowhere = {
+    source: { bootstrap_servers: ['127.0.0.1:9'] },
+    storage: { backend: 'filesystem', path: directory },
+  };
+  await writeFile(file, JSON.stringify({ mode: 'backup', backup_id: 'outage', ...nowhere, control: { listen } }));
+  const status = await new AgentProcess(['status', '--json', '-c', file], { cwd: directory }).exit();
+  assertExit(status, 0);
+  const { store } = status.summary as { readonly store?: JsonObject };
+  assert.equal(store?.['circuit'], circuit);
+  assert.equal(Number(store['failing_for_seconds']) > 0, circuit === 'open');
 }
 
 /** Every command that takes the address of a store, on the backup of {@link journeyThere}. */
