@@ -113,6 +113,14 @@ describe('an estimate', { timeout: 180_000 }, () => {
     return sum;
   }
 
+  /** All that a backup created in its life, but for its identity: each of these objects takes one request. */
+  async function putsOf(backupId: string): Promise<number> {
+    let puts = -1;
+    const { root } = new ObjectLayout(backupId);
+    for await (const _ of new FilesystemObjectStore(system.workspace.store).list(`${root}/`)) puts += 1;
+    return puts;
+  }
+
   it('takes rates from the last day, or from as much as there is, and says which', async () => {
     const run = await estimate(['steady', 'young', 'old', 'empty', 'absent'], '--json');
     assertExit(run, 0);
@@ -129,6 +137,11 @@ describe('an estimate', { timeout: 180_000 }, () => {
     const text = await estimate(['steady', 'young']);
     assert.match(text.stdout, /^steady +2 +10,\d\d\d .* the last 24 h$|^steady +2 +9,9\d\d .* the last 24 h$/m);
     assert.match(text.stdout, /^young .* as old as its log is, scaled to a day$/m);
+    assert.match(text.stdout, /^TOPIC +PARTITIONS +RECORDS\/DAY +KAFKA GB\/DAY +RAW GB\/DAY +SAMPLE MB +RATE FROM *$/m);
+    assert.match(
+      text.stdout,
+      /^CODEC +RATIO +MB\/S PER CORE +STORED GB\/DAY +OBJECTS\/DAY +PUTS\/DAY +GB IN .+ UPLOAD MBIT\/S +CORES +RESTORE *$/m,
+    );
     assert.match(text.stdout, /^zstd 3 +\d+\.\d\d +\d/m);
   });
 
@@ -205,6 +218,7 @@ describe('an estimate', { timeout: 180_000 }, () => {
       assert.ok(found >= real * 0.9 && found <= real * 1.35, `${what}: ${found}, not about ${real}`);
     };
     told(zstd.objects_per_day * share, stored.objects, 'objects');
+    told(zstd.puts_per_day * share, await putsOf('slow'), 'puts');
     told(zstd.stored_bytes_per_day * share, stored.frameBytes + stored.footerBytes + stored.commitBytes, 'bytes');
     told(zstd.overhead_bytes_per_day * share, stored.footerBytes + stored.commitBytes, 'bytes besides frames');
     assert.ok(stored.footerBytes > stored.frameBytes * 0.3, 'footers matter here');
