@@ -48,6 +48,18 @@ export async function assertDigests(
   return compared;
 }
 
+/** Asserts that `target` holds what it held when its digests were taken, and behind that what `source` holds. */
+export async function assertAppended(
+  earlier: ReadonlyMap<number, PartitionDigest>,
+  source: TopicView,
+  target: TopicView,
+): Promise<void> {
+  const range = (limit: 'fromOffset' | 'endOffset') =>
+    Object.fromEntries([...earlier].map(([partition, { endOffset }]) => [partition, { [limit]: endOffset }]));
+  await assertDigests(earlier, target, { ...target, options: { offsets: range('endOffset') } });
+  await assertSameRecords(source, { ...target, options: { offsets: range('fromOffset') } });
+}
+
 async function describeDifference(
   partition: number,
   wanted: PartitionDigest,

@@ -7,8 +7,10 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentProcess, type JsonObject } from '../support/agent-process.ts';
 import { assertExit, type RestoreSpec, restoredRecords } from '../support/agent-workspace.ts';
-import { assertSameRecords, digestOf } from '../support/compare-topics.ts';
+import { assertAppended, assertSameRecords, digestOf } from '../support/compare-topics.ts';
+import { writeLedger } from '../support/interleaved-ledger.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
+import { assertSameByKey } from '../support/key-streams.ts';
 import { KilledRestores } from '../support/killed-restores.ts';
 import { randomNumbers } from '../support/random-numbers.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
@@ -40,28 +42,12 @@ describe('a restore that is killed', { timeout: 400_000 }, () => {
     killed = new KilledRestores(system.workspace, 'shop');
     await probe.createTopic('orders', { partitions: 3, config: SOURCE_CONFIG });
     await probe.produce('orders', { records: RECORDS, keys: 200, headers: true, valueBytes: 200, batchSize: 2000 });
-    await probe.createTopic('ledger', { partitions: 2 });
-    await writeLedger();
+    await writeLedger(probe, 'ledger', 8);
     const backup = { frame_bytes: '16KiB', segment_max_bytes: '128KiB' };
     assertExit(await system.workspace.backup({ backupId: 'shop', topics: ['orders', 'ledger'], backup }), 0);
   });
 
   after(() => system?.stop());
-
-  /** Two producers whose transactions interleave, some of them aborted. */
-  async function writeLedger(): Promise<void> {
-    const records = (round: number, count: number) =>
-      Array.from({ length: count }, (_, index) => ({ key: `${round}-${index}`, value: `amount ${round * index}` }));
-    for (let round = 0; round < 8; round += 1) {
-      await probe.txBegin('a');
-      await probe.txBegin('b');
-      await probe.txSend('a', 'ledger', 0, records(round, 120));
-      await probe.txSend('b', 'ledger', 0, records(round + 100, 60));
-      await probe.txSend('b', 'ledger', 1, records(round + 200, 120));
-      await (round % 3 === 1 ? probe.txAbort('a') : probe.txCommit('a'));
-      await (round % 4 === 2 ? probe.txAbort('b') : probe.txCommit('b'));
-    }
-  }
 
   /** Kills a restore at a random moment, half of them once more as they carry on, and lets it come to its end. */
   async function killAndResume(context: TestContext, spec: Omit<RestoreSpec, 'backupId'>) {
@@ -111,12 +97,9 @@ describe('a restore that is killed', { timeout: 400_000 }, () => {
       const config = { 'compression.type': 'zstd', 'retention.ms': '8640000000000' };
       await probe.createTopic(target, { partitions: 3, config });
       await probe.produce(target, { records: 900, valueBytes: 100, seed: 9 });
-      const starts = await probe.endOffsets(target);
+      const earlier = await digestOf({ probe, topic: target });
       await killAndResume(context, { topics: { orders: target }, restore: { ...SLOW, into_existing: 'append' } });
-      const offsets = Object.fromEntries([...starts].map(([partition, fromOffset]) => [partition, { fromOffset }]));
-      const restored = await digestOf({ probe, topic: target, options: { offsets } });
-      const source = await digestOf({ probe, topic: 'orders' });
-      for (const [partition, { sha256 }] of source) assert.equal(restored.get(partition)?.sha256, sha256);
+      await assertAppended(earlier, { probe, topic: 'orders' }, { probe, topic: target });
       assert.deepEqual((await probe.describeTopic(target)).configs, config);
     });
 
@@ -124,14 +107,7 @@ describe('a restore that is killed', { timeout: 400_000 }, () => {
       const target = `orders-by-key-${round}`;
       const restore = { ...SLOW, repartitioning: { [target]: { strategy: 'murmur2', target_partitions: 5 } } };
       await killAndResume(context, { topics: { orders: target }, restore });
-      const values: string[] = [];
-      for (const [partition, records] of await probe.listTopic(target)) {
-        const keys = records.map(({ key }) => key ?? Buffer.alloc(0));
-        assert.deepEqual(new Set(await probe.keyPartition(keys, 5)), new Set([partition]));
-        values.push(...records.map(({ value }) => String(value)));
-      }
-      const wanted = [...(await probe.listTopic('orders')).values()].flat().map(({ value }) => String(value));
-      assert.deepEqual(values.sort(), wanted.sort());
+      await assertSameByKey(probe, 'orders', target, 5);
     });
   }
 
