@@ -78,7 +78,13 @@ describe('the Kafka test harness', { timeout: 120_000 }, () => {
     const topicId = await probe.createTopic('described', { partitions: 2, config: { 'cleanup.policy': 'compact' } });
     await probe.alterTopicConfig('described', { 'retention.ms': 1000, 'cleanup.policy': null });
     await probe.addPartitions('described', 3);
-    const expected = { topicId, partitions: 3, replicationFactor: 1, configs: { 'retention.ms': '1000' } };
+    const expected = {
+      topicId,
+      partitions: 3,
+      replicationFactor: 1,
+      leaders: [1, 1, 1],
+      configs: { 'retention.ms': '1000' },
+    };
     assert.deepEqual(await probe.describeTopic('described'), expected);
     await probe.deleteTopic('described');
     await assert.rejects(async () => {

@@ -68,9 +68,11 @@ export interface TransactionOptions {
   readonly timeoutMs?: number;
 }
 
-/** What many producers do to one topic, one step after the other. */
+/** What many producers do to one topic or several, one step after the other. */
 export interface ProducerScript {
   readonly partitions: number;
+  /** When given, so many of the partitions are each topic's, and the topics are called `{topic}-0`, `{topic}-1` and so on. */
+  readonly partitionsPerTopic?: number;
   /** By name; a transactional producer's name is its transactional id. */
   readonly producers: Readonly<Record<string, { readonly codec: Codec; readonly transactional: boolean }>>;
   readonly steps: readonly ScriptStep[];

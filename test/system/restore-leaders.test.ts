@@ -13,6 +13,8 @@ import { recordsBeyond } from '../support/topic-growth.ts';
 const RECORDS = 5000;
 /** A leader that has moved does not move back for minutes: each restore makes a topic with leaders of its own. */
 const ROUNDS = 3;
+const REPLICATION_FACTOR = 2;
+const SECOND = 2;
 
 describe('a restore whose leaders move', { timeout: 180_000 }, () => {
   let system: SystemFixture;
@@ -22,8 +24,8 @@ describe('a restore whose leaders move', { timeout: 180_000 }, () => {
   before(async () => {
     system = await SystemFixture.start();
     ({ probe } = system);
-    second = await startKafka({ joins: { broker: system.broker, nodeId: 2 } });
-    await probe.createTopic('orders', { partitions: 6, replicationFactor: 2 });
+    second = await startKafka({ joins: { broker: system.broker, nodeId: SECOND } });
+    await probe.createTopic('orders', { partitions: 6, replicationFactor: REPLICATION_FACTOR });
     await probe.produce('orders', { records: RECORDS, keys: 300, valueBytes: 200 });
     assertExit(await system.workspace.backup({ backupId: 'shop', topics: ['orders'] }), 0);
   });
@@ -42,6 +44,8 @@ describe('a restore whose leaders move', { timeout: 180_000 }, () => {
         restore: { rate_limit_records_per_sec: 300, max_concurrent_partitions: 6, produce_batch_size: 10 },
       });
       const there = await recordsBeyond(probe, target, 300n, agent);
+      const before = (await probe.describeTopic(target)).leaders;
+      assert.ok(before.includes(SECOND), `leaders ${before.join()}`);
       await second.kill9();
       // Longer than the cluster waits for a broker that is silent.
       await sleep(4000);
@@ -49,9 +53,14 @@ describe('a restore whose leaders move', { timeout: 180_000 }, () => {
       assert.ok(agent.isRunning, agent.stderr);
       const run = await agent.exit();
       assertExit(run, 0);
+      const after = (await probe.describeTopic(target)).leaders;
+      assert.ok(after.every((leader) => leader >= 0 && leader !== SECOND), `leaders ${after.join()}`);
       assert.equal(restoredRecords(run.summary), RECORDS);
       await assertSameRecords({ probe, topic: 'orders' }, { probe, topic: target });
-      context.diagnostic(`${there} of ${RECORDS} records were there when the leader died`);
+      assert.equal((await probe.describeTopic(target)).replicationFactor, REPLICATION_FACTOR);
+      context.diagnostic(
+        `${there} of ${RECORDS} records were there when the leader died; leaders ${before.join()}, then ${after.join()}`,
+      );
     });
   }
 });

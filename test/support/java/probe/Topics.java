@@ -107,6 +107,7 @@ final class Topics {
         result.put("topicId", topic.topicId().toString());
         result.put("partitions", topic.partitions().size());
         result.put("replicationFactor", topic.partitions().get(0).replicas().size());
+        result.put("leaders", topic.partitions().stream().map(one -> one.leader() == null ? -1 : one.leader().id()).toList());
         result.put("configs", configs);
         return result;
     }
