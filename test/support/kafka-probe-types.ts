@@ -8,6 +8,8 @@ export interface TopicDescription {
   readonly topicId: string;
   readonly partitions: number;
   readonly replicationFactor: number;
+  /** Node ids by partition; -1 for one that has no leader. */
+  readonly leaders: readonly number[];
   /** Configs set on the topic itself; defaults are left out. */
   readonly configs: Readonly<Record<string, string>>;
 }

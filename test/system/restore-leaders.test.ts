@@ -54,7 +54,10 @@ describe('a restore whose leaders move', { timeout: 180_000 }, () => {
       const run = await agent.exit();
       assertExit(run, 0);
       const after = (await probe.describeTopic(target)).leaders;
-      assert.ok(after.every((leader) => leader >= 0 && leader !== SECOND), `leaders ${after.join()}`);
+      assert.ok(
+        after.every((leader) => leader >= 0 && leader !== SECOND),
+        `leaders ${after.join()}`,
+      );
       assert.equal(restoredRecords(run.summary), RECORDS);
       await assertSameRecords({ probe, topic: 'orders' }, { probe, topic: target });
       assert.equal((await probe.describeTopic(target)).replicationFactor, REPLICATION_FACTOR);

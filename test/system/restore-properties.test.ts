@@ -1,6 +1,6 @@
 // A restore against a model of a dozen lines, on random histories that a real broker wrote down: interleaved transactions that end
-// on either side of the target, or never, timestamps out of order, holes, logs whose beginning is gone. Each partition is a case of
-// its own. Kafka's own consumer reads what was restored; where nothing is cut away it also says what the source holds. And every plan
+// on either side of the target, or never, timestamps out of order, holes, logs whose beginning is gone, windows wherever the dice put
+// them. Each partition is a case of its own. Kafka's own consumer reads what was restored; where nothing is cut away it also says what the source holds. And every plan
 // is held against the report: what it says that transactions drop, is dropped.
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -11,18 +11,24 @@ import type { AgentProcess, JsonObject } from '../support/agent-process.ts';
 import { assertExit, droppedRecords } from '../support/agent-workspace.ts';
 import { Dice } from '../support/history/dice.ts';
 import { type HistoryOptions, type PlacedRecord, RandomHistory } from '../support/history/random-history.ts';
+import { type RandomWindow, randomWindow } from '../support/history/random-window.ts';
 import {
   droppedTransactional,
   type RestoreTarget,
-  restoredPrefix,
   restoredRecords,
+  restoredWindow,
 } from '../support/history/restore-model.ts';
-import type { KafkaProbe, ListedRecord } from '../support/kafka-probe.ts';
+import type { KafkaProbe, ListedRecord, TransactionalBatch } from '../support/kafka-probe.ts';
 import { assertDropsAsPlanned } from '../support/planned-drops.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const SEED = 20_261_123;
 const PARTITIONS = 64;
+/** Of a history that lies in many topics, each of which is restored to a window of its own. */
+const PARTITIONS_PER_TOPIC = 4;
+const TOPICS = PARTITIONS / PARTITIONS_PER_TOPIC;
+/** Those histories: one that ends all transactions, one that does not, and one whose aborted records are asked for too. */
+const WINDOWED: readonly string[] = ['windows', 'hanging', 'uncommitted'];
 const ROUNDS = 3;
 /** What the first half of a history may take; adapted to what the one before took. */
 const FIRST_BUDGET_MS = 4000;
@@ -41,6 +47,7 @@ const CONTINUOUS = {
 type Log = ReadonlyMap<number, readonly PlacedRecord[]>;
 
 interface Written {
+  /** Of a history in many topics, the beginning of their names. */
   readonly topic: string;
   readonly log: Log;
   readonly instantMs: number;
@@ -58,6 +65,9 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
   /** Counts above 0 that plans had of what they drop, by how certain. */
   const planned: Record<string, number> = {};
   const written: Record<string, Written> = {};
+  /** Partitions restored to random windows, by how much of them lay in these. */
+  const windowed = { none: 0, some: 0, all: 0 };
+  const dumped = new Map<string, readonly TransactionalBatch[]>();
 
   before(async () => {
     system = await SystemFixture.start();
@@ -65,8 +75,10 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     await writeLate();
     await writeCompacted();
     const agent = await follow();
-    for (const [index, name] of ['open', 'instant', 'window', 'prefix', 'uncommitted', 'offsets'].entries()) {
-      written[name] = await write(name, SEED + 10 + index, { leavesOpen: name === 'open' });
+    for (const [index, name] of ['open', 'instant', 'windows', 'hanging', 'uncommitted', 'offsets'].entries()) {
+      const leavesOpen = name === 'open' || name === 'hanging';
+      const partitionsPerTopic = WINDOWED.includes(name) ? PARTITIONS_PER_TOPIC : PARTITIONS;
+      written[name] = await write(name, SEED + 10 + index, { leavesOpen }, {}, partitionsPerTopic);
     }
     // Whatever it holds by now is in the catalog, cut where its clock cut it; the next run brings the rest.
     assertExit(await agent.stop(), 0);
@@ -82,15 +94,20 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     seed: number,
     options: Partial<HistoryOptions> = {},
     config: Readonly<Record<string, string | number>> = {},
+    partitionsPerTopic = PARTITIONS,
   ): Promise<Written> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       const topic = `history-${name}-${attempt}`;
-      await probe.createTopic(topic, { partitions: PARTITIONS, config });
+      const isOne = partitionsPerTopic === PARTITIONS;
+      for (const name of isOne ? [topic] : topicsOf(topic)) {
+        await probe.createTopic(name, { partitions: partitionsPerTopic, config });
+      }
       const beganMs = Date.now();
       const instantMs = beganMs + budgetMs;
       const shape = { partitions: PARTITIONS, rounds: ROUNDS, driftMs: 200, leavesOpen: false, isKeyed: false };
       const history = new RandomHistory({ seed, instantMs, ...shape, ...options });
-      const played = await probe.playScript(topic, history.script);
+      const script = isOne ? history.script : { ...history.script, partitionsPerTopic };
+      const played = await probe.playScript(topic, script);
       budgetMs = Math.ceil(1.5 * attempt * (played.settledMs[0]! - beganMs)) + 300;
       if (!history.isInTime(played)) continue;
       const { endsAtInstant } = history;
@@ -145,38 +162,82 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     return agent;
   }
 
-  /** Restores one topic under a new name. @returns the summary of the restore, and what a consumer finds */
-  async function restore(name: string, settings: Readonly<Record<string, unknown>>) {
-    const { topic } = written[name]!;
+  /** Restores topics under new names. @returns the summary of the restore, and what a consumer finds, by source topic */
+  async function restore(topics: readonly string[], settings: Readonly<Record<string, unknown>>) {
     restores += 1;
-    const topics = { [topic]: `${topic}-${restores}` };
-    const run = await system.workspace.restore({ backupId: 'histories', topics, restore: settings });
+    const targets = Object.fromEntries(topics.map((topic) => [topic, `${topic}-${restores}`]));
+    const run = await system.workspace.restore({ backupId: 'histories', topics: targets, restore: settings });
     assertExit(run, 0);
     const counts = assertDropsAsPlanned(run.summary, JSON.stringify(settings));
     for (const [certainty, count] of Object.entries(counts)) planned[certainty] = (planned[certainty] ?? 0) + count;
-    return { summary: run.summary, found: await probe.listTopic(`${topic}-${restores}`) };
+    const found = Object.entries(targets).map(
+      async ([topic, target]) => [topic, await probe.listTopic(target)] as const,
+    );
+    return { summary: run.summary, found: new Map(await Promise.all(found)) };
   }
 
   /** Restores one topic and compares every partition of it with the model. @returns the summary of the restore */
   async function assertRestored(name: string, wanted: RestoreTarget): Promise<JsonObject> {
     const { topic, log } = written[name]!;
-    const { summary, found } = await restore(name, settingsOf(topic, wanted));
+    const { summary, found } = await restore([topic], settingsOf(topic, wanted));
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       const records = log.get(partition) ?? [];
-      const expected = await expectedOf(`${topic}-${partition}`, records, wanted);
+      const expected =
+        wanted.cut === undefined
+          ? restoredRecords(records, wanted)
+          : restoredWindow(records, wanted, await transactionsOf(`${topic}-${partition}`));
       const where = `${topic}/${partition} to ${JSON.stringify(wanted)}, seed ${SEED}`;
-      assertSame(found.get(partition) ?? [], expected, where);
+      assertSame(found.get(topic)?.get(partition) ?? [], expected, where);
       compared += 1;
       logs.add(`${topic}/${partition}`);
     }
     return summary;
   }
 
-  async function expectedOf(directory: string, records: readonly PlacedRecord[], wanted: RestoreTarget) {
-    const { toMs, cut } = wanted;
-    if (cut !== 'log' || toMs === undefined) return restoredRecords(records, wanted);
+  /** Batches and markers of transactions in a partition's log, told by Kafka's own tool. */
+  async function transactionsOf(directory: string): Promise<readonly TransactionalBatch[]> {
     const file = join(system.broker.logDir, directory, '00000000000000000000.log');
-    return restoredPrefix(records, { ...wanted, toMs }, await probe.dumpTransactions(file));
+    const batches = dumped.get(directory) ?? (await probe.dumpTransactions(file));
+    dumped.set(directory, batches);
+    return batches;
+  }
+
+  /** Restores the topics of a history in one go, each to a window of its own, and compares every partition with the model. */
+  async function assertWindows(
+    name: string,
+    seed: number,
+    isolation: NonNullable<RestoreTarget['isolation']>,
+  ): Promise<void> {
+    const { topic: prefix, log } = written[name]!;
+    const dice = new Dice(seed);
+    const windows = new Map<string, RandomWindow>();
+    for (const [index, topic] of topicsOf(prefix).entries()) {
+      const times: number[] = [];
+      for (let partition = 0; partition < PARTITIONS_PER_TOPIC; partition += 1) {
+        const records = log.get(index * PARTITIONS_PER_TOPIC + partition) ?? [];
+        const batches = await transactionsOf(`${topic}-${partition}`);
+        times.push(...[...records, ...batches].map(({ timestampMs }) => timestampMs));
+      }
+      windows.set(topic, randomWindow(dice, times));
+    }
+    const targets = [...windows].map(([topic, { fromMs, toMs, cut }]) => [
+      topic,
+      { ...(fromMs === undefined ? {} : { time_window_start: fromMs }), time_window_end: toMs ?? 'latest', cut },
+    ]);
+    const settings = { isolation, topic_targets: Object.fromEntries(targets) };
+    const { found } = await restore([...windows.keys()], settings);
+    for (const [partition, records] of log) {
+      const topic = topicsOf(prefix)[Math.floor(partition / PARTITIONS_PER_TOPIC)]!;
+      const at = partition % PARTITIONS_PER_TOPIC;
+      const wanted = { ...windows.get(topic), isolation };
+      const expected = restoredWindow(records, wanted, await transactionsOf(`${topic}-${at}`));
+      const where = `${topic}/${at} to ${JSON.stringify(wanted)}, seed ${SEED}, windows of seed ${seed}`;
+      assertSame(found.get(topic)?.get(at) ?? [], expected, where);
+      compared += 1;
+      logs.add(`${topic}/${at}`);
+      const part = expected.length === 0 ? 'none' : expected.length === records.length ? 'all' : 'some';
+      windowed[part] += 1;
+    }
   }
 
   /** Asserts that the model of the latest state is what Kafka itself shows of the source. */
@@ -217,15 +278,18 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     await assertRestored('instant', { toMs: instantMs, cut: 'log' });
   });
 
-  it('hold a window, both ends included', async () => {
-    const { instantMs } = written.window!;
-    await assertRestored('window', { fromMs: instantMs - 1000, toMs: instantMs });
+  it('hold windows that end at the last record', async () => {
     await assertRestored('offsets', { fromMs: written.offsets!.instantMs - 1000 });
   });
 
-  it('hold the prefix of the log before the first record past a window', async () => {
-    const { instantMs } = written.prefix!;
-    await assertRestored('prefix', { fromMs: instantMs - 1000, toMs: instantMs, cut: 'log' });
+  it('hold of each topic a window of its own, wherever it begins and ends, and however the log is cut', async (context: TestContext) => {
+    for (const [index, name] of WINDOWED.entries()) {
+      await assertWindows(name, SEED + 30 + index, name === 'uncommitted' ? 'read_uncommitted' : 'read_committed');
+    }
+    context.diagnostic(
+      `windows of seeds from ${SEED + 30}: by how much of a partition they hold, ${JSON.stringify(windowed)}`,
+    );
+    assert.ok(windowed.some > PARTITIONS && windowed.none > 0, JSON.stringify(windowed));
   });
 
   it('hold the offsets that were asked for, and the transactions that were committed below their end', async () => {
@@ -246,21 +310,15 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     const filter = { key: /[1-7]$/u, header: 'env', headerValue: /^(prod|test)$/u };
     const wanted = { toMs: instantMs, filter };
     const repartitioning = { [`${topic}-${restores + 1}`]: { strategy: 'murmur2', target_partitions: 5 } };
-    const { found } = await restore('instant', { ...settingsOf(topic, wanted), repartitioning });
+    const { found } = await restore([topic], { ...settingsOf(topic, wanted), repartitioning });
     const keys = Array.from({ length: 10 }, (_, index) => `key ${index}`);
     const chosen = await probe.keyPartition(keys, 5);
     for (let partition = 0; partition < 5; partition += 1) {
       const all = Array.from({ length: PARTITIONS }, (_, source) => log.get(source) ?? []);
       const expected = all.flatMap((records) => restoredRecords(records, wanted));
       const here = expected.filter(({ key }) => chosen[keys.indexOf(key!)] === partition);
-      assertSame(found.get(partition) ?? [], here, `repartitioned ${topic}/${partition}, seed ${SEED}`);
+      assertSame(found.get(topic)?.get(partition) ?? [], here, `repartitioned ${topic}/${partition}, seed ${SEED}`);
     }
-  });
-
-  it('hold aborted records too, where these are asked for', async () => {
-    const { instantMs } = written.uncommitted!;
-    const window = { fromMs: instantMs - 1000, toMs: instantMs };
-    await assertRestored('uncommitted', { ...window, isolation: 'read_uncommitted' });
   });
 
   it('are as many as they should be', (context: TestContext) => {
@@ -272,6 +330,11 @@ describe(`restores of random histories (seed ${SEED})`, { timeout: 300_000 }, ()
     );
   });
 });
+
+/** Names of the topics of a history that lies in many. */
+function topicsOf(prefix: string): string[] {
+  return Array.from({ length: TOPICS }, (_, index) => `${prefix}-${index}`);
+}
 
 /** Section `restore` of the configuration. */
 function settingsOf(topic: string, target: RestoreTarget): Readonly<Record<string, unknown>> {

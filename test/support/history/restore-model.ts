@@ -5,7 +5,7 @@ import type { PlacedRecord } from './random-history.ts';
 
 export interface RestoreTarget {
   readonly fromMs?: number;
-  /** Either the instant between the two halves of the history, or later than all of it. */
+  /** Either the instant between the two halves of the history, or later than all of it; {@link restoredWindow} takes any. */
   readonly toMs?: number;
   readonly cut?: 'timestamp' | 'log';
   readonly isolation?: 'read_committed' | 'read_uncommitted';
@@ -22,28 +22,31 @@ export function restoredRecords(log: readonly PlacedRecord[], target: RestoreTar
 }
 
 /**
- * The same with `cut: log`: the log ends before its first record past the instant, be it a marker or of an aborted transaction.
- * What was committed by then is told by where the markers lie; `transactional` is what Kafka's own tool finds in the log.
+ * The same for any window: which transactions were committed by its end is told by their markers, of which `transactional` is what
+ * Kafka's own tool finds in the log. With `cut: log` the log ends before its first record past the window, be it a marker or of an
+ * aborted transaction.
  */
-export function restoredPrefix(
+export function restoredWindow(
   log: readonly PlacedRecord[],
-  target: RestoreTarget & { readonly toMs: number },
+  target: RestoreTarget,
   transactional: readonly TransactionalBatch[],
 ): PlacedRecord[] {
+  const { toMs = Infinity, cut, isolation } = target;
   const markers = transactional.filter(({ isControl }) => isControl);
   const past = [
-    ...log.filter(({ timestampMs }) => timestampMs > target.toMs).map(({ offset }) => offset),
-    ...markers.filter(({ timestampMs }) => timestampMs > target.toMs).map(({ baseOffset }) => baseOffset),
+    ...log.filter(({ timestampMs }) => timestampMs > toMs).map(({ offset }) => offset),
+    ...markers.filter(({ timestampMs }) => timestampMs > toMs).map(({ baseOffset }) => baseOffset),
   ];
-  const end = past.reduce((low, offset) => (offset < low ? offset : low), 2n ** 62n);
-  const prefix = log.filter(({ offset, transaction }) => {
+  const end = cut === 'log' ? past.reduce((low, offset) => (offset < low ? offset : low), 2n ** 62n) : 2n ** 62n;
+  const visible = log.filter(({ offset, transaction }) => {
     if (offset >= end) return false;
-    if (transaction === null || target.isolation === 'read_uncommitted') return true;
+    if (transaction === null || isolation === 'read_uncommitted') return true;
     const batch = transactional.find((one) => one.baseOffset <= offset && one.lastOffset >= offset);
     const marker = markers.find((one) => one.producerId === batch?.producerId && one.baseOffset > offset);
-    return transaction.outcome === 'commit' && marker !== undefined && marker.baseOffset < end;
+    const isDecided = marker !== undefined && marker.baseOffset < end && marker.timestampMs <= toMs;
+    return transaction.outcome === 'commit' && isDecided;
   });
-  return insideOf(prefix, target);
+  return insideOf(visible, target);
 }
 
 function insideOf(records: readonly PlacedRecord[], target: RestoreTarget): PlacedRecord[] {

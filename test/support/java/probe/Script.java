@@ -1,4 +1,4 @@
-// Plays a script of many producers on the partitions of one topic, in and out of transactions, and tells where each record
+// Plays a script of many producers on the partitions of a topic or of several, in and out of transactions, and tells where each record
 // came to lie and when each transaction was ended. Records wait in their producer until its next flush, commit or abort, so
 // the script decides how batches are cut and how producers interleave. Producers stay open between scripts.
 package probe;
@@ -33,7 +33,7 @@ final class Script {
     }
 
     /**
-     * Parameters: topic; partitions (how many); producers {name: {codec, transactional}}; steps, each one of {send: producer, partition, records},
+     * Parameters: topic; partitions (how many); partitionsPerTopic (when given, they are those of several topics: topic-0, topic-1, ...); producers {name: {codec, transactional}}; steps, each one of {send: producer, partition, records},
      * {flush: producer}, {begin: producer}, {commit: producer}, {abort: producer}, {settle: sum of all log ends}, {awaitMs:
      * the clock's time}.
      * @return offsets of the records in the order of their sending, and the clock after each settle
@@ -45,8 +45,9 @@ final class Script {
         for (JsonNode step : params.path("steps")) {
             if (step.has("send")) {
                 var producer = producers.get(step.path("send").asText());
+                TopicPartition place = place(params, step.path("partition").asInt());
                 for (JsonNode record : step.path("records")) {
-                    sent.add(producer.send(Params.record(Params.topic(params), step.path("partition").asInt(), record)));
+                    sent.add(producer.send(Params.record(place.topic(), place.partition(), record)));
                 }
             } else if (step.has("flush")) {
                 producers.get(step.path("flush").asText()).flush();
@@ -71,15 +72,21 @@ final class Script {
 
     /** A transaction has ended for its producer before its markers are in the log: waits until they are. */
     private void settle(JsonNode params, long wanted) throws Exception {
-        String topic = Params.topic(params);
         int partitions = params.path("partitions").asInt();
         var each = IntStream.range(0, partitions).boxed()
-            .collect(Collectors.toMap(partition -> new TopicPartition(topic, partition), partition -> OffsetSpec.latest()));
+            .collect(Collectors.toMap(partition -> place(params, partition), partition -> OffsetSpec.latest()));
         long deadline = System.currentTimeMillis() + SETTLE_MS;
         for (long sum = -1; sum != wanted; ) {
             if (System.currentTimeMillis() > deadline) throw new IllegalStateException("log ends add up to " + sum + ", not to " + wanted);
             sum = admin.listOffsets(each).all().get().values().stream().mapToLong(end -> end.offset()).sum();
         }
+    }
+
+    private static TopicPartition place(JsonNode params, int partition) {
+        String topic = Params.topic(params);
+        if (!params.has("partitionsPerTopic")) return new TopicPartition(topic, partition);
+        int each = params.path("partitionsPerTopic").asInt();
+        return new TopicPartition(topic + "-" + partition / each, partition % each);
     }
 
     private KafkaProducer<byte[], byte[]> open(String name, JsonNode settings) {
