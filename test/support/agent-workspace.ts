@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readCatalog } from '../../src/catalog/catalog-reader.ts';
 import type { CatalogState, IncarnationHistory } from '../../src/catalog/catalog-state.ts';
 import { ObjectLayout } from '../../src/catalog/object-layout.ts';
-import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { type AgentOptions, AgentProcess, type AgentRun, type JsonObject } from './agent-process.ts';
+import { directoryStore, type Store } from './stores/store.ts';
 
 const POLL_MS = 50;
 const CATALOG_TIMEOUT_MS = 60_000;
@@ -30,7 +30,7 @@ export interface BackupSpec {
   readonly control?: Section;
   /** Section `target`, for restores through the control port. */
   readonly target?: Section;
-  /** Directory of the store, or section `storage` for another kind; the workspace's directory unless given. */
+  /** Directory of the store, or section `storage` for another kind; the workspace's place unless given. */
   readonly store?: string | Section;
   readonly run?: Omit<AgentOptions, 'cwd'>;
 }
@@ -67,21 +67,24 @@ export interface ImportSpec {
 
 export class AgentWorkspace {
   readonly directory: string;
-  /** Directory of the store. */
+  /** Directory of the store, when that is not elsewhere. */
   readonly store: string;
+  /** Where backups are kept, unless told. */
+  readonly place: Store;
   readonly #bootstrap: () => string;
   readonly #agents: AgentProcess[] = [];
   #files = 0;
 
-  private constructor(directory: string, bootstrap: () => string) {
+  private constructor(directory: string, bootstrap: () => string, place: Store | undefined) {
     this.directory = directory;
     this.store = join(directory, 'store');
+    this.place = place ?? directoryStore(this.store);
     this.#bootstrap = bootstrap;
   }
 
-  /** `bootstrap` is asked when an agent starts. */
-  static async create(bootstrap: () => string): Promise<AgentWorkspace> {
-    return new AgentWorkspace(await mkdtemp(join(tmpdir(), 'kafka-backup-agent-')), bootstrap);
+  /** `bootstrap` is asked when an agent starts; `place` is the directory `store` unless given, and its owner stops it. */
+  static async create(bootstrap: () => string, place?: Store): Promise<AgentWorkspace> {
+    return new AgentWorkspace(await mkdtemp(join(tmpdir(), 'kafka-backup-agent-')), bootstrap, place);
   }
 
   async close(): Promise<void> {
@@ -98,13 +101,13 @@ export class AgentWorkspace {
   }
 
   async startBackup(spec: BackupSpec): Promise<AgentProcess> {
-    const { backupId, topics, backup = {}, source = {}, store = this.store, bootstrap = this.#bootstrap() } = spec;
+    const { backupId, topics, backup = {}, source = {}, bootstrap = this.#bootstrap() } = spec;
     const { control = { listen: false }, target } = spec;
     const config = {
       mode: 'backup',
       backup_id: backupId,
       source: { bootstrap_servers: [bootstrap], topics: { include: topics }, ...source },
-      storage: storageSection(store),
+      storage: this.#storage(spec.store),
       backup,
       control,
       ...(target === undefined ? {} : { target }),
@@ -118,13 +121,13 @@ export class AgentWorkspace {
   }
 
   async startRestore(spec: RestoreSpec): Promise<AgentProcess> {
-    const { backupId, topics, restore = {}, target = {}, store = this.store, control = {}, args = [] } = spec;
+    const { backupId, topics, restore = {}, target = {}, control = {}, args = [] } = spec;
     const { bootstrap = this.#bootstrap(), command = 'restore', asText = false } = spec;
     const config = {
       mode: 'restore',
       backup_id: backupId,
       target: { bootstrap_servers: [bootstrap], ...target },
-      storage: storageSection(store),
+      storage: this.#storage(spec.store),
       restore: { topics: { include: Object.keys(topics) }, topic_mapping: topics, ...restore },
       control,
     };
@@ -141,7 +144,7 @@ export class AgentWorkspace {
       mode: 'backup',
       backup_id: backupId,
       source: { bootstrap_servers: [this.#bootstrap()] },
-      storage: { backend: 'filesystem', path: this.store },
+      storage: this.#storage(),
       backup,
     };
     return this.#start('import', config, ['--json', '--from', from, ...args]);
@@ -159,8 +162,8 @@ export class AgentWorkspace {
   }
 
   /** The catalog as it is now, every commit checked. */
-  catalog(backupId: string, store: string | ObjectStore = this.store): Promise<CatalogState> {
-    const opened = typeof store === 'string' ? new FilesystemObjectStore(store) : store;
+  catalog(backupId: string, store: string | ObjectStore = this.place.store): Promise<CatalogState> {
+    const opened = typeof store === 'string' ? directoryStore(store).store : store;
     return readCatalog(opened, new ObjectLayout(backupId), { ignoreCheckpoints: true });
   }
 
@@ -168,7 +171,7 @@ export class AgentWorkspace {
   async catalogUntil(
     backupId: string,
     condition: (state: CatalogState) => boolean,
-    store: string | ObjectStore = this.store,
+    store: string | ObjectStore = this.place.store,
   ): Promise<CatalogState> {
     const deadline = Date.now() + CATALOG_TIMEOUT_MS;
     for (;;) {
@@ -182,12 +185,22 @@ export class AgentWorkspace {
     }
   }
 
+  /** Runs a command that takes the address of the store. */
+  byAddress(backupId: string, ...args: readonly string[]): Promise<AgentRun> {
+    const { directory: cwd, place } = this;
+    return new AgentProcess([...args, '--path', place.url, '--backup-id', backupId], { cwd, env: place.env }).exit();
+  }
+
+  #storage(store: string | Section = this.place.storage()): Section {
+    return typeof store === 'string' ? directoryStore(store).storage() : store;
+  }
+
   #stored(backupId: string): Section {
     return {
       mode: 'restore',
       backup_id: backupId,
       target: { bootstrap_servers: [this.#bootstrap()] },
-      storage: { backend: 'filesystem', path: this.store },
+      storage: this.#storage(),
     };
   }
 
@@ -205,10 +218,6 @@ export class AgentWorkspace {
     this.#agents.push(agent);
     return agent;
   }
-}
-
-function storageSection(store: string | Section): Section {
-  return typeof store === 'string' ? { backend: 'filesystem', path: store } : store;
 }
 
 /** Fails with everything the agent said unless it ended with this code. */

@@ -1,14 +1,16 @@
-// Restores that a test kills with SIGKILL. Their journal, in a store on this disk, proves that a kill hit: the attempt had begun,
+// Restores that a test kills with SIGKILL. Their journal, looked at in the store, proves that a kill hit: the attempt had begun,
 // its process was alive, and the restore was not complete. Kills that hit nothing fail the test.
 import assert from 'node:assert/strict';
-import { existsSync, globSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ObjectLayout, type RestoreObject } from '../../src/catalog/object-layout.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import type { AgentProcess, AgentRun, JsonObject } from './agent-process.ts';
 import { type AgentWorkspace, assertExit, type RestoreSpec, restoredRecords } from './agent-workspace.ts';
 
 const POLL_MS = 5;
 const BEGIN_TIMEOUT_MS = 60_000;
+/** Greater than every character that a key holds. */
+const BEHIND_ALL_KEYS = '~';
 
 export interface RunningRestore {
   readonly id: string;
@@ -23,40 +25,44 @@ export class KilledRestores {
   /** Milliseconds that their reports count for the attempts that were killed. */
   killedMs = 0;
   readonly #workspace: AgentWorkspace;
-  readonly #directory: string;
+  readonly #store: ObjectStore;
+  readonly #layout: ObjectLayout;
+  /** Of the newest restore that has come to its end. Ids are in the order of their time, so what begins later lies behind it. */
+  #finishedId: string | undefined;
 
   constructor(workspace: AgentWorkspace, backupId: string) {
     this.#workspace = workspace;
-    this.#directory = join(workspace.store, backupId, 'restores');
+    this.#store = workspace.place.store;
+    this.#layout = new ObjectLayout(backupId);
   }
 
   /** Resolves when the attempt has begun: what the restore is about to do is written down, nothing is done yet. */
   async start(spec: RestoreSpec): Promise<RunningRestore> {
-    const before = new Set(this.#begun());
+    const before = new Set(await this.#begun());
     const agent = await this.#workspace.startRestore(spec);
     for (const deadline = Date.now() + BEGIN_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS)) {
-      const begun = this.#begun().find((path) => !before.has(path));
-      if (begun !== undefined) return { id: basename(dirname(dirname(dirname(begun)))), agent };
+      const begun = (await this.#begun()).find((key) => !before.has(key));
+      if (begun !== undefined) return { id: this.#layout.restoreOf(begun)!, agent };
       assert.ok(agent.isRunning, `the restore ended before it had begun\n${agent.stderr}`);
     }
     throw new Error(`the restore did not begin\n${agent.stderr}`);
   }
 
-  /** Path of one object of a restore's journal. */
-  journal(id: string, name: string): string {
-    return join(this.#directory, id, `${name}.json`);
+  /** Whether a restore's journal has this object. */
+  async hasWritten(id: string, name: RestoreObject): Promise<boolean> {
+    return (await this.#store.head(this.#layout.restoreObject(id, name))) !== undefined;
   }
 
-  assertUnderWay({ id, agent }: RunningRestore): void {
+  async assertUnderWay({ id, agent }: RunningRestore): Promise<void> {
+    assert.ok(!(await this.hasWritten(id, 'report')), 'the restore was complete');
     assert.ok(agent.isRunning, `the restore had ended\n${agent.stderr}`);
-    assert.ok(!existsSync(this.journal(id, 'report')), 'the restore was complete');
   }
 
   async kill(restore: RunningRestore): Promise<void> {
-    this.assertUnderWay(restore);
+    await this.assertUnderWay(restore);
     assert.ok(restore.agent.signal('SIGKILL'));
     assert.equal((await restore.agent.ended).signal, 'SIGKILL');
-    assert.ok(!existsSync(this.journal(restore.id, 'report')), 'the restore was complete');
+    assert.ok(!(await this.hasWritten(restore.id, 'report')), 'the restore was complete');
     this.kills += 1;
   }
 
@@ -66,19 +72,28 @@ export class KilledRestores {
   }
 
   /** Asserts that a killed restore has come to its end, and that its report is of all of it. */
-  finished(id: string, run: AgentRun): AgentRun {
+  async finished(id: string, run: AgentRun): Promise<AgentRun> {
     assertExit(run, 0);
     assert.equal(run.summary.id, id);
     const report = run.summary.report as Readonly<Record<string, JsonObject>>;
     const { all_attempts: all, last_attempt: last } = report;
-    assert.equal(all?.attempts, this.#begun(id).length);
+    const begun = (await this.#begun()).filter((key) => this.#layout.restoreOf(key) === id);
+    assert.equal(all?.attempts, begun.length);
     assert.equal(all?.records_restored, restoredRecords(run.summary));
     this.killedMs += Number(all?.duration_ms) - Number(last?.duration_ms);
     this.restores += 1;
+    this.#finishedId = id;
     return run;
   }
 
-  #begun(id = '*'): string[] {
-    return globSync(join(this.#directory, id, 'attempts', '*', 'begun.json'));
+  /** Keys of the attempts that have begun, of restores behind the newest that was finished. */
+  async #begun(): Promise<string[]> {
+    const { restoresPrefix } = this.#layout;
+    const behind = this.#finishedId === undefined ? '' : `${restoresPrefix}${this.#finishedId}/${BEHIND_ALL_KEYS}`;
+    const keys: string[] = [];
+    for await (const { key } of this.#store.list(restoresPrefix, behind)) {
+      if (this.#layout.attemptOf(key) !== undefined && key.endsWith('/begun.json')) keys.push(key);
+    }
+    return keys;
   }
 }

@@ -5,6 +5,21 @@ import { AgentWorkspace, assertExit } from './agent-workspace.ts';
 import { assertSameRecords } from './compare-topics.ts';
 import { type KafkaBroker, type KafkaOptions, startKafka } from './kafka-broker.ts';
 import { type DigestOptions, KafkaProbe } from './kafka-probe.ts';
+import type { Store } from './stores/store.ts';
+
+export interface FixtureOptions extends KafkaOptions {
+  /** Where backups are kept; the workspace's directory unless given. */
+  readonly startStore?: () => Promise<Store>;
+}
+
+/** A suite of tests that is run on more than one place for backups. */
+export interface SuitePlace {
+  /** Of the suite. */
+  readonly name: string;
+  /** Of the whole suite. */
+  readonly timeoutMs: number;
+  readonly start: () => Promise<SystemFixture>;
+}
 
 export interface RoundTripOptions {
   /** Section `backup` of the configuration. */
@@ -40,12 +55,15 @@ export class SystemFixture {
     this.workspace = workspace;
   }
 
-  static async start(options: KafkaOptions = {}): Promise<SystemFixture> {
+  static async start({ startStore, ...options }: FixtureOptions = {}): Promise<SystemFixture> {
     const broker = await startKafka(options);
+    let place: Store | undefined;
     try {
+      place = await startStore?.();
       const probe = await KafkaProbe.start(broker.bootstrap);
-      return new SystemFixture(broker, probe, await AgentWorkspace.create(() => broker.bootstrap));
+      return new SystemFixture(broker, probe, await AgentWorkspace.create(() => broker.bootstrap, place));
     } catch (error) {
+      await place?.stop();
       await broker.stop();
       throw error;
     }
@@ -53,6 +71,7 @@ export class SystemFixture {
 
   async stop(): Promise<void> {
     await this.workspace.close();
+    await this.workspace.place.stop();
     await this.probe.stop();
     await this.broker.stop();
   }

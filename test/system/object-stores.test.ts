@@ -117,7 +117,7 @@ describe('a backup in an object store', { timeout: 400_000 }, () => {
 
       it('loses nothing and doubles nothing when backup and restore are killed', async (context: TestContext) => {
         const kills = { kills: KILLS, restoreKills: RESTORE_KILLS, seed: SEED };
-        const killed = { name: targetOf('orders', 'killed'), store: cloud.store, storage };
+        const killed = { name: targetOf('orders', 'killed'), place: cloud };
         context.diagnostic(await journeyOfKills(system, { ...killed, ...kills }));
       });
     });

@@ -8,12 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CatalogWriter } from '../../src/catalog/catalog-writer.ts';
 import { readCheckpoint } from '../../src/catalog/checkpoint/checkpoint.ts';
 import { ObjectLayout } from '../../src/catalog/object-layout.ts';
-import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { AgentProcess, type AgentRun } from '../support/agent-process.ts';
 import { assertExit } from '../support/agent-workspace.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
-import { type CloudName, type CloudStore, START_CLOUD, type Store } from '../support/stores/cloud-stores.ts';
+import { type CloudName, type CloudStore, START_CLOUD } from '../support/stores/cloud-stores.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const WAIT_MS = 60_000;
@@ -37,15 +36,10 @@ describe('what a killed agent leaves behind', { timeout: 300_000 }, () => {
     for (const cloud of clouds?.values() ?? []) await cloud.stop();
   });
 
-  function openDirectory(): Store {
-    const path = system.workspace.store;
-    return { store: new FilesystemObjectStore(path), storage: () => ({ backend: 'filesystem', path }) };
-  }
-
   for (const [number, place] of ['a directory', ...CLOUDS].entries()) {
     it(`in ${place} is listed, left alone while it is young, and removed without harm to the backup`, async () => {
       const { probe, workspace } = system;
-      const { store, storage } = clouds.get(place) ?? openDirectory();
+      const { store, storage } = clouds.get(place) ?? system.workspace.place;
       const backupId = `pruned-${number}`;
       const topic = backupId;
       const showsUploads = place !== HIDES_UPLOADS;

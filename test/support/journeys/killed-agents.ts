@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
-import { assertExit, type BackupSpec, committedOffset, restoredRecords } from '../agent-workspace.ts';
+import { assertExit, committedOffset, restoredRecords } from '../agent-workspace.ts';
 import { assertTopicTiling } from '../assert-tiling.ts';
 import { assertSameRecords } from '../compare-topics.ts';
 import { LiveLoad } from '../live-load.ts';
 import { randomNumbers } from '../random-numbers.ts';
+import type { Store } from '../stores/store.ts';
 import type { SystemFixture } from '../system-fixture.ts';
 
 /** After the start of the process. Commits come about 1,400 ms after it. */
@@ -38,19 +39,18 @@ export interface KilledBackup {
   /** Of the restore at the end; none unless given. */
   readonly restoreKills?: number;
   readonly seed: number;
-  /** Where the backup lies, for the agent; the directory of the workspace unless given. */
-  readonly storage?: NonNullable<BackupSpec['store']>;
-  /** The same, looked at from outside. */
-  readonly store: ObjectStore;
+  /** Where the backup lies; the workspace's place unless given. */
+  readonly place?: Store;
 }
 
 /** @returns what has happened, for people */
 export async function journeyOfKills(system: SystemFixture, killed: KilledBackup): Promise<string> {
   const { probe, workspace } = system;
-  const { name, kills, seed, store, storage = workspace.store } = killed;
+  const { name, kills, seed, place = workspace.place } = killed;
+  const { store } = place;
   await probe.createTopic(name, { partitions: 3 });
   const load = new LiveLoad(probe, name, { recordsPerSecond: 3000, keys: 500, headers: true });
-  const spec = { backupId: name, topics: [name], backup: RESTLESS, store: storage };
+  const spec = { backupId: name, topics: [name], backup: RESTLESS, store: place.storage() };
   const random = randomNumbers(seed);
   let livesThatCommitted = 0;
   for (let kill = 0; kill < kills; kill += 1) {
@@ -85,7 +85,7 @@ export async function journeyOfKills(system: SystemFixture, killed: KilledBackup
 /** Restores the whole backup, over `restoreKills` deaths, and compares. */
 async function restoreInLives(
   { probe, workspace }: SystemFixture,
-  { name, seed, restoreKills = 0, storage = workspace.store }: KilledBackup,
+  { name, seed, restoreKills = 0, place = workspace.place }: KilledBackup,
   records: number,
 ): Promise<string> {
   const random = randomNumbers(seed + 1);
@@ -93,7 +93,7 @@ async function restoreInLives(
   const slow = { rate_limit_records_per_sec: Math.ceil(records / 3), produce_batch_size: 100 };
   const restore = restoreKills === 0 ? {} : slow;
   const target = `${name}-restored`;
-  const spec = { backupId: name, topics: { [name]: target }, restore, store: storage };
+  const spec = { backupId: name, topics: { [name]: target }, restore, store: place.storage() };
   let hits = 0;
   for (let kill = 0; kill < restoreKills; kill += 1) {
     const agent = await workspace.startRestore(spec);

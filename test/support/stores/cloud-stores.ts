@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../../src/storage/object-store.ts';
 import { S3ObjectStore } from '../../../src/storage/s3/s3-object-store.ts';
 import { AZURITE_ACCOUNT, startAzurite } from './azurite.ts';
 import { startFakeGcs } from './fake-gcs.ts';
+import type { Store } from './store.ts';
 import type { StoreServer } from './store-server.ts';
 import { startVersitygw, VERSITYGW_KEYS, VERSITYGW_REGION } from './versitygw.ts';
 
@@ -15,14 +16,6 @@ type Section = Readonly<Record<string, unknown>>;
 const BUCKET = 'backups';
 const PREFIX = 'prod/eu';
 
-/** Somewhere to keep backups. */
-export interface Store {
-  /** To look into it from outside the agent. */
-  readonly store: ObjectStore;
-  /** Section `storage` of the configuration. */
-  storage(change?: Section): Section;
-}
-
 export interface CloudStore extends Store {
   readonly name: CloudName;
   readonly server: StoreServer;
@@ -30,10 +23,6 @@ export interface CloudStore extends Store {
   endpoint(address?: string): string;
   /** Ends the server: as hard as it can take without losing what it has acknowledged. */
   bringDown(): Promise<void>;
-  /** For commands that take the address of a store, with what they need of the environment. */
-  readonly url: string;
-  readonly env: Readonly<Record<string, string>>;
-  stop(): Promise<void>;
 }
 
 export type CloudName = 'S3' | 'Azure Blob' | 'Google Cloud Storage';
