@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AgentProcess, type AgentRun } from '../../support/agent-process.ts';
+import type { AgentRun } from '../../support/agent-process.ts';
 import { assertExit, droppedRecords, restoredRecords } from '../../support/agent-workspace.ts';
 import { assertDigests, assertSameRecords, digestOf } from '../../support/compare-topics.ts';
 import type { DigestOptions, KafkaProbe } from '../../support/kafka-probe.ts';
@@ -141,9 +141,7 @@ export function describePointInTime({ name, timeoutMs, start }: SuitePlace): voi
       const { run, target } = await restore('holes', { backupId: 'holes', args: ['--to', String(T0)] });
       const id = String(run.summary['id']);
       const map = async (format: string): Promise<string> => {
-        const { directory, store } = system.workspace;
-        const args = ['offset-map', id, '--path', store, '--backup-id', 'holes', '--format', format];
-        const shown = await new AgentProcess(args, { cwd: directory }).exit();
+        const shown = await system.workspace.byAddress('holes', 'offset-map', id, '--format', format);
         assertExit(shown, 0);
         return shown.stdout;
       };
