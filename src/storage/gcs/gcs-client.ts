@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type Agent, globalAgent } from 'node:http';
 import { Readable } from 'node:stream';
 import { Storage } from '@google-cloud/storage';
-import { type AuthClient, JWT, PassThroughClient } from 'google-auth-library';
+import { type AuthClient, GoogleAuth, JWT, PassThroughClient } from 'google-auth-library';
 import { BackupError } from '../../model/errors.ts';
 import { createHttpsAgent } from '../request/https-agent.ts';
 import type { RequestSettings } from '../request/request-policy.ts';
@@ -51,15 +51,16 @@ export type SendGcsRequest = (request: GcsRequest) => Promise<GcsResponse>;
 /** No more than objects. */
 const SCOPE = 'https://www.googleapis.com/auth/devstorage.read_write';
 
+/** Requests for objects name no project; left out, credentials of another cloud would ask the resource manager, beyond their scope. */
+const NO_PROJECT = 'none';
+
 /** Makes no request. @throws CONFIG_INVALID for a key file that is none */
 export function createGcsClient(settings: GcsSettings): SendGcsRequest {
   const { endpoint } = settings;
-  const connections = connectionsOf(settings);
-  const authClient = authClientOf(settings, connections);
+  const authClient = authClientOf(settings, connectionsOf(settings));
   const storage = new Storage({
     ...(endpoint === null ? {} : { apiEndpoint: endpoint }),
-    ...(authClient === undefined ? {} : { authClient }),
-    clientOptions: { transporterOptions: connections },
+    authClient,
     retryOptions: { autoRetry: false, maxRetries: 0 },
   });
   return ({ url, headers = {}, body, answers = [], ...request }) =>
@@ -103,11 +104,13 @@ function connectionsOf({ requests }: GcsSettings): Connections {
   return { ...login, agent: ({ protocol }) => (protocol === 'https:' ? agent : globalAgent) };
 }
 
-/** Undefined: the SDK looks for the application default credentials. */
-function authClientOf(settings: GcsSettings, transporterOptions: Connections): AuthClient | undefined {
+/** Without a key file, what looks for the application default credentials when it is first asked. */
+function authClientOf(settings: GcsSettings, transporterOptions: Connections): AuthClient | GoogleAuth {
   const { endpoint, serviceAccountPath } = settings;
   if (endpoint?.startsWith('http:') === true) return new PassThroughClient();
-  if (serviceAccountPath === null) return undefined;
+  if (serviceAccountPath === null) {
+    return new GoogleAuth({ scopes: [SCOPE], projectId: NO_PROJECT, clientOptions: { transporterOptions } });
+  }
   const { email, key } = readKeyFile(serviceAccountPath);
   return new JWT({ email, key, scopes: [SCOPE], transporterOptions });
 }

@@ -103,6 +103,33 @@ describe('logging into Google Cloud Storage', { timeout: 120_000 }, () => {
     );
   });
 
+  it('by a workload identity hands in the token of its own cloud, from the file that its configuration names', async () => {
+    const service = await HostService.start();
+    const exchanges: URLSearchParams[] = [];
+    service.answer = ({ body }) => {
+      exchanges.push(new URLSearchParams(body.toString()));
+      return grant();
+    };
+    const directory = dirname(authority.certificate);
+    const [configuration, subject] = [join(directory, 'federation.json'), join(directory, 'subject-token')];
+    const audience = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/other';
+    await writeFile(subject, 'token of the other cloud');
+    const federation = { type: 'external_account', audience, token_url: `http://${service.address}/v1/token` };
+    const source = { subject_token_type: 'urn:ietf:params:oauth:token-type:jwt', credential_source: { file: subject } };
+    await writeFile(configuration, JSON.stringify({ ...federation, ...source }));
+    try {
+      await withEnvironment({ GOOGLE_APPLICATION_CREDENTIALS: configuration }, () =>
+        assertServes(new GcsObjectStore(settings({ serviceAccountPath: null })), 'by/federation'),
+      );
+    } finally {
+      service.stop();
+    }
+    assert.equal(exchanges.length, 1);
+    const { subject_token, audience: told, scope } = Object.fromEntries(exchanges[0]!);
+    assert.deepEqual([subject_token, told], ['token of the other cloud', audience]);
+    assert.equal(scope, 'https://www.googleapis.com/auth/devstorage.read_write');
+  });
+
   it('by the application default credentials asks the metadata server of its host, again before the token ends', async () => {
     const service = await HostService.start();
     const given = (): number => service.seen.filter(({ url }) => TOKEN_PATH.test(url)).length;
