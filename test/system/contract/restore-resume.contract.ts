@@ -157,9 +157,9 @@ export function describeRestoreKills({ name, timeoutMs, start }: SuitePlace): vo
         const target = `orders-${step}`;
         const spec = { backupId: 'shop', topics: { orders: target } };
         const { id, agent } = await killed.start(spec);
-        while (!(await killed.hasWritten(id, step))) {
-          assert.ok(agent.isRunning, `the restore ended before there was ${step}.json\n${agent.stderr}`);
-          await sleep(1);
+        for (let wasRunning = true; !(await killed.hasWritten(id, step)); await sleep(1)) {
+          assert.ok(wasRunning, `the restore ended before there was ${step}.json\n${agent.stderr}`);
+          wasRunning = agent.isRunning;
         }
         agent.signal('SIGKILL');
         await agent.ended;
