@@ -1,7 +1,7 @@
 // All that is shown of a backup in a directory, shown of one in an object store, by the same suites and in the same numbers: what a
-// restored topic holds, points in time, nanoseconds, and agents that are killed while they back up and restore. Takes a quarter of an
-// hour for a store, so it runs when it is asked for: `npm test -- large`. What of it fits into every run is in
-// test/system/object-stores.test.ts.
+// restored topic holds, points in time, nanoseconds, and agents that are killed while they back up and restore. Took 27 to 35
+// minutes for a store on two cores that were busy with other work, so it runs when it is asked for: `npm test -- large`. What of it
+// fits into every run is in test/system/object-stores.test.ts.
 import { type CloudName, START_CLOUD } from '../support/stores/cloud-stores.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 import { describeFidelity } from '../system/contract/fidelity.contract.ts';
