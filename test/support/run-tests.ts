@@ -18,7 +18,7 @@ interface Stage {
   readonly name: string;
   /** Below test/. */
   readonly folders: readonly string[];
-  /** Files at once. Tests beside servers mostly wait for those, for timers and for each other's deaths: three of them fill two cores. */
+  /** Files at once. Tests beside servers mostly wait for those, for timers and for each other's deaths: two of them fill two cores. */
   readonly concurrency: number;
   /** Longest time for one file: what hangs is told, not waited for. */
   readonly fileTimeoutMs: number;
@@ -34,7 +34,7 @@ const STAGES: readonly Stage[] = [
     fileTimeoutMs: 5 * MINUTE_MS,
   },
   { name: 'integration', folders: ['contract', 'integration'], concurrency: 2, fileTimeoutMs: 15 * MINUTE_MS },
-  { name: 'system', folders: ['system'], concurrency: 3, fileTimeoutMs: 15 * MINUTE_MS },
+  { name: 'system', folders: ['system'], concurrency: 2, fileTimeoutMs: 15 * MINUTE_MS },
   { name: 'large', folders: ['large'], concurrency: 1, fileTimeoutMs: 60 * MINUTE_MS, isOnRequest: true },
 ];
 const NAMES = ['check', ...STAGES.map(({ name }) => name)];
