@@ -2,24 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { renderRestoreSummary } from '../../../src/cli/output/reports/render-summary.ts';
 import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
-import { NOW_MS, restoreReport, runningJob } from '../control/control-fixture.ts';
+import { NOW_MS, queuedJob, restoreReport, runningJob } from '../control/control-fixture.ts';
 
 const REPORT = restoreReport('rst_1');
 const COMPLETED: RestoreJob = {
-  id: 'rst_1',
+  ...queuedJob('rst_1', { ...RESTORE_ALL, includeTopics: ['*'], target: 'default' }),
   state: 'COMPLETED',
-  backupId: 'orders',
-  request: { ...RESTORE_ALL, includeTopics: ['*'], target: 'default' },
-  createdAtMs: NOW_MS,
-  startedAtMs: null,
-  finishedAtMs: null,
-  progress: null,
-  partitions: [],
-  plan: null,
   report: REPORT,
-  remarks: [],
-  isWhole: true,
-  failure: null,
 };
 
 function summaryOf(attempts: number): string {

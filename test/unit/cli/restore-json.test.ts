@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { summaryJson } from '../../../src/cli/commands/restores/restore-command.ts';
 import { RESTORE_ALL, type RestoreJob } from '../../../src/restore/restore-job.ts';
-import { NOW_MS, restoreReport, runningJob } from '../control/control-fixture.ts';
+import { queuedJob, restoreReport, runningJob } from '../control/control-fixture.ts';
 
 /** Maps whose keys are names of the user, or of the configuration: they are described as a whole. */
 const OPEN_MAPS = [
@@ -21,25 +21,15 @@ const OPEN_MAPS = [
 
 function fullJob(): RestoreJob {
   const created: RestoreJob = {
-    id: 'rst_1',
-    state: 'QUEUED',
-    backupId: 'orders',
-    request: {
+    ...queuedJob('rst_1', {
       ...RESTORE_ALL,
       includeTopics: ['*'],
       excludeTopics: ['x'],
       topicMapping: { a: 'b' },
       target: 'default',
-    },
-    createdAtMs: NOW_MS,
-    startedAtMs: null,
-    finishedAtMs: null,
-    progress: null,
-    partitions: [],
-    plan: null,
+    }),
     report: restoreReport('rst_1'),
     remarks: ['settings differ'],
-    isWhole: true,
     failure: { code: 'TARGET_CHANGED', message: 'somebody wrote', hint: 'keep away' },
   };
   return runningJob(created);

@@ -31,6 +31,26 @@ import {
 export const TOKEN = 'correct-horse-battery-staple';
 export const NOW_MS = Date.parse('2026-11-20T12:00:00Z');
 
+/** As it was submitted, and nothing of it is done. */
+export function queuedJob(id: string, request: RestoreRequest): RestoreJob {
+  return {
+    id,
+    state: 'QUEUED',
+    backupId: 'orders',
+    request,
+    createdAtMs: NOW_MS,
+    startedAtMs: null,
+    finishedAtMs: null,
+    progress: null,
+    partitions: [],
+    plan: null,
+    report: null,
+    remarks: [],
+    isWhole: true,
+    failure: null,
+  };
+}
+
 /** One restore at a time, and no work: tests set the state. */
 export class MemoryRestores implements RestoreJobs {
   readonly jobs: RestoreJob[] = [];
@@ -39,22 +59,7 @@ export class MemoryRestores implements RestoreJobs {
     if (this.jobs.some(({ state }) => !['COMPLETED', 'FAILED', 'CANCELLED'].includes(state))) {
       throw new BackupError('RESTORE_CONFLICT', 'restore rst_1 is RUNNING');
     }
-    const job: RestoreJob = {
-      id: `rst_${this.jobs.length + 1}`,
-      state: 'QUEUED',
-      backupId: 'orders',
-      request,
-      createdAtMs: NOW_MS,
-      startedAtMs: null,
-      finishedAtMs: null,
-      progress: null,
-      partitions: [],
-      plan: null,
-      report: null,
-      remarks: [],
-      isWhole: true,
-      failure: null,
-    };
+    const job = queuedJob(`rst_${this.jobs.length + 1}`, request);
     this.jobs.unshift(job);
     return job;
   }
