@@ -7,6 +7,7 @@ import { METRICS, type MetricDefinition } from '../../../src/telemetry/metric-ta
 import { createMetrics, type MetricsOptions } from '../../../src/telemetry/metrics.ts';
 import { renderMetrics } from '../../../src/telemetry/render-metrics.ts';
 import { lagSamples, MAX_TOPIC_LABELS } from '../../../src/telemetry/status-samples.ts';
+import { queuedJob } from '../control/control-fixture.ts';
 import { type MetricFamily, parseExposition } from './exposition.ts';
 
 const TABLE: readonly MetricDefinition[] = Object.values(METRICS);
@@ -58,13 +59,11 @@ const TRAFFIC: NonNullable<BackupStatus['store']> = {
 
 function job(change: Partial<RestoreJob>): RestoreJob {
   return {
-    id: 'rst_1',
+    ...queuedJob('rst_1', { ...RESTORE_ALL, target: 't' }),
     state: 'RUNNING',
     backupId: 'b',
-    request: { ...RESTORE_ALL, target: 't' },
     createdAtMs: 0,
     startedAtMs: 0,
-    finishedAtMs: null,
     progress: {
       recordsRestored: 1,
       recordsTotal: 4,
@@ -74,12 +73,6 @@ function job(change: Partial<RestoreJob>): RestoreJob {
       partitionsDone: 0,
       partitionsTotal: 1,
     },
-    partitions: [],
-    plan: null,
-    report: null,
-    remarks: [],
-    isWhole: true,
-    failure: null,
     ...change,
   };
 }

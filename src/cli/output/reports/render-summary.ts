@@ -59,8 +59,7 @@ function requestLines({ store, counters }: BackupStatus): string[] {
 
 export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
   const { progress, partitions, plan, report, remarks } = job;
-  const isOutside = (name: string): boolean =>
-    partitions.some(({ topic, dropped }) => topic === name && dropped['outside-window'] > 0);
+  const outside = new Set(partitions.filter(({ dropped }) => dropped['outside-window'] > 0).map(({ topic }) => topic));
   const all = report === null || report.allAttempts.attempts === 1 ? null : report.allAttempts;
   const figures = {
     records: progress?.recordsRestored ?? 0,
@@ -76,7 +75,7 @@ export function renderRestoreSummary(job: RestoreJob, seconds: number): string {
     `  Read: ${formatBytes(figures.storedBytes)}`,
     `  Partitions: ${progress?.partitionsDone ?? 0} of ${progress?.partitionsTotal ?? 0}`,
     `  Dropped: ${droppedText(partitions.map(({ dropped }) => dropped))}`,
-    ...outsideLogLines(plan, isOutside).map((line) => `  Note: ${line}`),
+    ...outsideLogLines(plan, ({ topic }) => outside.has(topic)).map((line) => `  Note: ${line}`),
     `  Gaps: ${gaps}`,
     ...(report === null ? [] : gapLines(report)),
     `  Errors: ${job.failure === null ? 0 : 1}`,

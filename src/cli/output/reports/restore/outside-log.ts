@@ -6,10 +6,12 @@ import type { PlanSummary } from '../../../../restore/restore-job.ts';
 const OUTSIDE_LOG =
   'outside-window, without a window: no longer in the log of the source (before its start, or cut off its end), or outside of offsets asked for';
 
-/** In a list, for what is said of `topics`; empty where a window or nothing explains it. */
-export function outsideLogLines(plan: PlanSummary | null, isDropped: (topic: string) => boolean): string[] {
+type PlannedTopic = PlanSummary['topics'][number];
+
+/** In a list, where records of a topic without a window are dropped for it; empty where a window or nothing explains it. */
+export function outsideLogLines(plan: PlanSummary | null, isDropped: (topic: PlannedTopic) => boolean): string[] {
   const latest = plan?.topics.filter(
     ({ recoveryTarget: { fromMs, toMs } }) => fromMs === undefined && toMs === undefined,
   );
-  return latest?.some(({ topic }) => isDropped(topic)) === true ? [OUTSIDE_LOG] : [];
+  return latest?.some(isDropped) === true ? [OUTSIDE_LOG] : [];
 }

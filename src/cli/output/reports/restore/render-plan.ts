@@ -83,7 +83,7 @@ export function renderPlan(plan: PlanSummary, { backupId, target, limits, isDeta
     ),
     showsPartitions ? partitionTable(plan.topics) : `${partitions} partitions; -v shows them, --json lists them`,
     ...(plan.topics.some(({ dropped }) => hasBound(dropped)) ? [BOUNDS_LEGEND] : []),
-    ...outsideLogLines(plan, (name) => plan.topics.some(({ topic, dropped }) => topic === name && isOutside(dropped))),
+    ...outsideLogLines(plan, ({ dropped }) => isOutside(dropped)),
     totalLine(estimateRestore(plan, limits)),
     `Checks  ok ${count('ok')}   warn ${count('warn')}   block ${count('block')}`,
     ...plan.checks.map(({ level, name, message }) => `  ${level.padEnd(5)} ${name}: ${printable(message)}`),
