@@ -4,7 +4,7 @@
 // `N passed, M failed`, over all stages.
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
@@ -13,6 +13,8 @@ import { missingPrograms } from './required-programs.ts';
 import { type CheckCounts, runStaticChecks } from './checks/static-checks.ts';
 
 const MINUTE_MS = 60_000;
+/** Where the time of a stage went is told by its longest files. */
+const LONGEST_SHOWN = 12;
 
 interface Stage {
   readonly name: string;
@@ -58,8 +60,12 @@ async function runStage(stage: Stage): Promise<CheckCounts> {
   const events = run({ files: filesOf(stage), cwd: projectRoot, concurrency, timeout: fileTimeoutMs, execArgv });
   let passed = 0;
   let failed = 0;
-  events.on('test:summary', ({ file, success, counts }) => {
-    if (file !== undefined) return; // of one file; the last summary is of all
+  const took: [ms: number, file: string][] = [];
+  events.on('test:summary', ({ file, success, counts, duration_ms }) => {
+    if (file !== undefined) {
+      took.push([duration_ms, relative(projectRoot, file)]);
+      return; // the last summary is of all
+    }
     passed = counts.passed;
     failed = counts.tests - counts.passed;
     if (counts.skipped + counts.todo > 0)
@@ -70,6 +76,9 @@ async function runStage(stage: Stage): Promise<CheckCounts> {
   const report = events.compose(spec);
   report.pipe(process.stdout, { end: false });
   await finished(report);
+  console.log(`longest files of ${stage.name}:`);
+  took.sort(([a], [b]) => b - a);
+  for (const [ms, file] of took.slice(0, LONGEST_SHOWN)) console.log(`${(ms / 1000).toFixed(1).padStart(8)} s  ${file}`);
   return { passed, failed };
 }
 
