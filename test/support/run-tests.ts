@@ -78,7 +78,8 @@ async function runStage(stage: Stage): Promise<CheckCounts> {
   await finished(report);
   console.log(`longest files of ${stage.name}:`);
   took.sort(([a], [b]) => b - a);
-  for (const [ms, file] of took.slice(0, LONGEST_SHOWN)) console.log(`${(ms / 1000).toFixed(1).padStart(8)} s  ${file}`);
+  for (const [ms, file] of took.slice(0, LONGEST_SHOWN))
+    console.log(`${(ms / 1000).toFixed(1).padStart(8)} s  ${file}`);
   return { passed, failed };
 }
 
