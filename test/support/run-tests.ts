@@ -8,7 +8,9 @@ import { join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { BUILT_MAIN, MAIN_VARIABLE } from './agent-process.ts';
 import { projectRoot } from './cache.ts';
+import { runTool } from './checks/run-tool.ts';
 import { missingPrograms } from './required-programs.ts';
 import { type CheckCounts, runStaticChecks } from './checks/static-checks.ts';
 
@@ -24,6 +26,8 @@ interface Stage {
   readonly concurrency: number;
   /** Longest time for one file: what hangs is told, not waited for. */
   readonly fileTimeoutMs: number;
+  /** True: its tests start the program as it is built, which is done first. */
+  readonly isBuilt?: boolean;
   /** Left out unless it is named. */
   readonly isOnRequest?: boolean;
 }
@@ -36,8 +40,15 @@ const STAGES: readonly Stage[] = [
     fileTimeoutMs: 5 * MINUTE_MS,
   },
   { name: 'integration', folders: ['contract', 'integration'], concurrency: 2, fileTimeoutMs: 15 * MINUTE_MS },
-  { name: 'system', folders: ['system'], concurrency: 2, fileTimeoutMs: 15 * MINUTE_MS },
-  { name: 'large', folders: ['large'], concurrency: 1, fileTimeoutMs: 60 * MINUTE_MS, isOnRequest: true },
+  { name: 'system', folders: ['system'], concurrency: 2, fileTimeoutMs: 15 * MINUTE_MS, isBuilt: true },
+  {
+    name: 'large',
+    folders: ['large'],
+    concurrency: 1,
+    fileTimeoutMs: 60 * MINUTE_MS,
+    isBuilt: true,
+    isOnRequest: true,
+  },
 ];
 const NAMES = ['check', ...STAGES.map(({ name }) => name)];
 const USUAL = ['check', ...STAGES.filter(({ isOnRequest = false }) => !isOnRequest).map(({ name }) => name)];
@@ -54,7 +65,12 @@ function filesOf({ name, folders }: Stage): string[] {
 }
 
 async function runStage(stage: Stage): Promise<CheckCounts> {
-  const { concurrency, fileTimeoutMs } = stage;
+  const { concurrency, fileTimeoutMs, isBuilt = false } = stage;
+  if (isBuilt) {
+    const { exitCode, output } = await runTool('node', ['esbuild.config.js']);
+    if (exitCode !== 0) throw new Error(`cannot build the program: ${output}`);
+    process.env[MAIN_VARIABLE] = BUILT_MAIN;
+  }
   // kafkajs 2.2.4 arms a timer with a negative delay, on which Node 24 remarks (tulios/kafkajs#1751).
   const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
   const events = run({ files: filesOf(stage), cwd: projectRoot, concurrency, timeout: fileTimeoutMs, execArgv });

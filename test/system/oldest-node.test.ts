@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { AgentProcess } from '../support/agent-process.ts';
+import { AgentProcess, SOURCE_MAIN } from '../support/agent-process.ts';
 import { assertExit } from '../support/agent-workspace.ts';
 import { projectRoot } from '../support/cache.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
@@ -31,7 +31,11 @@ describe('on the oldest Node that is allowed', { timeout: 300_000 }, () => {
   });
 
   it('the agent says what it runs on and which zstd it has', async () => {
-    const run = await new AgentProcess(['--version'], { cwd: system.workspace.directory, node }).exit();
+    const run = await new AgentProcess(['--version'], {
+      cwd: system.workspace.directory,
+      node,
+      main: SOURCE_MAIN,
+    }).exit();
     assertExit(run, 0);
     assert.match(run.stdout, /^kafka-backup \S+ \(node 22\.18\.0, zstd by (zstd-napi|node:zlib)/);
     assert.equal(run.stderr, '');
@@ -44,10 +48,19 @@ describe('on the oldest Node that is allowed', { timeout: 300_000 }, () => {
       await probe.createTopic(topic, { partitions: 2 });
       await probe.produce(topic, { records: RECORDS, keys: 100, headers: true, codec: 'lz4' });
       const backup = { compression, recompress: 'always' };
-      const saved = await workspace.backup({ backupId: compression, topics: [topic], backup, run: { node } });
+      const saved = await workspace.backup({
+        backupId: compression,
+        topics: [topic],
+        backup,
+        run: { node, main: SOURCE_MAIN },
+      });
       assertExit(saved, 0);
       const target = `${topic}-restored`;
-      const restored = await workspace.restore({ backupId: compression, topics: { [topic]: target }, run: { node } });
+      const restored = await workspace.restore({
+        backupId: compression,
+        topics: { [topic]: target },
+        run: { node, main: SOURCE_MAIN },
+      });
       assertExit(restored, 0);
       assert.equal(await assertSameRecords({ probe, topic }, { probe, topic: target }), RECORDS);
     });

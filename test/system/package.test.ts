@@ -2,7 +2,7 @@
 // the optional zstd-napi, which cannot be built everywhere, it must do the same by node:zlib.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -153,10 +153,14 @@ async function readPackage(directory: string): Promise<PackageJson> {
   return JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as PackageJson;
 }
 
-/** Builds and packs the project. @returns the path of the tarball */
+/** Builds and packs a copy of the project, since other tests run what is built here. @returns the path of the tarball */
 async function pack(directory: string): Promise<string> {
+  const copy = join(directory, 'project');
+  const left = new Set(['.git', '.cache', 'dist', 'node_modules'].map((name) => join(projectRoot, name)));
+  await cp(projectRoot, copy, { recursive: true, filter: (path) => !left.has(path) });
+  await symlink(join(projectRoot, 'node_modules'), join(copy, 'node_modules'));
   const options = ['--pack-destination', directory, '--loglevel=error', '--json'];
-  const { stdout } = await run('npm', ['pack', ...options], { cwd: projectRoot, timeout: TIMEOUT_MS, env: ENV });
+  const { stdout } = await run('npm', ['pack', ...options], { cwd: copy, timeout: TIMEOUT_MS, env: ENV });
   // The output of the build comes before the document.
   const name = /"filename":\s*"([^"]+)"/.exec(stdout)?.[1];
   assert.ok(name !== undefined, stdout);
