@@ -17,6 +17,7 @@ export class PartMemory {
   readonly #smallestBytes: number;
   readonly #maxIdle: number;
   readonly #idle: Buffer[] = [];
+  #sharedMade = 0;
 
   /** @param maxIdle buffers kept for later, at most */
   constructor(partBytes: number, maxIdle: number, smallestBytes = SMALLEST_BYTES) {
@@ -29,8 +30,15 @@ export class PartMemory {
   take(neededBytes: number): Buffer {
     let sizeBytes = Math.min(this.#smallestBytes, this.partBytes);
     while (sizeBytes < neededBytes) sizeBytes = Math.min(sizeBytes * 2, this.partBytes);
-    const idle = sizeBytes === this.partBytes ? this.#idle.pop() : undefined;
-    return idle ?? Buffer.allocUnsafeSlow(sizeBytes);
+    if (sizeBytes < this.partBytes) return Buffer.allocUnsafeSlow(sizeBytes);
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    // V8 collects all garbage whenever ordinary buffers have grown by 64 MB, which those of parts do by themselves (measured: 6 % of
+    // a backup's CPU). It does not count shared memory, nor feels it when that is dropped: so only the usual number is made of it, as
+    // many as go up and as many as are filled.
+    if (this.#sharedMade === 2 * this.#maxIdle) return Buffer.allocUnsafeSlow(sizeBytes);
+    this.#sharedMade += 1;
+    return Buffer.from(new SharedArrayBuffer(sizeBytes));
   }
 
   /** Only of buffers that nobody reads any more: not after a request that was cut off, which may still be sending from it. */

@@ -74,6 +74,15 @@ describe('the memory of parts', () => {
     assert.notEqual(memory.take(8), second);
   });
 
+  test('is shared for twice as many whole parts as may lie idle, and for no other', () => {
+    const memory = new PartMemory(8, 1, 2);
+    const isShared = ({ buffer }: Buffer): boolean => buffer instanceof SharedArrayBuffer;
+    assert.deepEqual(
+      [4, 8, 8, 8].map((sizeBytes) => isShared(memory.take(sizeBytes))),
+      [false, true, true, false],
+    );
+  });
+
   test('grows with the first part of a body, and is whole for the others', async () => {
     const memory = new PartMemory(10, 4, 2);
     const sizes: number[] = [];
