@@ -74,6 +74,15 @@ describe('the Kafka test harness', { timeout: 120_000 }, () => {
     return (await probe.digest(topic)).get(0)!.sha256;
   }
 
+  it('counts what is fetched from the broker, by anybody', async () => {
+    await probe.createTopic('fetched');
+    await probe.produceRecords('fetched', 0, [{ value: 'once' }]);
+    const before = await broker.fetchRequests();
+    assert.equal(await broker.fetchRequests(), before);
+    await probe.digest('fetched');
+    assert.ok((await broker.fetchRequests()) > before);
+  });
+
   it('creates, describes, changes and deletes topics', async () => {
     const topicId = await probe.createTopic('described', { partitions: 2, config: { 'cleanup.policy': 'compact' } });
     await probe.alterTopicConfig('described', { 'retention.ms': 1000, 'cleanup.policy': null });

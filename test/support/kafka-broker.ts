@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from './free-port.ts';
 import { type JvmProfile, javaArguments } from './java-tools.ts';
 import { type BrokerPorts, brokerProperties, CONTROLLER_ID } from './kafka-broker-properties.ts';
@@ -15,6 +16,8 @@ import { waitUntilServing } from './kafka-readiness.ts';
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 const START_ATTEMPTS = 3;
+const ANSWER_TIMEOUT_MS = 10_000;
+const ANSWER_POLL_MS = 5;
 const LOG_TAIL_LINES = 40;
 
 export interface KafkaOptions {
@@ -47,6 +50,8 @@ export interface KafkaBroker {
   readonly controllerPort: number;
   /** Last lines of the broker's log. */
   logTail(lines?: number): string;
+  /** Fetch requests that it has answered since it started, whosever they were. */
+  fetchRequests(): Promise<number>;
   /** Ends the broker at once and deletes its data. May be called twice. */
   stop(): Promise<void>;
   /** SIGKILL; resolves when the process is gone. Follow with `restart`. */
@@ -134,6 +139,17 @@ class BrokerProcess implements KafkaBroker {
     } catch (error) {
       throw new Error(`broker ${this.bootstrap} did not start: ${String(error)}\n${this.logTail()}`, { cause: error });
     }
+  }
+
+  async fetchRequests(): Promise<number> {
+    const file = join(this.#directory, `fetch-requests-${randomBytes(4).toString('hex')}`);
+    this.#child?.stdin?.write(`${file}\n`);
+    const deadline = Date.now() + ANSWER_TIMEOUT_MS;
+    while (!existsSync(file)) {
+      if (Date.now() > deadline) throw new Error(`broker ${this.bootstrap} did not count its requests`);
+      await sleep(ANSWER_POLL_MS);
+    }
+    return Number(readFileSync(file, 'utf8'));
   }
 
   logTail(lines: number = LOG_TAIL_LINES): string {

@@ -124,13 +124,15 @@ function byUrl(
   return new AgentProcess([...args, '--json', '--path', url], { cwd: workspace.directory, env }).exit();
 }
 
-/** A backup that must not begin: nothing but the probe is left in the store, and no secret is said. */
+/** A backup that must not begin: nothing is fetched, nothing but the probe is left in the store, and no secret is said. */
 export async function refusedBackup(
-  { workspace }: SystemFixture,
+  { broker, workspace }: SystemFixture,
   cloud: CloudStore,
   change: Section,
 ): Promise<AgentRun> {
+  const fetchesBefore = await broker.fetchRequests();
   const run = await workspace.backup({ backupId: 'refused', topics: ['plain'], store: cloud.storage(change) });
+  assert.equal(await broker.fetchRequests(), fetchesBefore, 'nothing was fetched');
   assert.doesNotMatch(run.stderr + run.stdout, /CANARY/);
   const { probe } = new ObjectLayout('refused');
   for await (const { key } of cloud.store.list('refused/')) assert.equal(key, probe);
