@@ -15,7 +15,6 @@ import { missingPrograms } from './required-programs.ts';
 import { type CheckCounts, runStaticChecks } from './checks/static-checks.ts';
 
 const MINUTE_MS = 60_000;
-/** Where the time of a stage went is told by its longest files. */
 const LONGEST_SHOWN = 12;
 
 interface Stage {
@@ -66,11 +65,7 @@ function filesOf({ name, folders }: Stage): string[] {
 
 async function runStage(stage: Stage): Promise<CheckCounts> {
   const { concurrency, fileTimeoutMs, isBuilt = false } = stage;
-  if (isBuilt) {
-    const { exitCode, output } = await runTool('node', ['esbuild.config.js']);
-    if (exitCode !== 0) throw new Error(`cannot build the program: ${output}`);
-    process.env[MAIN_VARIABLE] = BUILT_MAIN;
-  }
+  if (isBuilt) await useBuilt();
   // kafkajs 2.2.4 arms a timer with a negative delay, on which Node 24 remarks (tulios/kafkajs#1751).
   const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
   const events = run({ files: filesOf(stage), cwd: projectRoot, concurrency, timeout: fileTimeoutMs, execArgv });
@@ -92,11 +87,23 @@ async function runStage(stage: Stage): Promise<CheckCounts> {
   const report = events.compose(spec);
   report.pipe(process.stdout, { end: false });
   await finished(report);
-  console.log(`longest files of ${stage.name}:`);
+  tellLongest(stage.name, took);
+  return { passed, failed };
+}
+
+/** Builds the program for the tests that come, and has them start that. @throws when it cannot be built */
+async function useBuilt(): Promise<void> {
+  const { exitCode, output } = await runTool('node', ['esbuild.config.js']);
+  if (exitCode !== 0) throw new Error(`cannot build the program: ${output}`);
+  process.env[MAIN_VARIABLE] = BUILT_MAIN;
+}
+
+/** Says where the time of a stage went. */
+function tellLongest(stage: string, took: [ms: number, file: string][]): void {
+  console.log(`longest files of ${stage}:`);
   took.sort(([a], [b]) => b - a);
   for (const [ms, file] of took.slice(0, LONGEST_SHOWN))
     console.log(`${(ms / 1000).toFixed(1).padStart(8)} s  ${file}`);
-  return { passed, failed };
 }
 
 /** What could not even begin counts as one failure, so that the closing line is always told. */

@@ -14,10 +14,10 @@ const RECORDS = 5000;
 
 describe('on the oldest Node that is allowed', { timeout: 300_000 }, () => {
   let system: SystemFixture;
-  let node: string;
+  let onSource: { readonly node: string; readonly main: string };
 
   before(async () => {
-    node = await ensureOldestNode();
+    onSource = { node: await ensureOldestNode(), main: SOURCE_MAIN };
     system = await SystemFixture.start();
   });
 
@@ -31,11 +31,7 @@ describe('on the oldest Node that is allowed', { timeout: 300_000 }, () => {
   });
 
   it('the agent says what it runs on and which zstd it has', async () => {
-    const run = await new AgentProcess(['--version'], {
-      cwd: system.workspace.directory,
-      node,
-      main: SOURCE_MAIN,
-    }).exit();
+    const run = await new AgentProcess(['--version'], { cwd: system.workspace.directory, ...onSource }).exit();
     assertExit(run, 0);
     assert.match(run.stdout, /^kafka-backup \S+ \(node 22\.18\.0, zstd by (zstd-napi|node:zlib)/);
     assert.equal(run.stderr, '');
@@ -48,19 +44,10 @@ describe('on the oldest Node that is allowed', { timeout: 300_000 }, () => {
       await probe.createTopic(topic, { partitions: 2 });
       await probe.produce(topic, { records: RECORDS, keys: 100, headers: true, codec: 'lz4' });
       const backup = { compression, recompress: 'always' };
-      const saved = await workspace.backup({
-        backupId: compression,
-        topics: [topic],
-        backup,
-        run: { node, main: SOURCE_MAIN },
-      });
+      const saved = await workspace.backup({ backupId: compression, topics: [topic], backup, run: onSource });
       assertExit(saved, 0);
       const target = `${topic}-restored`;
-      const restored = await workspace.restore({
-        backupId: compression,
-        topics: { [topic]: target },
-        run: { node, main: SOURCE_MAIN },
-      });
+      const restored = await workspace.restore({ backupId: compression, topics: { [topic]: target }, run: onSource });
       assertExit(restored, 0);
       assert.equal(await assertSameRecords({ probe, topic }, { probe, topic: target }), RECORDS);
     });
