@@ -49,7 +49,7 @@ describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
         {
           what: 'a container that is not there',
           ...{ change: { container_name: 'nowhere' }, exitCode: 1, code: 'STORE_UNSUITABLE' },
-          says: /^\w+ refused\/\S* in container nowhere.*ContainerNotFound.*Create the container, restore it if it was deleted/,
+          says: /^(ListBlobs|PutBlob|GetBlob) refused\/\S* in container nowhere.*ContainerNotFound.*Create the container, restore it if it was deleted/,
         },
         {
           what: 'a container that is being deleted',

@@ -102,7 +102,7 @@ describe('a backup in S3', { timeout: 240_000 }, () => {
         {
           what: 'a bucket of another region',
           ...{ change: { region: 'eu-west-9' }, exitCode: 1, code: 'STORE_UNSUITABLE' },
-          says: /^\w+ refused\/\S* in bucket backups: .*storage\.region eu-west-9: set storage\.region: us-east-1/,
+          says: /^(ListObjectsV2|PutObject|GetObject) refused\/\S* in bucket backups: .*storage\.region eu-west-9: set storage\.region: us-east-1/,
         },
         {
           what: 'a store that overwrites what it was told not to',
