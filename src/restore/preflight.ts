@@ -8,7 +8,6 @@ import { checkObjects } from './checks/object-checks.ts';
 import { checkCoverage, checkReach, checkRetention, checkSizes } from './checks/record-checks.ts';
 import { sayWhatIsWell } from './checks/silent-checks.ts';
 import { checkCreation, checkExisting, checkNames, checkOverrides, checkReplicas } from './checks/topic-checks.ts';
-import { ORIGIN_HEADERS_BYTES } from './judge/judge-task.ts';
 import type { PreflightCheck } from './restore-job.ts';
 import { planIdOf, type TargetState } from './restore-plan.ts';
 
@@ -47,10 +46,7 @@ export async function preflight(input: PreflightInput): Promise<PreflightResult>
     if (present !== undefined) ends.push(present.found);
     const lasting = present?.lasting ?? (await checkCreation(topic, input, list));
     checkReplicas(targetTopic, lasting, list);
-    batchLimits.set(
-      targetTopic,
-      checkSizes(topic, lasting, plan.includeOriginalOffsetHeader ? ORIGIN_HEADERS_BYTES : 0, list),
-    );
+    batchLimits.set(targetTopic, checkSizes(topic, lasting, input, list));
     checkRetention(topic, lasting, nowMs, list);
     checkCoverage(topic, list);
   }

@@ -28,6 +28,7 @@ export interface FrameFacts {
   readonly hasCreateTime: boolean;
   readonly hasLogAppendTime: boolean;
   readonly maxBatchSizeBytes: number;
+  readonly maxIndivisibleBatchSizeBytes: number;
   readonly leaderEpochs: readonly { readonly epoch: number; readonly baseOffset: bigint }[];
   /** First transactional batch of a producer in this frame, and again after each of its markers, with the records up to there. */
   readonly transactionStarts: readonly TransactionStart[];
@@ -43,8 +44,7 @@ export interface FrameFacts {
 export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): FrameFacts {
   let minTimestampMs: number | null = Number.POSITIVE_INFINITY;
   let maxTimestampMs = Number.MIN_SAFE_INTEGER;
-  let maxBatchSizeBytes = 0;
-  let compressedBytes = 0;
+  const sizes: SourceSizes = { compressedBytes: 0, maxBatchSizeBytes: 0, maxIndivisibleBatchSizeBytes: 0 };
   const leaderEpochs: { epoch: number; baseOffset: bigint }[] = [];
   const transactionStarts: TransactionStart[] = [];
   const transactionMarkers: TransactionMarker[] = [];
@@ -59,7 +59,7 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
   while (header.next()) {
     if (sourceHeader === header) header.verifyCrc();
     else sourceHeader.next();
-    if (codecOf(sourceHeader) !== 'none') compressedBytes += sourceHeader.sizeBytes;
+    addSizes(sizes, sourceHeader);
     const lowest = minTimestampOf(stored, header);
     if (lowest === null) minTimestampMs = null;
     else if (minTimestampMs !== null && lowest < minTimestampMs) minTimestampMs = lowest;
@@ -67,7 +67,6 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
     maxTimestampMs = Math.min(Math.max(maxTimestampMs, header.maxTimestampMs), Number.MAX_SAFE_INTEGER);
     if (isLogAppendTime(header)) hasLogAppendTime = true;
     else hasCreateTime = true;
-    maxBatchSizeBytes = Math.max(maxBatchSizeBytes, sourceHeader.sizeBytes);
     if (header.partitionLeaderEpoch !== leaderEpoch) {
       leaderEpoch = header.partitionLeaderEpoch;
       leaderEpochs.push({ epoch: leaderEpoch, baseOffset: header.baseOffset });
@@ -95,17 +94,33 @@ export function gatherFacts(stored: Uint8Array, source: Uint8Array = stored): Fr
   }
   return {
     sizeBytes: header.end,
-    compressedBytes,
+    ...sizes,
     minTimestampMs: minTimestampMs === Number.POSITIVE_INFINITY ? null : minTimestampMs,
     maxTimestampMs,
     hasCreateTime,
     hasLogAppendTime,
-    maxBatchSizeBytes,
     leaderEpochs,
     transactionStarts,
     transactionMarkers,
     producerCodecs,
   };
+}
+
+/** Of batches as they came. */
+interface SourceSizes {
+  compressedBytes: number;
+  maxBatchSizeBytes: number;
+  maxIndivisibleBatchSizeBytes: number;
+}
+
+function addSizes(sizes: SourceSizes, header: RecordBatchHeader): void {
+  const { sizeBytes, recordCount, lastOffsetDelta } = header;
+  sizes.maxBatchSizeBytes = Math.max(sizes.maxBatchSizeBytes, sizeBytes);
+  if (codecOf(header) !== 'none') sizes.compressedBytes += sizeBytes;
+  // One record makes a batch as large again, wherever it goes; of what the cleaner left of a larger batch it may be a smaller one.
+  else if (recordCount === 1 && lastOffsetDelta === 0) {
+    sizes.maxIndivisibleBatchSizeBytes = Math.max(sizes.maxIndivisibleBatchSizeBytes, sizeBytes);
+  }
 }
 
 /** A lower bound of a batch's record timestamps, infinite where it has none; null where only decompressing it would tell one. */

@@ -192,6 +192,7 @@ export class SegmentBody {
   #hasCreateTime = false;
   #hasLogAppendTime = false;
   #maxBatchSizeBytes = 0;
+  #maxIndivisibleBatchSizeBytes = 0;
   #summary: SegmentSummary | undefined;
 
   constructor(options: SegmentBodyOptions) {
@@ -238,6 +239,7 @@ export class SegmentBody {
       isTransactional: this.#starts.length > 0 || this.#markers.length > 0,
       decidedOffset: seal.decidedOffset,
       maxBatchSizeBytes: this.#maxBatchSizeBytes,
+      maxIndivisibleBatchSizeBytes: this.#maxIndivisibleBatchSizeBytes,
       capturedAtMs: seal.capturedAtMs,
       reachedLogEnd: seal.reachedLogEnd,
       timeline,
@@ -270,6 +272,10 @@ export class SegmentBody {
     this.#hasCreateTime ||= facts.hasCreateTime;
     this.#hasLogAppendTime ||= facts.hasLogAppendTime;
     this.#maxBatchSizeBytes = Math.max(this.#maxBatchSizeBytes, facts.maxBatchSizeBytes);
+    this.#maxIndivisibleBatchSizeBytes = Math.max(
+      this.#maxIndivisibleBatchSizeBytes,
+      facts.maxIndivisibleBatchSizeBytes,
+    );
     for (const entry of facts.leaderEpochs)
       if (this.#leaderEpochs.at(-1)?.epoch !== entry.epoch) this.#leaderEpochs.push(entry);
     for (const run of facts.producerCodecs)

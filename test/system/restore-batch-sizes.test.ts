@@ -1,6 +1,7 @@
 // Batches that are smaller than the target's max.message.bytes as they are sent, and larger as its broker would write them: a topic
-// with a compression.type of its own has every batch expanded and compressed anew. Only a record that alone is too large stops a
-// restore.
+// with a compression.type of its own has every batch expanded and compressed anew. Only a record that alone is too large keeps a
+// topic from being restored, and that is found before anything is written.
+import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { assertExit } from '../support/agent-workspace.ts';
 import { assertSameRecords } from '../support/compare-topics.ts';
@@ -16,6 +17,7 @@ const NOISE_LIMIT = 61 + NOISE_RECORDS * 2509 + 13;
 const T0 = 1_700_000_000_000;
 /** More than the compressed batches of the source, less than what is in them. */
 const SMALL_LIMIT = 100_000;
+const LARGE_LIMIT = 50_000;
 
 describe('batches that the target’s broker compresses anew', { timeout: 240_000 }, () => {
   let system: SystemFixture;
@@ -29,7 +31,10 @@ describe('batches that the target’s broker compresses anew', { timeout: 240_00
     for (let batch = 0; batch < NOISE_BATCHES; batch += 1) await probe.produceRecords('noise', 0, noise(random));
     await probe.createTopic('packed');
     await probe.produce('packed', { records: 20_000, codec: 'zstd', batchSize: 60_000, lingerMs: 200 });
-    const spec = { backupId: 'sizes', topics: ['noise', 'packed'], backup: { recompress: 'never' } };
+    await probe.createTopic('large', { config: { 'max.message.bytes': LARGE_LIMIT } });
+    await probe.produceRecords('large', 0, [{ value: Buffer.from('small'), timestampMs: T0 }]);
+    await probe.produceRecords('large', 0, [{ value: Buffer.alloc(2000, 'large'), timestampMs: T0 + 1 }]);
+    const spec = { backupId: 'sizes', topics: ['noise', 'packed', 'large'], backup: { recompress: 'never' } };
     assertExit(await system.workspace.backup(spec), 0);
   });
 
@@ -53,6 +58,25 @@ describe('batches that the target’s broker compresses anew', { timeout: 240_00
       await assertSameRecords({ probe, topic: 'packed' }, { probe, topic: target });
     });
   }
+
+  it('are refused beforehand where one record alone is too large, until the topic takes it or it is not asked for', async () => {
+    const restore = (args: readonly string[], settings: Record<string, unknown> = {}) =>
+      system.workspace.restore({ backupId: 'sizes', topics: { large: 'large-copy' }, restore: settings, args });
+    const { 'max.message.bytes': limit } = (await probe.describeTopic('large')).configs;
+    assert.equal(limit, String(LARGE_LIMIT));
+    const lowered = { topic_configs: { 'large-copy': { 'max.message.bytes': '1500' } } };
+    const blocked = await restore([], lowered);
+    assertExit(blocked, 4);
+    const [, needed] = /alone makes a batch of (\d+) bytes, large-copy takes 1500; .* makes room for it/.exec(
+      blocked.failure?.message ?? '',
+    )!;
+    assert.equal(await probe.describeTopic('large-copy').catch(() => 'none'), 'none');
+    const before = ['--to', new Date(T0).toISOString()];
+    assertExit(await restore([...before, '--dry-run'], lowered), 0);
+    const enough = { topic_configs: { 'large-copy': { 'max.message.bytes': needed } } };
+    assertExit(await restore([], enough), 0);
+    await assertSameRecords({ probe, topic: 'large' }, { probe, topic: 'large-copy' });
+  });
 });
 
 function noise(random: () => number): RecordToSend[] {

@@ -30,6 +30,7 @@ export function decodeSegmentDescription(fields: JsonFields): SegmentDescription
     isTransactional: fields.boolean('isTransactional'),
     decidedOffset: fields.bigint('decidedOffset'),
     maxBatchSizeBytes: fields.integer('maxBatchSizeBytes'),
+    maxIndivisibleBatchSizeBytes: fields.nullableInteger('maxIndivisibleBatchSizeBytes', 0) ?? 0,
     capturedAtMs: fields.integer('capturedAtMs'),
     reachedLogEnd: fields.boolean('reachedLogEnd'),
     timeline: fields.integer('timeline'),

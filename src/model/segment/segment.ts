@@ -101,8 +101,13 @@ export interface SegmentSummary extends PartitionIdentity, TimestampBounds {
    * below it is decided by a marker in the backup, or was committed and compaction has removed the marker.
    */
   readonly decidedOffset: bigint;
-  /** The largest record batch as the source held it: a target must allow as much. */
+  /** The largest record batch as the source held it: a target takes it whole only if it allows as much. */
   readonly maxBatchSizeBytes: number;
+  /**
+   * The largest of those that came uncompressed with one record: a target must allow as much. 0 for none, and of segments that
+   * were written before this was kept.
+   */
+  readonly maxIndivisibleBatchSizeBytes: number;
   readonly capturedAtMs: number;
   /** True when the segment reached the end of the log as of `capturedAtMs`. */
   readonly reachedLogEnd: boolean;

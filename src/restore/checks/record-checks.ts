@@ -3,37 +3,61 @@
 import { PRODUCER_CODECS, type ProducerCodec } from '../../model/codec.ts';
 import { utcText } from '../../model/instant.ts';
 import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
+import { ORIGIN_HEADERS_BYTES } from '../judge/judge-task.ts';
 import {
   type BatchLimits,
   type CheckList,
   DEFAULT_MAX_MESSAGE_BYTES,
   type LastingTopic,
   numberOf,
+  type PreflightInput,
   segmentsOf,
 } from './check-list.ts';
 
 /** Partitions that a message names. */
 const PARTITIONS_SHOWN = 10;
 
-/** `addedBytes`: what the restore adds to each record. */
 export function checkSizes(
   topic: TopicRestorePlan,
   lasting: LastingTopic,
-  addedBytes: number,
+  input: PreflightInput,
   list: CheckList,
 ): BatchLimits {
   const { targetTopic } = topic;
   if (lasting.configs.size > 0) list.look('batch size');
   const maxMessageBytes = numberOf(lasting, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES);
+  const addedBytes = input.plan.includeOriginalOffsetHeader ? ORIGIN_HEADERS_BYTES : 0;
+  const needed = indivisibleBytes(topic, input);
   const stored = segmentsOf(topic).reduce((most, { maxBatchSizeBytes }) => Math.max(most, maxBatchSizeBytes), 0);
   const largest = stored === 0 ? 0 : stored + addedBytes;
-  if (largest > maxMessageBytes) {
+  if (needed > maxMessageBytes && lasting.configs.size > 0) {
+    list.block(
+      'batch size',
+      `the backup holds a record that alone makes a batch of ${needed} bytes, ${targetTopic} takes ${maxMessageBytes}; ${remedyText(topic, lasting, { name: 'max.message.bytes', value: needed + addedBytes, gain: 'makes room for it' })}`,
+    );
+  } else if (largest > maxMessageBytes) {
     list.warn(
       'batch size',
       `the largest batch has ${largest} bytes${addedBytes > 0 ? ' with the headers that are added' : ''}, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore half way: if there may be one, raise max.message.bytes of the topic first`,
     );
   }
   return { maxMessageBytes, brokerCodec: brokerCodecOf(lasting) };
+}
+
+/** What the target must take for certain: of records that are wanted whatever their frames turn out to hold, and stay as they are. */
+function indivisibleBytes(topic: TopicRestorePlan, { plan, settings }: PreflightInput): number {
+  const { fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY, cut } = topic.recoveryTarget;
+  const mayShrink = settings.compression !== 'producer' && settings.compression !== 'none';
+  // What lies behind a cut is only known once the log has been read up to it.
+  if (mayShrink || plan.filter !== null || (cut === 'log' && toMs !== Number.POSITIVE_INFINITY)) return 0;
+  const certain = sourcesOf(topic)
+    .flatMap(({ segments }) => segments)
+    .filter(({ segment, fromOffset, toOffset }) => {
+      const isWhole = fromOffset <= segment.baseOffset && toOffset >= segment.nextOffset;
+      const isInside = (segment.minTimestampMs ?? Number.NEGATIVE_INFINITY) >= fromMs && segment.maxTimestampMs <= toMs;
+      return isWhole && isInside && !segment.isTransactional;
+    });
+  return certain.reduce((most, { segment }) => Math.max(most, segment.maxIndivisibleBatchSizeBytes), 0);
 }
 
 /** `producer`, Kafka's default, keeps every batch as it comes. */
@@ -56,7 +80,7 @@ export function checkRetention(topic: TopicRestorePlan, lasting: LastingTopic, n
     if (bytes <= retentionBytes) continue;
     list.warn(
       'retention',
-      `${targetTopic} keeps ${retentionBytes} bytes a partition (retention.bytes): ${source.topic}-${source.partition} holds about ${bytes}, its oldest records are deleted soon after the restore; ${remedy(topic, lasting, 'retention.bytes')}`,
+      `${targetTopic} keeps ${retentionBytes} bytes a partition (retention.bytes): ${source.topic}-${source.partition} holds about ${bytes}, its oldest records are deleted soon after the restore; ${remedyText(topic, lasting, keeping('retention.bytes'))}`,
     );
   }
 }
@@ -76,7 +100,7 @@ function checkAge(topic: TopicRestorePlan, lasting: LastingTopic, nowMs: number,
   );
   list.warn(
     'retention',
-    `${targetTopic} keeps records for ${retentionMs} ms (retention.ms): those from before ${utcText(expiredMs)}, at least ${gone} of about ${all}, are deleted soon after the restore; the oldest is of ${utcText(oldestMs)}; ${remedy(topic, lasting, 'retention.ms')}`,
+    `${targetTopic} keeps records for ${retentionMs} ms (retention.ms): those from before ${utcText(expiredMs)}, at least ${gone} of about ${all}, are deleted soon after the restore; the oldest is of ${utcText(oldestMs)}; ${remedyText(topic, lasting, keeping('retention.ms'))}`,
   );
 }
 
@@ -151,7 +175,24 @@ function checkUnknown(topic: TopicRestorePlan, list: CheckList): void {
   );
 }
 
-function remedy({ targetTopic }: TopicRestorePlan, { isThere }: LastingTopic, name: string): string {
-  if (isThere) return `the topic exists and keeps its own configuration: set ${name}=-1 on it, or map to another name`;
-  return `restore.topic_configs: {${targetTopic}: {${name}: "-1"}} keeps them`;
+/** An entry of the target's configuration that would do, and what is gained by it. */
+interface Remedy {
+  readonly name: string;
+  readonly value: number;
+  readonly gain: string;
+}
+
+/** Kafka deletes nothing of a topic whose limit is -1. */
+function keeping(name: 'retention.ms' | 'retention.bytes'): Remedy {
+  return { name, value: -1, gain: 'keeps them' };
+}
+
+function remedyText(
+  { targetTopic }: TopicRestorePlan,
+  { isThere }: LastingTopic,
+  { name, value, gain }: Remedy,
+): string {
+  if (isThere)
+    return `the topic exists and keeps its own configuration: set ${name}=${value} on it, or map to another name`;
+  return `restore.topic_configs: {${targetTopic}: {${name}: "${value}"}} ${gain}`;
 }

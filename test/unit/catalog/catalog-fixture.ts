@@ -60,6 +60,7 @@ export function segment(
       isTransactional: false,
       decidedOffset: nextOffset,
       maxBatchSizeBytes: 900,
+      maxIndivisibleBatchSizeBytes: 0,
       capturedAtMs: T0,
       reachedLogEnd: true,
       timeline: change.timeline ?? 0,

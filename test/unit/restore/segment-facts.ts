@@ -32,6 +32,7 @@ export function segmentOf(
     isTransactional: false,
     decidedOffset: 0n,
     maxBatchSizeBytes: 1000,
+    maxIndivisibleBatchSizeBytes: 0,
     capturedAtMs: 0,
     reachedLogEnd: true,
     timeline: 0,

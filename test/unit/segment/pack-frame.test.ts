@@ -270,6 +270,18 @@ describe('the facts of a frame', () => {
     ]);
   });
 
+  test('tell the largest batch that no target can be sent in parts', () => {
+    const value = Buffer.alloc(500, 'value');
+    const single = (offset: bigint, size: number, codec: 'none' | 'lz4' = 'none') =>
+      jsonBatch(offset, 1, { codec, records: [{ timestampMs: T0, key: null, value: value.subarray(0, size) }] });
+    const largest = single(1n, 300);
+    const batches = [single(0n, 200), largest, single(2n, 500, 'lz4'), jsonBatch(3n, 50)];
+    const { facts } = pack(batches, 'always').result;
+    assert.equal(facts.maxIndivisibleBatchSizeBytes, largest.byteLength);
+    assert.ok(facts.maxBatchSizeBytes > largest.byteLength);
+    assert.equal(pack(batches.slice(2), 'always').result.facts.maxIndivisibleBatchSizeBytes, 0);
+  });
+
   test('of very many small batches are gathered too', () => {
     const one = jsonBatch(0n, 1, { records: [{ timestampMs: T0, key: null, value: null }] });
     const { facts } = pack([Buffer.concat(Array<Buffer>(200_000).fill(one))], 'never').result;

@@ -64,6 +64,7 @@ const anyFooter: fc.Arbitrary<SegmentFooter> = fc
       isTransactional: fc.boolean(),
       decidedOffset: fc.bigInt({ min: -1n, max: 2n ** 62n }),
       maxBatchSizeBytes: fc.nat(),
+      maxIndivisibleBatchSizeBytes: fc.nat(),
       capturedAtMs: fc.nat(2 ** 41),
       reachedLogEnd: fc.boolean(),
       timeline: fc.nat(9),

@@ -144,6 +144,7 @@ describe('a segment', () => {
         isTransactional: false,
         decidedOffset: frames.at(-1)!.lastOffset,
         maxBatchSizeBytes: description.maxBatchSizeBytes,
+        maxIndivisibleBatchSizeBytes: description.maxIndivisibleBatchSizeBytes,
         capturedAtMs: T0 + 9999,
         reachedLogEnd: true,
         timeline: 2,
