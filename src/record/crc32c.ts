@@ -3,9 +3,7 @@
 // measured 100 ns against 150 for 150 bytes; from 300 bytes on the native one is faster. Where that is missing (an installation
 // without optional dependencies, a platform that it is not built for) the tables do for everything.
 
-import { createRequire } from 'node:module';
-
-const require = createRequire(import.meta.url);
+import { nativeChecksums } from '../model/buffer/native-checksums.ts';
 
 /** Of Castagnoli's polynomial, lowest bit first. */
 const POLYNOMIAL = 0x82f6_3b78;
@@ -16,17 +14,7 @@ const TABLE_BYTES = 256 * 4;
 /** At `n * TABLE_BYTES + 4 * b`: the checksum of byte `b` with `n` zero bytes behind it. Views: they compile to plain loads. */
 const TABLES = makeTables();
 
-type NativeCrc32c = (bytes: Uint8Array, before?: number) => number;
-
-const nativeCrc32c = loadNative();
-
-function loadNative(): NativeCrc32c | undefined {
-  try {
-    return (require('@node-rs/crc32') as { readonly crc32c: NativeCrc32c }).crc32c;
-  } catch {
-    return undefined;
-  }
-}
+const nativeCrc32c = nativeChecksums.crc32c;
 
 /** Checksum of `bytes`, unsigned; `before` is that of the bytes in front of them. */
 export function crc32c(bytes: Uint8Array, before = 0): number {
