@@ -114,6 +114,17 @@ describe('a restore that changes the shape of a topic', { timeout: 240_000 }, ()
     }
   });
 
+  it('leaves every record in its partition where partitions are added with preserve', async () => {
+    const repartitioning = { 'three-wide': { strategy: 'preserve', target_partitions: 8 } };
+    const { found } = await restore('three', 'three-wide', { repartitioning });
+    const source = await probe.listTopic('three');
+    assert.deepEqual([...source.keys()], [0, 1, 2]);
+    assert.deepEqual([...found.keys()], [0, 1, 2, 3, 4, 5, 6, 7]);
+    for (const [partition, records] of found) {
+      assert.deepEqual(records.map(content), source.get(partition)?.map(content) ?? []);
+    }
+  });
+
   it('keeps a record’s origin through a change of partitions', async () => {
     const repartitioning = { 'three-told': { strategy: 'murmur2', target_partitions: 2 } };
     const { found } = await restore('three', 'three-told', { include_original_offset_header: true, repartitioning });
