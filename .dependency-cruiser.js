@@ -20,6 +20,8 @@ const RESTORE_FACE =
 /** From (below src) to what it may import besides itself (below src). Type imports count. */
 const MAY_IMPORT = {
   'main\\.ts': ['agent\\.ts'],
+  // What the package has in the place of agent.ts.
+  'bundle/': ['agent\\.ts', 'model/errors\\.ts'],
   'process-terminal\\.ts': ['cli/output/terminal\\.ts', 'progress-line\\.ts'],
   'progress-line\\.ts': [],
   'agent\\.ts': [
@@ -32,7 +34,7 @@ const MAY_IMPORT = {
   ],
   'package-files\\.ts': [],
   // The only wiring.
-  'agent/': ['(?!main|frame-worker|process-terminal|reference/|agent\\.ts)'],
+  'agent/': ['(?!main|bundle/|frame-worker|process-terminal|reference/|agent\\.ts)'],
   'frame-worker\\.ts': ['model/', WORKERS, 'segment/', 'restore/judge/(judge-frame|find-cut)\\.ts'],
   'cli/': [
     'model/',
@@ -85,7 +87,7 @@ const HOMES = {
   piscina: 'compression/piscina-pool\\.ts',
   '(zstd-napi|lz4-napi)': '(compression/frame-codec|record/producer-compression)\\.ts',
   snappy: 'record/producer-compression\\.ts',
-  '@node-rs/crc32': 'record/crc32c\\.ts',
+  '@node-rs/crc32': 'model/buffer/native-checksums\\.ts',
   '@aws-sdk': 'storage/s3/',
   '(@google-cloud/storage|google-auth-library)': 'storage/gcs/',
   '@azure': 'storage/azure/',
@@ -97,13 +99,14 @@ const HOMES = {
   '(convict|yaml)': 'config/',
 };
 /** Where a process, a worker thread or a script begins. */
-const ROOTS = '(main|frame-worker|reference/print)\\.ts$';
+const ROOTS = '(main|frame-worker|reference/print|bundle/(packaged-agent|keep-code))\\.ts$';
 const READS_FILES = [
   'storage/(filesystem/(filesystem-object-store|durable-file|store-directory|temporary-files)|request/https-agent|gcs/gcs-client)\\.ts',
   'config/',
   'control/token-file\\.ts',
   'kafka/connection/connection-settings\\.ts',
   'reference/print\\.ts',
+  'bundle/',
 ];
 
 const direction = Object.entries(MAY_IMPORT).map(([from, to]) => ({

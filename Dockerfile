@@ -7,7 +7,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY esbuild.config.js ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev
+# Not by npm, which would run it with the Node that package.json pins: code is compiled for the Node that will run it.
+RUN node esbuild.config.js && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
 WORKDIR /app

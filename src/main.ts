@@ -20,7 +20,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-// Compiled code is kept in the temporary directory: it halves the start of the next command. Hence the import after it.
+// Compiled code of packages is kept in the temporary directory: it shortens the start of the next command. Hence the import after it.
 nodeModule.enableCompileCache();
 const { runCommandLine } = await import('./agent.ts');
 const exitCode = await runCommandLine(process.argv.slice(2), stopping.signal);
