@@ -5,17 +5,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ERROR_KINDS } from '../model/errors.ts';
-import { compileBundle, keepCode, runBundle } from './load-bundle.ts';
+import { compileBundle, keepCode, readBundle, runBundle } from './load-bundle.ts';
 
-const [bundle = ''] = process.argv.slice(2);
+const [path = ''] = process.argv.slice(2);
+const bundle = readBundle(path);
 const directory = mkdtempSync(join(tmpdir(), 'kafka-backup-build-'));
 const config = join(directory, 'backup.yaml');
-const [backup, source, storage] = [
-  'mode: backup\nbackup_id: build',
-  'source: {bootstrap_servers: ["127.0.0.1:1"], topics: {include: [build]}}',
-  `storage: {backend: filesystem, path: ${JSON.stringify(directory)}}`,
-];
-writeFileSync(config, `${backup}\n${source}\n${storage}\n`);
+writeFileSync(
+  config,
+  `mode: backup
+backup_id: build
+source: {bootstrap_servers: ["127.0.0.1:1"], topics: {include: [build]}}
+storage: {backend: filesystem, path: ${JSON.stringify(directory)}}
+`,
+);
 try {
   const script = compileBundle(bundle);
   const { runCommandLine } = runBundle(script, bundle);

@@ -11,13 +11,22 @@ import { crc32 } from 'node:zlib';
 
 type Agent = typeof import('../agent.ts');
 
+/** A file in CommonJS, as it was read. */
+export interface Bundle {
+  readonly path: string;
+  readonly source: Buffer;
+}
+
 const CHECKSUM_BYTES = 4;
 
+export function readBundle(path: string): Bundle {
+  return { path, source: readFileSync(path) };
+}
+
 /** V8 rejects code of another version of itself, of other flags, or of a source of another length. */
-export function compileBundle(bundle: string, compiledCode?: Buffer): Script {
-  const source = readFileSync(bundle, 'utf8');
-  return new Script(`(function (exports, require, module, __filename, __dirname) { ${source}\n})`, {
-    filename: bundle,
+export function compileBundle({ path, source }: Bundle, compiledCode?: Buffer): Script {
+  return new Script(`(function (exports, require, module, __filename, __dirname) { ${source.toString('utf8')}\n})`, {
+    filename: path,
     ...(compiledCode === undefined ? {} : { cachedData: compiledCode }),
     // What is imported when it is needed, such as the client of a store.
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
@@ -25,15 +34,15 @@ export function compileBundle(bundle: string, compiledCode?: Buffer): Script {
 }
 
 /** As Node runs a file in CommonJS. */
-export function runBundle(script: Script, bundle: string): Agent {
+export function runBundle(script: Script, { path }: Bundle): Agent {
   const module = { exports: {} };
   const run = script.runInThisContext() as (...scope: readonly unknown[]) => void;
-  run(module.exports, createRequire(bundle), module, bundle, dirname(bundle));
+  run(module.exports, createRequire(path), module, path, dirname(path));
   return module.exports as Agent;
 }
 
 /** Keeps what has been compiled of a bundle by now beside it, behind a checksum of both: V8 itself takes damaged code. */
-export function keepCode(bundle: string, script: { createCachedData(): Uint8Array }): void {
+export function keepCode(bundle: Bundle, script: { createCachedData(): Uint8Array }): void {
   const compiledCode = script.createCachedData();
   const checksum = Buffer.alloc(CHECKSUM_BYTES);
   checksum.writeUInt32LE(checksumOf(bundle, compiledCode));
@@ -41,7 +50,7 @@ export function keepCode(bundle: string, script: { createCachedData(): Uint8Arra
 }
 
 /** Undefined when there is none, or none of this bundle as it is. */
-export function keptCode(bundle: string): Buffer | undefined {
+export function keptCode(bundle: Bundle): Buffer | undefined {
   let kept: Buffer;
   try {
     kept = readFileSync(codeFileOf(bundle));
@@ -54,17 +63,18 @@ export function keptCode(bundle: string): Buffer | undefined {
 }
 
 /** Without code that fits, as on another version of Node, it is loaded as any file is. */
-export function loadBundle(bundle: string): Agent {
+export function loadBundle(path: string): Agent {
+  const bundle = readBundle(path);
   const compiledCode = keptCode(bundle);
   const script = compiledCode && compileBundle(bundle, compiledCode);
-  if (script === undefined || script.cachedDataRejected === true) return createRequire(bundle)(bundle) as Agent;
+  if (script === undefined || script.cachedDataRejected === true) return createRequire(path)(path) as Agent;
   return runBundle(script, bundle);
 }
 
-function codeFileOf(bundle: string): string {
-  return `${bundle}.code`;
+function codeFileOf({ path }: Bundle): string {
+  return `${path}.code`;
 }
 
-function checksumOf(bundle: string, compiledCode: Uint8Array): number {
-  return crc32(compiledCode, crc32(readFileSync(bundle)));
+function checksumOf({ source }: Bundle, compiledCode: Uint8Array): number {
+  return crc32(compiledCode, crc32(source));
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { compileBundle, keptCode } from '../../src/bundle/load-bundle.ts';
+import { compileBundle, keptCode, readBundle } from '../../src/bundle/load-bundle.ts';
 import { projectRoot } from '../support/cache.ts';
 import { type KafkaBroker, startKafka } from '../support/kafka-broker.ts';
 import { KafkaProbe } from '../support/kafka-probe.ts';
@@ -68,7 +68,7 @@ describe('the package', { timeout: 2 * TIMEOUT_MS }, () => {
   });
 
   it('holds the compiled code of its own program, which its Node takes', async () => {
-    const bundle = join(installed, 'dist', 'agent.cjs');
+    const bundle = readBundle(join(installed, 'dist', 'agent.cjs'));
     const code = keptCode(bundle);
     assert.ok(code !== undefined && code.length > 500_000);
     assert.equal(compileBundle(bundle, code).cachedDataRejected, false);
