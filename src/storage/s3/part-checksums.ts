@@ -1,10 +1,7 @@
 // The checksums of an object that goes up in parts, taken of its bytes as they come, before they are copied into parts: one for each
 // part, and from those, without a second look at the bytes, the one of the whole object.
 
-import * as zlib from 'node:zlib';
-import { nativeChecksums } from '../../model/buffer/native-checksums.ts';
-
-const crc32 = nativeChecksums.crc32 ?? zlib.crc32;
+import { crc32 } from './crc32.ts';
 
 /** Of CRC-32, without x^32. Bit 31 is x^0, here and below. */
 const POLYNOMIAL = 0xedb8_8320;

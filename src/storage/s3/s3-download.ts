@@ -2,11 +2,10 @@
 // their checksum while they arrive. One that broke off and was gone on with is held against it here: the SDK saw only its beginning.
 
 import type { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { BackupError } from '../../model/errors.ts';
 import type { AskForBytes } from '../request/ranged-download.ts';
-import { crc32Header } from './crc32-header.ts';
+import { crc32, crc32Header } from './crc32.ts';
 import { isAbsent, s3ErrorOf } from './s3-failures.ts';
 
 export interface S3DownloadOptions {

@@ -18,7 +18,7 @@ import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
 import type { BodyPart } from '../request/body-parts.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { sendPart } from '../request/store-requests.ts';
-import { crc32Header } from './crc32-header.ts';
+import { crc32Header } from './crc32.ts';
 import type { PartChecksums } from './part-checksums.ts';
 import { s3ErrorOf } from './s3-failures.ts';
 import { goneAsUndefined } from './s3-unfinished-uploads.ts';

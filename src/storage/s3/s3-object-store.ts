@@ -24,7 +24,7 @@ import {
   sendPart,
   type StoreRequests,
 } from '../request/store-requests.ts';
-import { crc32Header } from './crc32-header.ts';
+import { crc32Header } from './crc32.ts';
 import { PartChecksums } from './part-checksums.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
