@@ -2,7 +2,7 @@
 // backup to one Kafka cluster, so that a wrong bootstrap address can never mix two clusters into one backup.
 
 import { BackupError } from '../model/errors.ts';
-import { parseJson, toJson } from '../model/json-fields.ts';
+import { parseJson, sealJson, toJson } from '../model/json-fields.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { assertFormat, CATALOG_FORMAT_VERSION } from './commit.ts';
 import { backupIdOf, type ObjectLayout } from './object-layout.ts';
@@ -54,7 +54,7 @@ export async function foundBackup(
 ): Promise<BackupIdentity> {
   const wanted: BackupIdentity = { backupId: layout.backupId, clusterId, createdAtMs: nowMs };
   const bytes = Buffer.from(
-    `${toJson({ format: 'kafka-backup-agent', formatVersion: CATALOG_FORMAT_VERSION, ...wanted }, 2)}\n`,
+    sealJson(toJson({ format: 'kafka-backup-agent', formatVersion: CATALOG_FORMAT_VERSION, ...wanted }, 2)),
   );
   if ((await store.putIfAbsent(layout.identity, [bytes])) === 'created') return wanted;
   const known = (await readIdentity(store, layout)) ?? wanted;

@@ -1,8 +1,9 @@
 // One commit of the catalog: an immutable JSON object with the actions of one writer at one version, chained to its
-// predecessor by SHA-256 (the protocol of Delta Lake's log). Offsets are decimal strings.
+// predecessor by SHA-256 (the protocol of Delta Lake's log), and with a SHA-256 of its own: nothing is chained to the newest yet.
+// Offsets are decimal strings.
 
 import { BackupError } from '../model/errors.ts';
-import { JsonFields, parseJson, toJson } from '../model/json-fields.ts';
+import { JsonFields, parseJson, sealJson, toJson } from '../model/json-fields.ts';
 import { decodeRequests, type RequestCounts, requestsJson } from '../model/request-counts.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { decodePartitionIdentity, decodeSegmentDescription } from '../model/segment/segment-json.ts';
@@ -84,7 +85,7 @@ export function incarnationOf(action: CatalogAction): { readonly topic: string; 
 export function encodeCommit(commit: Commit): Buffer {
   const { actions, requests, ...head } = commit;
   const fields = { formatVersion: CATALOG_FORMAT_VERSION, ...head, requests: requestsJson(requests), actions };
-  return Buffer.from(`${toJson(fields)}\n`);
+  return Buffer.from(sealJson(toJson(fields)));
 }
 
 /** @throws CATALOG_CORRUPT, FORMAT_TOO_NEW. */

@@ -1,7 +1,11 @@
 // Typed access to parsed JSON whose shape is not to be trusted: catalog commits, checkpoints and segment footers. Every getter
 // names the field that is wrong; unknown fields are ignored, so that a later version may add some.
 
+import { createHash } from 'node:crypto';
 import { BackupError, type ErrorCode } from './errors.ts';
+
+/** `,"contentSha256":"…"}` and the end of the line. */
+const SEAL_BYTES = 85;
 
 export class JsonFields {
   readonly #value: Readonly<Record<string, unknown>>;
@@ -121,18 +125,43 @@ export class JsonFields {
   }
 }
 
-/** @throws `code` when `bytes` are not JSON. */
+/**
+ * @throws `code` when `bytes` are not JSON, or are sealed and not as they were then. Without a seal they are taken as they are: earlier
+ * versions wrote none.
+ */
 export function parseJson(bytes: Uint8Array, place: string, code: ErrorCode): JsonFields {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    value = JSON.parse(text.toString('utf8'));
   } catch (error) {
     throw new BackupError(code, `${place} is not JSON`, { cause: error });
   }
-  return new JsonFields(value, place, code);
+  const fields = new JsonFields(value, place, code);
+  if (fields.has('contentSha256') && !isAsSealed(text))
+    throw new BackupError(
+      code,
+      `${place} was changed after it was written: it does not have the SHA-256 that it ends with`,
+    );
+  return fields;
 }
 
 /** JSON text with bigints as decimal strings. */
 export function toJson(value: unknown, space?: number): string {
   return JSON.stringify(value, (_key, one: unknown) => (typeof one === 'bigint' ? one.toString() : one), space);
+}
+
+/** The text of an object, with the SHA-256 of what stands before it as the last field. */
+export function sealJson(object: string): string {
+  const body = object.slice(0, object.lastIndexOf('}')).trimEnd();
+  return `${body}${sealOf(body)}`;
+}
+
+function isAsSealed(text: Buffer): boolean {
+  const body = text.subarray(0, -SEAL_BYTES);
+  return text.subarray(body.length).toString('latin1') === sealOf(body);
+}
+
+function sealOf(body: Uint8Array | string): string {
+  return `,"contentSha256":"${createHash('sha256').update(body).digest('hex')}"}\n`;
 }

@@ -15,6 +15,7 @@ import { assertExit, onlyIncarnation } from '../support/agent-workspace.ts';
 import { digestOf } from '../support/compare-topics.ts';
 import { freePort } from '../support/free-port.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
+import { changeJson } from '../support/sealed-json.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const TOPIC = 'orders';
@@ -154,16 +155,14 @@ describe('the agent refuses', { timeout: 120_000 }, () => {
   it('to back up another cluster into a backup', async () => {
     const store = await copyOfStore();
     const path = join(store, 'good', 'backup.json');
-    const identity = JSON.parse(await readFile(path, 'utf8')) as { clusterId: string };
-    await writeFile(path, JSON.stringify({ ...identity, clusterId: 'AnotherClusterAltogether' }));
-    assertRefused(await backup(store), 1, 'BACKUP_OF_OTHER_CLUSTER', /AnotherClusterAltogether/);
+    await rewrite(path, (identity) => ({ ...identity, clusterId: 'AnotherCluster' }));
+    assertRefused(await backup(store), 1, 'BACKUP_OF_OTHER_CLUSTER', /AnotherCluster/);
   });
 
   it('a backup of a newer format', async () => {
     const store = await copyOfStore();
     const path = join(store, 'good', 'backup.json');
-    const identity = JSON.parse(await readFile(path, 'utf8')) as object;
-    await writeFile(path, JSON.stringify({ ...identity, formatVersion: 99 }));
+    await rewrite(path, (identity) => ({ ...identity, formatVersion: 99 }));
     assertRefused(await backup(store), 1, 'FORMAT_TOO_NEW', /99/);
     assertRefused(await restore(store, 'newer'), 1, 'FORMAT_TOO_NEW', /99/);
     await assertNoTopic('newer');
@@ -180,22 +179,27 @@ describe('the agent refuses', { timeout: 120_000 }, () => {
   it('a catalog with a changed commit', async () => {
     const store = await copyOfStore();
     const path = join(store, 'good', 'catalog', '00000000000000000001.json');
-    const text = await readFile(path, 'utf8');
-    await writeFile(path, text.replace('"writer":"', '"writer":"0'));
+    await rewrite(path, (commit) => ({ ...commit, writer: 'another' }));
     assertRefused(await restore(store, 'changed'), 13, 'CATALOG_CORRUPT', /does not follow/);
     await assertNoTopic('changed');
+  });
+
+  it('a newest commit with a damaged byte', async () => {
+    const store = await copyOfStore();
+    const path = await newestCommit(store);
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace('"recordCount":1', '"recordCount":3'));
+    assert.notEqual(await readFile(path, 'utf8'), text);
+    assertRefused(await restore(store, 'damaged'), 13, 'CATALOG_CORRUPT', /json was changed after it was written/);
+    await assertNoTopic('damaged');
   });
 
   it('a catalog that names objects outside its backup', async () => {
     for (const key of ['../../outside.log', 'good/data/../../outside.log', '/outside.log', 'other/data/outside.log']) {
       const store = await copyOfStore();
-      const folder = join(store, 'good', 'catalog');
-      const last = (await readdir(folder))
-        .filter((name) => name.endsWith('.json'))
-        .sort()
-        .at(-1)!;
-      const text = await readFile(join(folder, last), 'utf8');
-      await writeFile(join(folder, last), text.replace(/"key":"[^"]*"/, `"key":${JSON.stringify(key)}`));
+      await rewrite(await newestCommit(store), (commit) => {
+        return JSON.parse(JSON.stringify(commit).replace(/"key":"[^"]*"/, `"key":${JSON.stringify(key)}`)) as object;
+      });
       await writeFile(join(store, '..', 'outside.log'), 'untouched');
       assertRefused(await restore(store, 'outside'), 13, 'CATALOG_CORRUPT', /outside\.log/);
       assertRefused(await backup(store), 13, 'CATALOG_CORRUPT', /outside\.log/);
@@ -267,3 +271,14 @@ describe('the agent refuses', { timeout: 120_000 }, () => {
     assert.deepEqual(await probe.describeTopic('filled'), before);
   });
 });
+
+/** As somebody would who knows the format. */
+async function rewrite(path: string, change: Parameters<typeof changeJson>[1]): Promise<void> {
+  await writeFile(path, changeJson(await readFile(path), change));
+}
+
+async function newestCommit(store: string): Promise<string> {
+  const folder = join(store, 'good', 'catalog');
+  const commits = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
+  return join(folder, commits.at(-1)!);
+}

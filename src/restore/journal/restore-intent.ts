@@ -83,7 +83,7 @@ export function assertClusterOf(intent: RestoreIntent, sink: RestoreSink): void 
 export function encodeIntent(intent: RestoreIntent): string {
   const { request, ...rest } = intent;
   // The request has a text of its own, by which equal requests are found.
-  return `${toJson(rest).slice(0, -1)},"request":${requestText(request)}}\n`;
+  return `${toJson(rest).slice(0, -1)},"request":${requestText(request)}}`;
 }
 
 /** @throws the code of `fields`. */
@@ -119,7 +119,7 @@ export function decodeIntent(fields: JsonFields): RestoreIntent {
 }
 
 export function encodeProducers(producers: RestoreProducers): string {
-  return `${toJson(producers)}\n`;
+  return toJson(producers);
 }
 
 /** @throws the code of `fields`. */

@@ -6,7 +6,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { ObjectLayout, RestoreObject } from '../../catalog/object-layout.ts';
 import { BackupError, messageOf } from '../../model/errors.ts';
-import { type JsonFields, parseJson, toJson } from '../../model/json-fields.ts';
+import { type JsonFields, parseJson, sealJson, toJson } from '../../model/json-fields.ts';
 import type { TopicPartition } from '../../model/topic/topic-partition.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { decodeRuns, encodeRuns, type OffsetRun, placed, type SourceRun } from './offset-runs.ts';
@@ -78,21 +78,21 @@ export class RestoreJournal {
   }
 
   async putVerified(report: RestoreReport): Promise<void> {
-    await this.#put('verified', `${toJson(encodeReport(report))}\n`);
+    await this.#put('verified', toJson(encodeReport(report)));
   }
 
   async putReport(report: RestoreReport): Promise<void> {
-    await this.#put('report', `${toJson(encodeReport(report))}\n`);
+    await this.#put('report', toJson(encodeReport(report)));
   }
 
   /** Call only before anything was written to the target. */
   async putWithdrawn(inFavourOf: string): Promise<void> {
-    await this.#put('withdrawn', `${toJson({ inFavourOf })}\n`);
+    await this.#put('withdrawn', toJson({ inFavourOf }));
   }
 
   /** Call only when nothing is being written to the target and its topics have their own configuration. */
   async putAbandoned(nowMs: number): Promise<void> {
-    await this.#put('abandoned', `${toJson({ abandonedAtMs: nowMs })}\n`);
+    await this.#put('abandoned', toJson({ abandonedAtMs: nowMs }));
   }
 
   /** Why the restore will never be carried on; undefined while it may be, or is complete. */
@@ -132,8 +132,8 @@ export class RestoreJournal {
   }
 
   /** What is there already stays: it is what an attempt before, or a lost answer, has put. */
-  async #put(name: RestoreObject, text: string): Promise<void> {
-    await this.#store.putIfAbsent(this.#layout.restoreObject(this.id, name), [Buffer.from(text)]);
+  async #put(name: RestoreObject, object: string): Promise<void> {
+    await this.#store.putIfAbsent(this.#layout.restoreObject(this.id, name), [Buffer.from(sealJson(object))]);
   }
 }
 

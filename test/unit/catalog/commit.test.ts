@@ -5,6 +5,7 @@ import { type CatalogAction, type Commit, decodeCommit, encodeCommit } from '../
 import { readCatalog } from '../../../src/catalog/catalog-reader.ts';
 import { toJson } from '../../../src/model/json-fields.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
+import { changeJson } from '../../support/sealed-json.ts';
 import { gap, LAYOUT, ORDERS, segment, start, T0, topicId, topicSeen, truncation } from './catalog-fixture.ts';
 
 const CORRUPT = { name: 'BackupError', code: 'CATALOG_CORRUPT' };
@@ -69,9 +70,11 @@ describe('a commit', () => {
       requests: new Map(),
       actions: [segment(ORDERS, 0n, 5n)],
     });
-    const json = JSON.parse(bytes.toString()) as { actions: { segment: object }[] };
-    json.actions[0]!.segment = { ...json.actions[0]!.segment, later: true };
-    assert.equal(decodeCommit(Buffer.from(JSON.stringify({ ...json, later: [] })), KEY).actions.length, 1);
+    const later = changeJson(bytes, (commit) => {
+      const [action] = commit['actions'] as [{ segment: object }];
+      return { ...commit, actions: [{ ...action, segment: { ...action.segment, later: true } }], later: [] };
+    });
+    assert.equal(decodeCommit(later, KEY).actions.length, 1);
   });
 });
 

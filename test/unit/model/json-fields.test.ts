@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { JsonFields, parseJson, toJson } from '../../../src/model/json-fields.ts';
+import { JsonFields, parseJson, sealJson, toJson } from '../../../src/model/json-fields.ts';
 
 const SEED = { seed: 20_261_120 };
 
@@ -106,5 +106,34 @@ describe('JSON text', () => {
     assert.throws(() => parseJson(Buffer.from('[1]'), 'footer', 'OBJECT_CORRUPT'), {
       message: 'footer is not an object',
     });
+  });
+});
+
+describe('a sealed document', () => {
+  const sealed = Buffer.from(sealJson(toJson({ name: 'orders', partitions: 5, nested: { '}': '}' } }, 2)));
+  const parse = (bytes: Uint8Array): JsonFields => parseJson(bytes, 'commit 7', 'CATALOG_CORRUPT');
+
+  test('is read, with one space or many, and so is one without a seal', () => {
+    assert.equal(parse(sealed).integer('partitions'), 5);
+    assert.equal(parse(Buffer.from(sealJson('{"partitions":5}\n'))).integer('partitions'), 5);
+    assert.equal(parse(Buffer.from('{"partitions":5}\n')).integer('partitions'), 5);
+  });
+
+  test('is refused with any bit of its content or of its seal changed', () => {
+    const name = [sealed.indexOf('contentSha256'), sealed.indexOf('contentSha256":') + 'contentSha256'.length] as const;
+    for (let position = 0; position < sealed.length - 1; position += 1) {
+      // Under another name it is no seal.
+      if (position >= name[0] && position < name[1]) continue;
+      for (let bit = 0; bit < 8; bit += 1) {
+        const flipped = Buffer.from(sealed);
+        flipped[position]! ^= 1 << bit;
+        refused(() => parse(flipped), /commit 7 (was changed after it was written: it does not have|is not JSON)/);
+      }
+    }
+  });
+
+  test('is refused when it is cut short or goes on', () => {
+    for (let end = 0; end < sealed.length - 1; end += 1) refused(() => parse(sealed.subarray(0, end)), /is not JSON/);
+    refused(() => parse(Buffer.concat([sealed, Buffer.from(' ')])), /was changed after it was written/);
   });
 });
