@@ -22,6 +22,7 @@ const TASKS: Readonly<Record<string, () => Promise<Runner>>> = {
   'pack-frame': async () => (await import('./segment/pack-frame.ts')).packFrame,
   'judge-frame': async () => (await import('./restore/judge/judge-frame.ts')).judgeFrame,
   'find-cut': async () => (await import('./restore/judge/find-cut.ts')).findCut,
+  'hash-frame': async () => (await import('./segment/verify-frame.ts')).hashFrame,
   'verify-frame': async () => (await import('./segment/verify-frame.ts')).verifyFrame,
 };
 const loaded = new Map<string, Runner>();

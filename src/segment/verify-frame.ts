@@ -1,4 +1,4 @@
-// The work of a thread on one stored frame of `validate --deep`: check its hash, decode it, check every batch's CRC and every
+// The work of a thread on one stored frame of `validate`: check its hash; with --deep also decode it, check every batch's CRC and every
 // record's place, and hold what it holds against what the footer says of it.
 
 import { createHash } from 'node:crypto';
@@ -11,10 +11,13 @@ import { splitBatches } from '../record/batch-header.ts';
 import { type FrameFacts, gatherFacts } from './frame-facts.ts';
 import { recordFault } from './record-fault.ts';
 
-export interface VerifyTask {
+export interface HashTask {
   readonly stored: SharedArrayBuffer;
-  readonly codec: SegmentCodec;
   readonly frame: FrameEntry;
+}
+
+export interface VerifyTask extends HashTask {
+  readonly codec: SegmentCodec;
 }
 
 export interface VerifyResult {
@@ -23,16 +26,21 @@ export interface VerifyResult {
   readonly differences: readonly string[];
 }
 
+export const HASH_FRAME = defineTask<HashTask, void>('hash-frame');
 export const VERIFY_FRAME = defineTask<VerifyTask, VerifyResult>('verify-frame');
 
 const expander = new FrameExpander();
 
+/** @throws OBJECT_CORRUPT. */
+export function hashFrame({ stored, frame }: HashTask): void {
+  const sha256 = createHash('sha256').update(storedBytes(stored, frame)).digest('hex');
+  if (sha256 !== frame.sha256) throw new BackupError('OBJECT_CORRUPT', 'its bytes are not those that were written');
+}
+
 /** @throws OBJECT_CORRUPT, BATCH_CORRUPT when the frame cannot be read at all. */
 export function verifyFrame({ stored, codec, frame }: VerifyTask): VerifyResult {
-  const bytes = new Uint8Array(stored, 0, frame.storedSizeBytes);
-  if (createHash('sha256').update(bytes).digest('hex') !== frame.sha256) {
-    throw new BackupError('OBJECT_CORRUPT', 'its bytes are not those that were written');
-  }
+  hashFrame({ stored, frame });
+  const bytes = storedBytes(stored, frame);
   const raw = expander.expand(codec, bytes, new Uint8Array(frame.rawSizeBytes), frame.rawSizeBytes);
   const facts = gatherFacts(raw);
   const headers = [...splitBatches(raw)];
@@ -59,4 +67,8 @@ export function verifyFrame({ stored, codec, frame }: VerifyTask): VerifyResult 
   if (frame.minTimestampMs !== null) expect('lowest timestamp', facts.minTimestampMs, frame.minTimestampMs);
   expect('highest timestamp', facts.maxTimestampMs, frame.maxTimestampMs);
   return { facts, differences };
+}
+
+function storedBytes(stored: SharedArrayBuffer, { storedSizeBytes }: FrameEntry): Uint8Array {
+  return new Uint8Array(stored, 0, storedSizeBytes);
 }

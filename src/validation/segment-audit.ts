@@ -1,5 +1,5 @@
-// One committed object. Shallow: its size, its footer's hash, and what the footer says. Deep: all its bytes besides, frame by
-// frame, each held against its hash in the footer and decoded by the threads. Memory is the frames under way.
+// One committed object. Quick: its size, its footer's hash, and what the footer says. Otherwise all its bytes besides, frame by frame,
+// each held against its hash in the footer by the threads, and when deep also decoded. Memory is the frames under way.
 
 import { maxStoredSize } from '../compression/frame-codec.ts';
 import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
@@ -8,7 +8,7 @@ import { BackupError } from '../model/errors.ts';
 import type { FrameEntry, SegmentFooter, SegmentSummary } from '../model/segment/segment.ts';
 import type { FrameFacts } from '../segment/frame-facts.ts';
 import { readStoredFooter } from '../segment/segment-reader.ts';
-import { VERIFY_FRAME } from '../segment/verify-frame.ts';
+import { HASH_FRAME, VERIFY_FRAME } from '../segment/verify-frame.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { factDifferences, footerDifferences } from './footer-differences.ts';
 import type { ProblemList, ProblemPlace } from './problem-list.ts';
@@ -37,6 +37,8 @@ export async function auditFooter(
 export interface ByteAuditOptions {
   readonly store: ObjectStore;
   readonly workers: WorkerPool;
+  /** Whether frames are decoded, or only hashed. */
+  readonly isDeep: boolean;
   readonly problems: ProblemList;
   readonly signal: AbortSignal;
   readonly onRead: (bytes: number) => void;
@@ -64,12 +66,12 @@ export class ByteAudit {
       await Promise.allSettled(verified);
     }
     const facts = await Promise.all(verified);
-    // What is wrong with a frame is named already.
+    // Not decoded; or what is wrong with a frame is named already.
     if (!facts.every((one) => one !== undefined)) return;
     report(problems, place, factDifferences(footer, facts));
   }
 
-  /** Reads one frame and hands it to a thread, which holds it against its hash; `verified` gives its facts, undefined when it is damaged. */
+  /** Reads one frame and hands it to a thread, which holds it against its hash; `verified` gives its facts, undefined when it is damaged or only hashed. */
   async #readFrame(
     segment: SegmentSummary,
     frame: FrameEntry,
@@ -97,7 +99,7 @@ export class ByteAudit {
     frame: FrameEntry,
     stored: SharedArrayBuffer | undefined,
   ): Promise<FrameFacts | undefined> {
-    const { workers, problems } = this.#options;
+    const { workers, isDeep, problems } = this.#options;
     const place = { ...placeOf(segment), offset: frame.baseOffset };
     const name = `frame ${frame.baseOffset}..${frame.lastOffset} of ${segment.key}`;
     if (stored === undefined) {
@@ -105,6 +107,10 @@ export class ByteAudit {
       return undefined;
     }
     try {
+      if (!isDeep) {
+        await workers.run(HASH_FRAME, { stored, frame });
+        return undefined;
+      }
       const { facts, differences } = await workers.run(VERIFY_FRAME, { stored, codec: segment.codec, frame });
       report(problems, place, differences, name);
       return facts;

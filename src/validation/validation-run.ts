@@ -1,5 +1,5 @@
-// `validate`: does the store hold what the catalog says, and would a restore read it? Shallow it reads the catalog, a listing
-// and the footers; deep it reads every byte. It never stops at the first problem, and it never calls valid what it has not
+// `validate`: does the store hold what the catalog says, and would a restore read it? It reads every byte and holds it
+// against its hash; deep it decodes all records besides, quick it reads the catalog, a listing and the footers alone. It never stops at the first problem, and it never calls valid what it has not
 // looked at: a store that fails ends it with the store's error. By sample, presence and size of every object are checked all the
 // same; only a share of them is opened.
 
@@ -18,11 +18,15 @@ import { type SampleChoice, sampleOf } from './segment-sample.ts';
 /** Objects looked at together: their requests overlap. */
 const CONCURRENT_OBJECTS = 4;
 
+/** What is looked at of an object: its footer; all its bytes; all its records. */
+export type ValidationDepth = 'quick' | 'bytes' | 'deep';
+
 export interface ValidationOptions {
   readonly store: ObjectStore;
   readonly layout: ObjectLayout;
-  /** What a deep validation decodes with; null for a shallow one. */
-  readonly workers: WorkerPool | null;
+  readonly depth: ValidationDepth;
+  /** What hashes and decodes. */
+  readonly workers: WorkerPool;
   /** Which objects to open; null for all. */
   readonly sample: SampleChoice | null;
   readonly signal: AbortSignal;
@@ -39,7 +43,7 @@ export interface ValidationProgress {
 
 export interface ValidationReport {
   readonly backupId: string;
-  readonly isDeep: boolean;
+  readonly depth: ValidationDepth;
   /** Null when every object was opened. */
   readonly sample: (SampleChoice & { readonly segments: number }) | null;
   readonly isValid: boolean;
@@ -53,7 +57,7 @@ export interface ValidationReport {
   readonly segments: number;
   readonly records: number;
   readonly storedBytes: number;
-  /** Frames' bytes read and verified: all of them when deep. */
+  /** Frames' bytes read and verified: none of them when quick. */
   readonly bytesRead: number;
   readonly gaps: number;
   readonly gapOffsets: bigint;
@@ -84,7 +88,7 @@ export class ValidationRun {
       objects: this.#objects,
       objectsTotal: this.#chosen.length,
       bytesRead: this.#bytesRead,
-      bytesTotal: this.#options.workers === null ? 0 : storedBytesOf(this.#chosen),
+      bytesTotal: this.#options.depth === 'quick' ? 0 : storedBytesOf(this.#chosen),
       problems: this.#problems.count,
     };
   }
@@ -127,12 +131,13 @@ export class ValidationRun {
   }
 
   async #auditObjects(present: readonly SegmentSummary[]): Promise<void> {
-    const { store, workers, signal } = this.#options;
+    const { store, depth, workers, signal } = this.#options;
     const problems = this.#problems;
     const onRead = (bytes: number): void => {
       this.#bytesRead += bytes;
     };
-    const deep = workers === null ? null : new ByteAudit({ store, workers, problems, signal, onRead });
+    const isDeep = depth === 'deep';
+    const bytes = depth === 'quick' ? null : new ByteAudit({ store, workers, isDeep, problems, signal, onRead });
     const queue = present.values();
     let hasFailed = false;
     const auditNext = async (): Promise<void> => {
@@ -140,7 +145,7 @@ export class ValidationRun {
         if (hasFailed) return;
         if (signal.aborted) throw new BackupError('INTERRUPTED', `the validation of ${segment.key} was stopped`);
         const footer = await auditFooter(store, segment, problems);
-        if (footer !== undefined) await deep?.run(segment, footer);
+        if (footer !== undefined) await bytes?.run(segment, footer);
         this.#objects += 1;
       }
     };
@@ -155,13 +160,13 @@ export class ValidationRun {
   }
 
   #report(orphans: Orphans): ValidationReport {
-    const { layout, workers, sample } = this.#options;
+    const { layout, depth, sample } = this.#options;
     const { state, commits, checkpointVersion } = this.#catalog;
     const histories = state.incarnations.flatMap(({ partitions }) => [...partitions.values()]);
     const gaps = histories.flatMap((history) => history.gaps);
     return {
       backupId: layout.backupId,
-      isDeep: workers !== null,
+      depth,
       sample: sample === null ? null : { ...sample, segments: this.#chosen.length },
       isValid: this.#problems.count === 0,
       catalogVersion: state.version,

@@ -7,6 +7,7 @@ import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import { RestoreJournal } from '../../../src/restore/journal/restore-journal.ts';
 import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
+import { changeJson } from '../../support/sealed-json.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
 import { INTENT, REPORT } from '../restore/journal/journal-fixture.ts';
 import { type AnyJson, jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
@@ -250,7 +251,7 @@ describe('describe', () => {
     const path = await temporaryDirectory();
     const newer = await fill(path);
     await newer.change(newer.layout.identity, (bytes) =>
-      Buffer.from(bytes.toString().replace('"formatVersion": 1', '"formatVersion": 7')),
+      changeJson(bytes, (identity) => ({ ...identity, formatVersion: 7 })),
     );
     const result = await runCommand(['describe', '-p', path, '-b', 'b']);
     assert.equal(result.exitCode, 1);
@@ -293,9 +294,17 @@ describe('a stored backup is addressed', () => {
 
 describe('validate', () => {
   test('ends with its verdict, and with 0', async () => {
-    const shallow = await runCommand(['validate', ...address()]);
-    assert.equal(shallow.exitCode, 0);
-    assert.match(shallow.stdout, /Result: VALID with 1 declared gap\(s\)\n$/);
+    const plain = await runCommand(['validate', ...address()]);
+    assert.equal(plain.exitCode, 0);
+    assert.match(
+      plain.stdout,
+      /[\d.]+ [kM]?B read; --deep decodes every record\n[^]*Result: VALID with 1 declared gap\(s\)\n$/,
+    );
+    const quick = await runCommand(['validate', '--quick', ...address()]);
+    assert.match(quick.stdout, /; only footers read\n[^]*Result: VALID by its footers with 1 declared gap\(s\)\n$/);
+    const both = await runCommand(['validate', '--quick', '--deep', ...address()]);
+    assert.equal(both.exitCode, 2);
+    assert.match(both.stderr, /--quick reads no bodies and --deep decodes them: give one of the two/);
     const deep = await runCommand(['validate', '--deep', '--json', ...address()]);
     const { valid, result, segments, problem_count, orphan_count, deep: isDeep } = jsonOf(deep);
     assert.deepEqual(
@@ -316,7 +325,7 @@ describe('validate', () => {
     const damaged = await fill(path);
     const { key } = await damaged.add([jsonBatch(16n, 3)], { timeline: 1 });
     await damaged.change(key, (bytes) => bytes.fill(0xff, 40, 44));
-    const text = await runCommand(['validate', '--deep', '-p', path, '-b', 'b']);
+    const text = await runCommand(['validate', '-p', path, '-b', 'b']);
     assert.equal(text.exitCode, 13);
     assert.match(text.stdout, new RegExp(`problem OBJECT_CORRUPT: frame 16\\.\\.18 of ${key}`));
     assert.match(text.stdout, /Result: INVALID: 1 problem\(s\)\n$/);

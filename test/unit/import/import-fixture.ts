@@ -94,6 +94,13 @@ export function asStored({ offset, timestamp, key, value, headers }: PeerRecord)
 /** What a deep validation finds wrong. */
 export async function problemsOf(store: ObjectStore, workers: WorkerPool): Promise<string[]> {
   const { signal } = new AbortController();
-  const { problems } = await new ValidationRun({ store, layout: LAYOUT, workers, sample: null, signal }).run();
+  const { problems } = await new ValidationRun({
+    store,
+    layout: LAYOUT,
+    depth: 'deep',
+    workers,
+    sample: null,
+    signal,
+  }).run();
   return problems.map(({ message }) => message);
 }

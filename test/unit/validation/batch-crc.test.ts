@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { readFooter } from '../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import { type ValidationReport, ValidationRun } from '../../../src/validation/validation-run.ts';
+import { type ValidationDepth, type ValidationReport, ValidationRun } from '../../../src/validation/validation-run.ts';
 import { jsonBatch, startWorkers, TestBackup } from '../../support/stored-backup.ts';
 
 let workers: WorkerPool;
@@ -13,9 +13,9 @@ before(() => {
 });
 after(() => workers.close());
 
-function validate({ store, layout }: TestBackup, isDeep: boolean): Promise<ValidationReport> {
+function validate({ store, layout }: TestBackup, depth: ValidationDepth): Promise<ValidationReport> {
   const { signal } = new AbortController();
-  return new ValidationRun({ store, layout, workers: isDeep ? workers : null, sample: null, signal }).run();
+  return new ValidationRun({ store, layout, depth, workers, sample: null, signal }).run();
 }
 
 test('a batch that was damaged before its frame, footer and object were hashed is found by its CRC', async () => {
@@ -38,8 +38,8 @@ test('a batch that was damaged before its frame, footer and object were hashed i
     }),
   }));
   await backup.commit({ kind: 'segment', segment: forged });
-  assert.deepEqual((await validate(backup, false)).problems, []);
-  const { isValid, problems } = await validate(backup, true);
+  assert.deepEqual((await validate(backup, 'bytes')).problems, []);
+  const { isValid, problems } = await validate(backup, 'deep');
   assert.equal(isValid, false);
   assert.equal(problems.length, 1);
   const { code, key, topic, partition, offset, message } = problems[0]!;

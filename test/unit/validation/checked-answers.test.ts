@@ -38,7 +38,7 @@ describe('a validation of a store that finds answers damaged itself', () => {
     store.damaged.add(`frame of ${first!.key}`).add(second!.key).add(backup.layout.commit(5));
     const { layout } = backup;
     const { signal } = new AbortController();
-    const run = new ValidationRun({ store, layout, workers, sample: null, signal });
+    const run = new ValidationRun({ store, layout, depth: 'deep', workers, sample: null, signal });
     const { problems, problemCount, bytesRead } = await run.run();
     assert.ok(problems.every(({ code }) => code === 'STORE_CHECKSUM_MISMATCH'));
     assert.deepEqual(new Set(problems.map(({ key }) => key)), new Set([layout.commit(5), first!.key, second!.key]));

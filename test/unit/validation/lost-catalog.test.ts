@@ -22,7 +22,7 @@ async function threeSegments(): Promise<TestBackup> {
 
 function validate({ store, layout }: TestBackup): Promise<ValidationReport> {
   const { signal } = new AbortController();
-  return new ValidationRun({ store, layout, workers: null, sample: null, signal }).run();
+  return new ValidationRun({ store, layout, depth: 'quick', workers, sample: null, signal }).run();
 }
 
 describe('a catalog that has lost', () => {

@@ -4,7 +4,7 @@ import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import type { SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { sampleOf } from '../../../src/validation/segment-sample.ts';
-import { ValidationRun, type ValidationReport } from '../../../src/validation/validation-run.ts';
+import { type ValidationDepth, type ValidationReport, ValidationRun } from '../../../src/validation/validation-run.ts';
 import { jsonBatch, startWorkers, TestBackup } from '../../support/stored-backup.ts';
 
 const SEGMENTS = 40;
@@ -20,11 +20,11 @@ before(async () => {
 });
 after(() => workers.close());
 
-function validate(share: number, seed: number, isDeep = true): Promise<ValidationReport> {
+function validate(share: number, seed: number, depth: ValidationDepth = 'deep'): Promise<ValidationReport> {
   const { store, layout } = backup;
   const { signal } = new AbortController();
   const sample = { share, seed };
-  return new ValidationRun({ store, layout, workers: isDeep ? workers : null, sample, signal }).run();
+  return new ValidationRun({ store, layout, depth, workers, sample, signal }).run();
 }
 
 describe('a validation by sample', () => {
@@ -58,7 +58,7 @@ describe('a validation by sample', () => {
       [key],
     );
     await backup.change(key, (bytes) => bytes.fill(0xff, bytes.byteLength - 40));
-    assert.equal((await validate(0.1, 7, false)).isValid, false);
+    assert.equal((await validate(0.1, 7, 'quick')).isValid, false);
     await backup.change(key, () => whole);
   });
 

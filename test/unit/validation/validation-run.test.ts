@@ -5,8 +5,9 @@ import { BackupError } from '../../../src/model/errors.ts';
 import type { SegmentFooter, SegmentSummary } from '../../../src/model/segment/segment.ts';
 import { readFooter } from '../../../src/segment/segment-reader.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
-import { ValidationRun, type ValidationReport } from '../../../src/validation/validation-run.ts';
+import { type ValidationDepth, type ValidationReport, ValidationRun } from '../../../src/validation/validation-run.ts';
 import { encodeMarker } from '../../support/record-batches.ts';
+import { changeJson } from '../../support/sealed-json.ts';
 import { jsonBatch, startWorkers, T0, TestBackup, TOPIC_ID } from '../../support/stored-backup.ts';
 
 let workers: WorkerPool;
@@ -17,15 +18,15 @@ after(() => workers.close());
 
 function validate(
   backup: TestBackup,
-  isDeep: boolean,
+  depth: ValidationDepth,
   signal = new AbortController().signal,
 ): Promise<ValidationReport> {
   const { store, layout } = backup;
-  return new ValidationRun({ store, layout, workers: isDeep ? workers : null, sample: null, signal }).run();
+  return new ValidationRun({ store, layout, depth, workers, sample: null, signal }).run();
 }
 
-const shallow = (backup: TestBackup): Promise<ValidationReport> => validate(backup, false);
-const deep = (backup: TestBackup): Promise<ValidationReport> => validate(backup, true);
+const quick = (backup: TestBackup): Promise<ValidationReport> => validate(backup, 'quick');
+const deep = (backup: TestBackup): Promise<ValidationReport> => validate(backup, 'deep');
 
 /** Exactly one problem that matches, and the verdict with it. */
 function assertOneProblem({ isValid, problems, problemCount }: ValidationReport, code: string, message: RegExp): void {
@@ -75,7 +76,7 @@ describe('a sound backup is valid', () => {
       const { isValid, segments, records, partitions, bytesRead, orphans } = report;
       assert.deepEqual([isValid, segments, records, partitions, orphans.count], [true, 2, 34, 2, 0]);
       assert.ok(bytesRead > 0);
-      assert.equal((await shallow(backup)).bytesRead, 0);
+      assert.equal((await quick(backup)).bytesRead, 0);
     });
   }
 
@@ -119,7 +120,7 @@ describe('a sound backup is valid', () => {
   test('with orphans, which are counted and named', async () => {
     const { backup } = await threeSegments();
     const orphan = await backup.segment([[jsonBatch(15n, 5)]]);
-    const { isValid, orphans } = await shallow(backup);
+    const { isValid, orphans } = await quick(backup);
     assert.deepEqual([isValid, orphans.count, orphans.sizeBytes], [true, 1, orphan.storedSizeBytes]);
     assert.equal(orphans.objects[0]!.key, orphan.key);
   });
@@ -142,7 +143,7 @@ describe('an object that is damaged', () => {
         'OBJECT_CORRUPT',
         isInFooter ? /the footer of/ : /frame 5\.\.9 of .*its bytes/,
       );
-      assert.equal((await shallow(backup)).isValid, !isInFooter);
+      assert.equal((await quick(backup)).isValid, !isInFooter);
       await flip(at);
     }
     assert.equal((await deep(backup)).isValid, true);
@@ -162,7 +163,7 @@ describe('an object that is damaged', () => {
   test('because it was cut, or grew, is found by its size', async () => {
     const { backup, segments } = await threeSegments();
     await backup.change(segments[1].key, (bytes) => bytes.subarray(0, -1));
-    assertOneProblem(await shallow(backup), 'OBJECT_CORRUPT', /has \d+ bytes instead of \d+/);
+    assertOneProblem(await quick(backup), 'OBJECT_CORRUPT', /has \d+ bytes instead of \d+/);
     await backup.change(segments[1].key, (bytes) => Buffer.concat([bytes, Buffer.alloc(2)]));
     assertOneProblem(await deep(backup), 'OBJECT_CORRUPT', /has \d+ bytes instead of \d+/);
   });
@@ -170,7 +171,7 @@ describe('an object that is damaged', () => {
   test('because it is gone is found', async () => {
     const { backup, segments } = await threeSegments();
     await backup.change(segments[2].key, () => undefined);
-    assertOneProblem(await shallow(backup), 'OBJECT_MISSING', /is not in the store/);
+    assertOneProblem(await quick(backup), 'OBJECT_MISSING', /is not in the store/);
   });
 
   test('because two were exchanged is found, for both', async () => {
@@ -178,7 +179,7 @@ describe('an object that is damaged', () => {
     const [a, b] = [await backup.bytes(segments[1].key), await backup.bytes(segments[2].key)];
     await backup.change(segments[1].key, () => b);
     await backup.change(segments[2].key, () => a);
-    const { problems } = await shallow(backup);
+    const { problems } = await quick(backup);
     assert.deepEqual(new Set(problems.map(({ key }) => key)), new Set([segments[1].key, segments[2].key]));
   });
 
@@ -208,7 +209,7 @@ describe('a catalog that is damaged', () => {
     [
       'a first commit that claims a predecessor',
       1,
-      (bytes) => Buffer.from(bytes.toString().replace('"previousSha256":""', '"previousSha256":"ab"')),
+      (bytes) => changeJson(bytes, (commit) => ({ ...commit, previousSha256: 'ab' })),
       /commit 1 does not follow commit 0/,
     ],
     ['a last commit that is no JSON', 4, (bytes) => bytes.subarray(0, -10), /is not JSON/],
@@ -217,7 +218,7 @@ describe('a catalog that is damaged', () => {
     test(`by ${name} is found`, async () => {
       const { backup } = await threeSegments();
       await backup.change(backup.layout.commit(version), edit);
-      const { isValid, problems } = await shallow(backup);
+      const { isValid, problems } = await quick(backup);
       assert.equal(isValid, false);
       assert.ok(problems.some((problem) => problem.code === 'CATALOG_CORRUPT' && message.test(problem.message)));
     });
@@ -226,7 +227,7 @@ describe('a catalog that is damaged', () => {
   test('by a commit missing in the middle is read on, and shows what it had held', async () => {
     const { backup, segments } = await threeSegments();
     await backup.change(backup.layout.commit(3), () => undefined);
-    const { problems, orphans, segments: count } = await shallow(backup);
+    const { problems, orphans, segments: count } = await quick(backup);
     assert.deepEqual(
       problems.map((problem) => problem.message),
       [
@@ -241,14 +242,14 @@ describe('a catalog that is damaged', () => {
     const { backup } = await threeSegments();
     await backup.checkpoint();
     await backup.change(backup.layout.commit(4), () => undefined);
-    const { problems } = await shallow(backup);
+    const { problems } = await quick(backup);
     assert.match(problems[0]!.message, /the checkpoint .* is of version 4, but the log ends at 3/);
   });
 
   test('by a segment that begins behind a hole is found, with the offsets', async () => {
     const { backup } = await threeSegments();
     await backup.forceCommit({ kind: 'segment', segment: await backup.segment([[jsonBatch(20n, 5)]]) });
-    const report = await shallow(backup);
+    const report = await quick(backup);
     assertOneProblem(report, 'CATALOG_CORRUPT', /offsets 15 to 19 are neither stored nor declared/);
     assert.equal(report.problems[0]!.offset, 15n);
   });
@@ -266,7 +267,7 @@ describe('a catalog that is damaged', () => {
       timeline: 0,
     };
     await backup.forceCommit({ kind: 'segment', segment }, { kind: 'gap', gap });
-    const { problems } = await shallow(backup);
+    const { problems } = await quick(backup);
     assert.match(problems[0]!.message, /a segment from offset 12 overlaps what is stored up to 14/);
     assert.match(problems[1]!.message, /a gap from offset 16 overlaps what is stored up to 16/);
   });
@@ -282,7 +283,7 @@ describe('a catalog that is damaged', () => {
       { kind: 'truncation', truncation: { ...identity, endOffset: 3n, timeline: 3, detectedAtMs: T0 } },
       { kind: 'segment', segment: await backup.segment([[jsonBatch(3n, 5)]], { timeline: 2 }) },
     );
-    const { problems } = await shallow(backup);
+    const { problems } = await quick(backup);
     const expected = [
       /committed before/,
       /not data of this backup/,
@@ -310,7 +311,7 @@ describe('a catalog that is damaged', () => {
       await backup.store.delete(key);
       await backup.store.putIfAbsent(key, [await other.bytes(key)]);
     }
-    const { problems } = await shallow(backup);
+    const { problems } = await quick(backup);
     assert.match(problems[0]!.message, /another commit 4 than the log/);
     assert.match(problems[1]!.message, /another history of orders/);
   });
@@ -321,17 +322,19 @@ describe('a catalog that is damaged', () => {
     await backup.add([jsonBatch(15n, 1)]);
     await backup.checkpoint();
     await backup.change(backup.layout.checkpoint(5), (bytes) => bytes.fill(0, 0, 4));
-    const report = await shallow(backup);
+    const report = await quick(backup);
     assertOneProblem(report, 'CATALOG_CORRUPT', /does not decompress/);
     assert.equal(report.checkpointVersion, 4);
   });
 
   test('by an identity that is missing, or of another backup, is found', async () => {
     const { backup } = await threeSegments();
-    await backup.change(backup.layout.identity, (bytes) => Buffer.from(bytes.toString().replace('"b"', '"c"')));
-    assertOneProblem(await shallow(backup), 'CATALOG_CORRUPT', /is the identity of "c"/);
+    await backup.change(backup.layout.identity, (bytes) =>
+      changeJson(bytes, (identity) => ({ ...identity, backupId: 'c' })),
+    );
+    assertOneProblem(await quick(backup), 'CATALOG_CORRUPT', /is the identity of "c"/);
     await backup.change(backup.layout.identity, () => undefined);
-    assertOneProblem(await shallow(backup), 'CATALOG_CORRUPT', /is missing, though there is a catalog/);
+    assertOneProblem(await quick(backup), 'CATALOG_CORRUPT', /is missing, though there is a catalog/);
   });
 });
 
@@ -340,7 +343,7 @@ describe('a lie that damages no byte', () => {
     const backup = await newBackup();
     const segment = await backup.segment([[jsonBatch(0n, 5)]]);
     await backup.commit({ kind: 'segment', segment: { ...segment, recordCount: 6 } });
-    assertOneProblem(await shallow(backup), 'OBJECT_CORRUPT', /recordCount is 5 in the footer, 6 in the catalog/);
+    assertOneProblem(await quick(backup), 'OBJECT_CORRUPT', /recordCount is 5 in the footer, 6 in the catalog/);
     // Nor does whoever restores or prints records believe it.
     const lie = { ...segment, isTransactional: true };
     await assert.rejects(readFooter(backup.store, lie), {
@@ -357,20 +360,20 @@ describe('a lie that damages no byte', () => {
       description: { ...footer.description, recordCount: 6 },
     }));
     await backup.commit({ kind: 'segment', segment: forged });
-    assertOneProblem(await shallow(backup), 'OBJECT_CORRUPT', /record count is 5, the footer says 6/);
+    assertOneProblem(await quick(backup), 'OBJECT_CORRUPT', /record count is 5, the footer says 6/);
   });
 
   test('of the catalog about the hash of the object is found without reading the body', async () => {
     const backup = await newBackup();
     const segment = await backup.segment([[jsonBatch(0n, 5)]]);
     await backup.commit({ kind: 'segment', segment: { ...segment, footerSha256: 'ab'.repeat(32) } });
-    assertOneProblem(await shallow(backup), 'OBJECT_CORRUPT', /the footer of .* is not what was committed/);
+    assertOneProblem(await quick(backup), 'OBJECT_CORRUPT', /the footer of .* is not what was committed/);
   });
 
   test('of the footer about how far its frames reach is found without reading the body', async () => {
     const backup = await newBackup();
     await backup.add([jsonBatch(0n, 5)], { nextOffset: 3n });
-    assertOneProblem(await shallow(backup), 'OBJECT_CORRUPT', /its frames reach beyond 0 to before 3/);
+    assertOneProblem(await quick(backup), 'OBJECT_CORRUPT', /its frames reach beyond 0 to before 3/);
   });
 
   test('of the footer about its producers\u2019 codecs, or batches that overlap, is found by decoding the frames', async () => {
@@ -416,7 +419,7 @@ describe('a lie that damages no byte', () => {
       const segment = await backup.segment([[jsonBatch(0n, 5)]]);
       const forged = await backup.forge(segment, (footer) => ({ ...footer, ...change(footer) }));
       await backup.commit({ kind: 'segment', segment: forged });
-      assert.deepEqual((await shallow(backup)).problems, []);
+      assert.deepEqual((await quick(backup)).problems, []);
       const { problems } = await deep(backup);
       assert.ok(
         problems.some((problem) => message.test(problem.message)),
@@ -441,12 +444,12 @@ describe('a validation', () => {
   test('of what is not there, or of a newer format, gives no verdict', async () => {
     const backup = await newBackup();
     await backup.change(backup.layout.identity, () => undefined);
-    await assert.rejects(shallow(backup), { code: 'BACKUP_NOT_FOUND' });
+    await assert.rejects(quick(backup), { code: 'BACKUP_NOT_FOUND' });
     const { backup: newer } = await threeSegments();
     await newer.change(newer.layout.commit(2), (bytes) =>
-      Buffer.from(bytes.toString().replace('"formatVersion":1', '"formatVersion":2')),
+      changeJson(bytes, (commit) => ({ ...commit, formatVersion: 2 })),
     );
-    await assert.rejects(shallow(newer), { code: 'FORMAT_TOO_NEW' });
+    await assert.rejects(quick(newer), { code: 'FORMAT_TOO_NEW' });
   });
 
   test('of a store that fails gives no verdict', async () => {
@@ -467,7 +470,7 @@ describe('a validation', () => {
 
   test('that is interrupted gives no verdict', async () => {
     const { backup } = await threeSegments();
-    await assert.rejects(validate(backup, true, AbortSignal.abort()), { code: 'INTERRUPTED' });
+    await assert.rejects(validate(backup, 'deep', AbortSignal.abort()), { code: 'INTERRUPTED' });
   });
 
   test('counts all problems and keeps the first thousand', async () => {
@@ -479,7 +482,7 @@ describe('a validation', () => {
       partition: index,
     }));
     await backup.commit(...keys.map((one) => ({ kind: 'segment' as const, segment: one })));
-    const { problemCount, problems } = await shallow(backup);
+    const { problemCount, problems } = await quick(backup);
     assert.deepEqual([problemCount, problems.length], [1200, 1000]);
   });
 

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { BackupError } from '../../../model/errors.ts';
 import { toJson } from '../../../model/json-fields.ts';
 import type { SampleChoice } from '../../../validation/segment-sample.ts';
-import { ValidationRun } from '../../../validation/validation-run.ts';
+import { type ValidationDepth, ValidationRun } from '../../../validation/validation-run.ts';
 import { type CommandContext, type StoreFlags, withBackup, withStoreOptions } from '../../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
 import { parseCount } from '../../input/parse-numbers.ts';
@@ -17,19 +17,22 @@ const MAX_SEED = 1_000_000_000;
 
 interface ValidateFlags extends StoreFlags {
   readonly deep?: boolean;
+  readonly quick?: boolean;
   readonly sample?: string;
   readonly seed?: string;
 }
 
 export function addValidateCommand(program: Command, context: CommandContext): void {
   withStoreOptions(program.command('validate').description('check that a backup is complete and undamaged'))
-    .option('--deep', 'read every byte: hashes, checksums of all record batches, counts, transactions')
+    .option('--deep', 'decode every byte too: checksums of all record batches, counts, timestamps, transactions')
+    .option('--quick', 'read no bodies of objects: the catalog, sizes and footers alone')
     .option('--sample <share>', 'open only this share of the objects, such as 5%; the seed that chose them is printed')
     .option('--seed <number>', 'choose the same objects again')
     .addHelpText(
       'after',
-      '\nChecks every commit since the first, that segments and gaps tile the offsets of every partition, that each committed object\n' +
-        'is there with its size, and its footer. With --sample, the footers and with --deep the bytes of a share of them. Exits with 13 when anything is wrong; declared gaps and orphans are no fault.',
+      '\nChecks every commit since the first, that segments and gaps tile the offsets of every partition, and that each committed object\n' +
+        'is there with its size and its hash, for which every byte is read. With --sample, only of a share of the objects more than\n' +
+        'their size is checked. Exits with 13 when anything is wrong; declared gaps and orphans are no fault.',
     )
     .action(async (_options, command: Command) => {
       context.exit(await validate(context, command.optsWithGlobals<ValidateFlags>()));
@@ -40,8 +43,9 @@ function validate(context: CommandContext, flags: ValidateFlags): Promise<number
   const { services, terminal } = context;
   return withBackup(context, flags, async (store, layout) => {
     const sample = sampleChoice(flags);
-    const workers = flags.deep === true ? services.openWorkers() : null;
-    const run = new ValidationRun({ store, layout, workers, sample, signal: terminal.signals.stop });
+    const depth = depthOf(flags);
+    const workers = services.openWorkers();
+    const run = new ValidationRun({ store, layout, depth, workers, sample, signal: terminal.signals.stop });
     const elapsedSeconds = stopwatch();
     const endProgress = reportProgress({
       terminal,
@@ -58,9 +62,17 @@ function validate(context: CommandContext, flags: ValidateFlags): Promise<number
       return report.isValid ? 0 : INTEGRITY_EXIT_CODE;
     } finally {
       endProgress();
-      await workers?.close();
+      await workers.close();
     }
   });
+}
+
+/** @throws USAGE_INVALID. */
+function depthOf({ deep, quick }: ValidateFlags): ValidationDepth {
+  if (deep === true && quick === true)
+    throw new BackupError('USAGE_INVALID', '--quick reads no bodies and --deep decodes them: give one of the two');
+  if (deep === true) return 'deep';
+  return quick === true ? 'quick' : 'bytes';
 }
 
 /** @throws USAGE_INVALID. */

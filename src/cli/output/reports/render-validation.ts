@@ -10,9 +10,12 @@ const MAX_PROBLEMS_SHOWN = 100;
 export function renderValidation(report: ValidationReport, seconds: number): string {
   const { backupId, commits, catalogVersion, checkpointVersion, segments, orphans, problems, problemCount } = report;
   const checkpoint = checkpointVersion === null ? 'no checkpoint' : `checkpoint ${checkpointVersion}`;
-  const read = report.isDeep
-    ? `${formatBytes(report.bytesRead)} read and decoded`
-    : 'footers read; --deep reads every byte';
+  const bytesRead = formatBytes(report.bytesRead);
+  const read = {
+    quick: 'only footers read',
+    bytes: `${bytesRead} read; --deep decodes every record`,
+    deep: `${bytesRead} read and decoded`,
+  }[report.depth];
   const shown = problems.slice(0, MAX_PROBLEMS_SHOWN);
   return [
     `Backup ${backupId}: ${formatCount(report.topics)} topics, ${formatCount(report.partitions)} partitions, ${formatCount(report.records)} records`,
@@ -37,7 +40,8 @@ export function validationJson(report: ValidationReport, seconds: number): Reado
     command: 'validate',
     result: verdict(report),
     valid: report.isValid,
-    deep: report.isDeep,
+    depth: report.depth,
+    deep: report.depth === 'deep',
     sample: report.sample,
     backup_id: report.backupId,
     catalog_version: report.catalogVersion,
@@ -71,9 +75,10 @@ export function validationJson(report: ValidationReport, seconds: number): Reado
   };
 }
 
-function verdict({ isValid, gaps, problemCount, sample }: ValidationReport): string {
+function verdict({ isValid, depth, gaps, problemCount, sample }: ValidationReport): string {
   if (!isValid) return `INVALID: ${problemCount} problem(s)`;
-  const extent = sample === null ? 'VALID' : `VALID in a sample of ${formatShare(sample.share)}`;
+  const valid = depth === 'quick' ? 'VALID by its footers' : 'VALID';
+  const extent = sample === null ? valid : `${valid} in a sample of ${formatShare(sample.share)}`;
   return gaps === 0 ? extent : `${extent} with ${gaps} declared gap(s)`;
 }
 
