@@ -188,8 +188,9 @@ describe('the agent refuses', { timeout: 120_000 }, () => {
     const store = await copyOfStore();
     const path = await newestCommit(store);
     const text = await readFile(path, 'utf8');
-    await writeFile(path, text.replace('"recordCount":1', '"recordCount":3'));
-    assert.notEqual(await readFile(path, 'utf8'), text);
+    const damaged = text.replace(/"recordCount":(\d+)/, (_, count) => `"recordCount":${Number(count) + 1}`);
+    assert.notEqual(damaged, text);
+    await writeFile(path, damaged);
     assertRefused(await restore(store, 'damaged'), 13, 'CATALOG_CORRUPT', /json was changed after it was written/);
     await assertNoTopic('damaged');
   });
