@@ -377,6 +377,14 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       );
       const kept = { topic_mapping: { aged: 'aged-copy' }, topic_configs: { 'aged-copy': { 'retention.ms': -1 } } };
       assert.deepEqual(checksOf(await restoreOf('aged', ['aged'], kept, ['--dry-run']), 'warn', 'retention'), []);
+      const little = { ...kept, topic_configs: { 'aged-copy': { 'retention.ms': -1, 'retention.bytes': 60_000 } } };
+      const [bytes = ''] = checksOf(await restoreOf('aged', ['aged'], little, ['--dry-run']), 'warn', 'retention');
+      assert.match(
+        bytes,
+        /aged-copy keeps 60000 bytes a partition .*: 1 of 1 partition\(s\) get more, partition 0 about 1\d{5} /,
+      );
+      const spread = { ...little, repartitioning: { 'aged-copy': { strategy: 'murmur2', target_partitions: 3 } } };
+      assert.deepEqual(checksOf(await restoreOf('aged', ['aged'], spread, ['--dry-run']), 'warn', 'retention'), []);
     });
 
     it('refuses what the target refuses, though it would be put on last', async () => {

@@ -68,21 +68,29 @@ function brokerCodecOf({ configs }: LastingTopic): ProducerCodec | null {
 
 /** Kafka deletes by whole log segments of the target, so the figures are of what may go at once. */
 export function checkRetention(topic: TopicRestorePlan, lasting: LastingTopic, nowMs: number, list: CheckList): void {
-  const { targetTopic } = topic;
   if (lasting.configs.size > 0) list.look('retention');
   const policy = lasting.configs.get('cleanup.policy')?.value ?? 'delete';
   if (!policy.split(',').some((one) => one.trim() === 'delete')) return;
   checkAge(topic, lasting, nowMs, list);
+  checkBytes(topic, lasting, list);
+}
+
+/** By key, records are taken to be spread evenly. */
+function checkBytes(topic: TopicRestorePlan, lasting: LastingTopic, list: CheckList): void {
+  const { targetTopic } = topic;
   const retentionBytes = numberOf(lasting, 'retention.bytes', -1);
   if (retentionBytes < 0) return;
-  for (const { source, segments } of sourcesOf(topic)) {
-    const bytes = segments.reduce((total, { segment }) => total + segment.rawSizeBytes, 0);
-    if (bytes <= retentionBytes) continue;
-    list.warn(
-      'retention',
-      `${targetTopic} keeps ${retentionBytes} bytes a partition (retention.bytes): ${source.topic}-${source.partition} holds about ${bytes}, its oldest records are deleted soon after the restore; ${remedyText(topic, lasting, keeping('retention.bytes'))}`,
-    );
-  }
+  const filled = topic.lanes.flatMap(({ sources, targets }) => {
+    const segments = sources.flatMap((source) => source.segments);
+    const bytes = segments.reduce((total, { segment }) => total + segment.rawSizeBytes, 0) / targets.length;
+    return targets.map((partition) => ({ partition, bytes }));
+  });
+  const [fullest, ...others] = filled.filter(({ bytes }) => bytes > retentionBytes).sort((a, b) => b.bytes - a.bytes);
+  if (fullest === undefined) return;
+  list.warn(
+    'retention',
+    `${targetTopic} keeps ${retentionBytes} bytes a partition (retention.bytes): ${others.length + 1} of ${filled.length} partition(s) get more, partition ${fullest.partition} about ${Math.round(fullest.bytes)} before compression; their oldest records are deleted soon after the restore; ${remedyText(topic, lasting, keeping('retention.bytes'))}`,
+  );
 }
 
 function checkAge(topic: TopicRestorePlan, lasting: LastingTopic, nowMs: number, list: CheckList): void {
@@ -94,13 +102,14 @@ function checkAge(topic: TopicRestorePlan, lasting: LastingTopic, nowMs: number,
   const oldestMs = segments.reduce((oldest, { minTimestampMs, maxTimestampMs }) => {
     return Math.min(oldest, Math.max(minTimestampMs ?? maxTimestampMs, topic.recoveryTarget.fromMs ?? -Infinity));
   }, nowMs);
+  const isBound = segments.every(({ minTimestampMs }) => minTimestampMs !== null);
   if (oldestMs >= expiredMs) return;
   const [gone, all] = [segments.filter(({ maxTimestampMs }) => maxTimestampMs < expiredMs), segments].map((some) =>
     some.reduce((total, { recordCount }) => total + recordCount, 0),
   );
   list.warn(
     'retention',
-    `${targetTopic} keeps records for ${retentionMs} ms (retention.ms): those from before ${utcText(expiredMs)}, at least ${gone} of about ${all}, are deleted soon after the restore; the oldest is of ${utcText(oldestMs)}; ${remedyText(topic, lasting, keeping('retention.ms'))}`,
+    `${targetTopic} keeps records for ${retentionMs} ms (retention.ms): those from before ${utcText(expiredMs)}, at least ${gone} of about ${all}, are deleted soon after the restore; the oldest is of ${utcText(oldestMs)}${isBound ? '' : ' or before'}; ${remedyText(topic, lasting, keeping('retention.ms'))}`,
   );
 }
 

@@ -105,7 +105,7 @@ async function abandon({ services, terminal }: CommandContext, flags: RestoreFla
     if (flags.json) {
       const document = abandonedDocument(abandoned);
       terminal.result(toJson({ message_type: 'summary', command: 'abandon', ...document }));
-    } else terminal.result(printable(renderAbandoned(abandoned)));
+    } else terminal.result(renderAbandoned(abandoned));
     return 0;
   } finally {
     await opened.close();

@@ -5,7 +5,7 @@ import { isBlocked } from '../../../../src/restore/preflight.ts';
 import type { RestoreRequest } from '../../../../src/restore/restore-job.ts';
 import type { RestoreSettings } from '../../../../src/restore/restore-settings.ts';
 import { gap, NOW_MS, partition, plan, seen, stateOf, stored, T0 } from '../plan/plan-fixture.ts';
-import { A0, assertFinding, check, findings, PlannedTarget, storeOf } from '../preflight-fixture.ts';
+import { A0, assertFinding, check, findings, PlannedTarget, STATE, storeOf } from '../preflight-fixture.ts';
 
 describe('the preflight of the records', () => {
   const OLD: Partial<SegmentSummary> = { minTimestampMs: T0, maxTimestampMs: T0 + 1000 };
@@ -34,6 +34,32 @@ describe('the preflight of the records', () => {
       there,
       /warn retention: .*the topic exists and keeps its own configuration: set retention\.ms=-1 on it/,
       { made },
+    );
+  });
+
+  test('warns of what is more than a partition of the target keeps, be it in fewer or in more of them', async () => {
+    const spread = (partitions: number): Promise<string[]> => {
+      const made = plan(STATE, { repartitioning: { a: { partitions, partitioning: 'by-key' } } });
+      return check(new PlannedTarget({ defaults: { 'retention.bytes': '1000' } }), { made }).then(findings);
+    };
+    const [one = ''] = await spread(1);
+    assert.match(
+      one,
+      /warn retention: a keeps 1000 bytes .*: 1 of 1 partition\(s\) get more, partition 0 about 2000 before/,
+    );
+    assert.deepEqual(await spread(2), []);
+    assert.deepEqual(await spread(3), []);
+  });
+
+  test('does not claim to know the oldest timestamp where only the newest is known', async () => {
+    const state = stateOf(
+      seen('a', 1, { replicationFactor: 1 }),
+      stored(A0, 0n, 10n, { ...OLD, minTimestampMs: null }),
+    );
+    await assertFinding(
+      new PlannedTarget({ defaults: { 'retention.ms': '100000' } }),
+      /warn retention: .* the oldest is of 2023-11-14T22:13:21\.000Z or before;/,
+      { made: plan(state) },
     );
   });
 

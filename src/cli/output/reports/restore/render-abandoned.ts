@@ -1,6 +1,7 @@
 // A restore that was given up, for people: what has become of its topics, and where the records that it left there begin.
 
 import type { AbandonedRestore } from '../../../../restore/restore-job.ts';
+import { printable } from '../../terminal.ts';
 
 /** Partitions that a line names. */
 const PARTITIONS_SHOWN = 10;
@@ -13,5 +14,5 @@ export function renderAbandoned({ id, topics }: AbandonedRestore): string {
     const more = startOffsets.length > PARTITIONS_SHOWN ? ', ...' : '';
     return `  ${topic}: ${state}; what the restore wrote begins at partition:offset ${begin.join(', ')}${more}`;
   });
-  return [`Restore ${id} is abandoned`, ...lines].join('\n');
+  return [`Restore ${id} is abandoned`, ...lines].map(printable).join('\n');
 }
