@@ -8,6 +8,8 @@ const CONTRACTS = {
   probe: 'kafka/probe/cluster-probe\\.ts',
   sink: 'kafka/restore-sink\\.ts',
 };
+// Waits while a store is away.
+const PATIENT_STORE = 'storage/patient-store\\.ts';
 const WORKERS = 'compression/';
 const BELOW_FLOWS = ['model/', 'record/', 'segment/', 'catalog/', WORKERS, CONTRACTS.store];
 // What a flow shows of itself to those above: plain data and the one function that starts it.
@@ -55,11 +57,11 @@ const MAY_IMPORT = {
   'control/': ['model/', 'inspection/', 'telemetry/', BACKUP_FACE, RESTORE_FACE],
   'telemetry/': ['model/', 'backup/progress/backup-status\\.ts', RESTORE_FACE],
   'backup/': [...BELOW_FLOWS, CONTRACTS.log],
-  'restore/': [...BELOW_FLOWS, CONTRACTS.sink],
+  'restore/': [...BELOW_FLOWS, CONTRACTS.sink, PATIENT_STORE],
   // Plans a restore again and makes its batches again, to hold them against what the target has.
   'verification/': [...BELOW_FLOWS, 'restore/', CONTRACTS.log],
   // Reads the format of another program, so nothing else of the agent knows that format.
-  'import/': BELOW_FLOWS,
+  'import/': [...BELOW_FLOWS, PATIENT_STORE],
   'inspection/': BELOW_FLOWS,
   'validation/': [...BELOW_FLOWS, 'inspection/'],
   // Looks at everything and belongs to no flow.

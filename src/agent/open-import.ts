@@ -4,17 +4,19 @@ import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, ImportSource, OpenedImport } from '../cli/services.ts';
 import { storageFromUrl } from '../config/storage/storage-url.ts';
 import { ImportRun } from '../import/import-run.ts';
+import { pause } from '../model/back-off.ts';
 import { openStore } from '../storage/open-store.ts';
-import { openWorkers, wallMs } from './adapters.ts';
+import { monotonicMs, openWorkers, wallMs } from './adapters.ts';
 import { configured } from './configured.ts';
 
 export async function openImport(
   config: ConfigSource,
   { from, backupId, choices }: ImportSource,
 ): Promise<OpenedImport> {
-  const { backup, storage, ...configuration } = (await configured(config)).config;
-  const { store, policy } = await openStore(storage);
-  const { store: peer } = await openStore(storageFromUrl(from));
+  const { config: configuration, logger } = await configured(config);
+  const { backup, storage } = configuration;
+  const { store, policy } = await openStore(storage, { logger });
+  const { store: peer } = await openStore(storageFromUrl(from), { logger });
   const workers = openWorkers(backup.compressionThreads);
   const run = new ImportRun({
     peer,
@@ -31,13 +33,17 @@ export async function openImport(
       maxConcurrentPartitions: backup.maxConcurrentPartitions,
     },
     workers,
+    logger,
+    monotonicMs,
     wallMs,
+    wait: pause,
   });
   return {
     progress: () => run.progress(),
     run: (signal) => run.run(signal),
     close: async () => {
       await Promise.allSettled([workers.close(), store.close(), peer.close()]);
+      logger.flush();
     },
   };
 }

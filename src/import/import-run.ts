@@ -13,10 +13,13 @@ import { SharedBufferPool } from '../compression/shared-buffer-pool.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import { BackupError, errorOf } from '../model/errors.ts';
 import { toJson } from '../model/json-fields.ts';
+import type { Logger } from '../model/logger.ts';
+import type { Patience } from '../model/patience.ts';
 import type { RequestCounts } from '../model/request-counts.ts';
 import { comparePartitions, type TopicPartition } from '../model/topic/topic-partition.ts';
 import type { SegmentSettings } from '../segment/segment-writer.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { PatientStore } from '../storage/patient-store.ts';
 import { type ImportCounters, newCounters } from './import-counters.ts';
 import type { SegmentFilling } from './open-segment.ts';
 import { type ImportChoices, PartitionImport } from './partition-import.ts';
@@ -31,6 +34,8 @@ import { SharedCommits } from './shared-commits.ts';
 
 const FRAMES_PER_THREAD = 2;
 const TOPIC_ID_BYTES = 16;
+/** How long the peer's store is waited for when it is away. */
+const PATIENCE_MS = 600_000;
 
 export interface ImportSettings {
   readonly segments: SegmentSettings;
@@ -52,7 +57,11 @@ export interface ImportOptions {
   readonly layout: ObjectLayout;
   readonly settings: ImportSettings;
   readonly workers: WorkerPool;
+  readonly logger: Logger;
+  readonly monotonicMs: () => number;
   readonly wallMs: () => number;
+  /** Resolves after so long, or at once when the signal aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 export interface ImportProgress {
@@ -160,11 +169,13 @@ export class ImportRun {
     const filling = this.#filling();
     const stop = new AbortController();
     const isStopped = AbortSignal.any([signal, stop.signal]);
+    const peer = this.#patientPeer(manifest, isStopped);
     const queue = this.#parts.values();
     const importNext = async (): Promise<void> => {
       for (const part of queue) {
         if (isStopped.aborted) throw new BackupError('INTERRUPTED', 'the import was stopped');
         await this.#importPart(part, {
+          peer,
           catalog,
           commits,
           filling,
@@ -189,6 +200,7 @@ export class ImportRun {
   async #importPart(
     { topic, topicId, source }: Part,
     run: {
+      readonly peer: ObjectStore;
       readonly catalog: CatalogWriter;
       readonly commits: SharedCommits;
       readonly filling: SegmentFilling;
@@ -196,8 +208,8 @@ export class ImportRun {
       readonly signal: AbortSignal;
     },
   ): Promise<void> {
-    const { peer, layout, choices, settings, wallMs } = this.#options;
-    const { filling, createdAtMs, signal } = run;
+    const { layout, choices, settings, wallMs } = this.#options;
+    const { peer, filling, createdAtMs, signal } = run;
     const identity = { topic, topicId, partition: source.partition };
     const partition = new PartitionImport(source, {
       identity,
@@ -221,6 +233,13 @@ export class ImportRun {
     for (const { message } of await partition.run()) {
       this.#damaged.push({ topic, partition: source.partition, message, isGap: choices.damaged === 'gap' });
     }
+  }
+
+  /** A file is missing only where the manifest, which names it, is there. */
+  #patientPeer({ key }: PeerManifest, signal: AbortSignal): ObjectStore {
+    const { peer, logger, monotonicMs, wait } = this.#options;
+    const patience: Patience = { work: 'the import', patienceMs: PATIENCE_MS, signal, logger, monotonicMs, wait };
+    return new PatientStore(peer, key, patience);
   }
 
   #filling(): SegmentFilling {

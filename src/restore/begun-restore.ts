@@ -14,8 +14,8 @@ import { RestoreJournal } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
 import { TopicFillings } from './journal/topic-fillings.ts';
 import type { RestorePlan } from './restore-plan.ts';
-import type { Patience } from './run/patience/patience.ts';
-import { PatientStore } from './run/patience/patient-store.ts';
+import type { Patience } from '../model/patience.ts';
+import { PatientStore } from '../storage/patient-store.ts';
 import { PatientTarget } from './run/patience/patient-target.ts';
 import { RestoreRun, type RunLimits } from './run/restore-run.ts';
 
@@ -70,7 +70,7 @@ export class BegunRestore {
   patient(signal: AbortSignal = this.#signal, patienceMs = PATIENCE_MS) {
     const { store, layout, logger, monotonicMs, wait } = this.#context;
     const { id } = this.intent;
-    const patience: Patience = { patienceMs, signal, logger, monotonicMs, wait };
+    const patience: Patience = { work: 'the restore', patienceMs, signal, logger, monotonicMs, wait };
     const patientStore = new PatientStore(store, layout.identity, patience);
     return {
       store: patientStore,

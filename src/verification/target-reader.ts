@@ -5,7 +5,7 @@ import type { PartitionLog } from '../kafka/partition-log.ts';
 import { BackupError } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
 import { type RecordBatchHeader, splitBatches, verifyBatchCrc } from '../record/batch-header.ts';
-import { type Patience, patiently } from '../restore/run/patience/patience.ts';
+import { type Patience, patiently } from '../model/patience.ts';
 
 const NO_WAIT_MS = 0;
 const UNKNOWN_EPOCH = -1;

@@ -19,7 +19,7 @@ import type { RestoreReport, TargetReport } from '../restore/journal/restore-rep
 import { planRestore } from '../restore/plan/plan-restore.ts';
 import { planIdOf, type RestorePlan } from '../restore/restore-plan.ts';
 import { LargeFrames } from '../restore/run/large-frames.ts';
-import type { Patience } from '../restore/run/patience/patience.ts';
+import type { Patience } from '../model/patience.ts';
 import type { FrameContext } from '../restore/run/source-frames.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { LaneVerification, type Verdict, type VerifiedPartition } from './lane-verification.ts';
@@ -234,7 +234,7 @@ export class VerificationRun {
     },
   ): PartitionComparison {
     const { logger, monotonicMs, wait } = this.#options;
-    const patience: Patience = { patienceMs: PATIENCE_MS, signal, logger, monotonicMs, wait };
+    const patience: Patience = { work: 'the verification', patienceMs: PATIENCE_MS, signal, logger, monotonicMs, wait };
     const { startOffset, recordCount } = target;
     const restoredEnd = startOffset + BigInt(recordCount);
     if (end > restoredEnd) this.#offsetsBehind += end - restoredEnd;

@@ -2,7 +2,7 @@
 // at the source. The same for an import that is killed again and again.
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import { cp } from 'node:fs/promises';
+import { cp, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -184,6 +184,27 @@ describe('an import of a backup that the other program made', { timeout: 300_000
     });
     assert.equal(run.failure?.code, 'BACKUP_OF_OTHER_CLUSTER');
     assertExit(run, 1);
+  });
+
+  it('waits while the store of its source is away, and takes none of its files for missing', async () => {
+    const from = join(system.workspace.directory, 'goes-away');
+    const peer = new PeerBackup(new FilesystemObjectStore(from));
+    for (let file = 0; file < FILES; file += 1) await peer.add(peerRecords(BigInt(file * FILE_RECORDS), FILE_RECORDS));
+    await peer.save();
+    for (const [backupId, args] of Object.entries({ 'away-gap': ['--damaged', 'gap'], 'away-stop': [] })) {
+      const backup = { segment_max_records: FILE_RECORDS };
+      const run = await system.workspace.startImport({ backupId, from, args, backup });
+      await system.workspace.catalogUntil(backupId, ({ version }) => version > 1 || !run.isRunning);
+      await rename(from, `${from}-elsewhere`);
+      assert.ok(run.isRunning, 'the store went away too late');
+      await sleep(1500);
+      await rename(`${from}-elsewhere`, from);
+      const ended = await run.exit();
+      assertExit(ended, 0);
+      const { records, gaps, damaged } = ended.summary;
+      assert.deepEqual({ records, gaps, damaged }, { records: FILES * FILE_RECORDS, gaps: 0, damaged: [] });
+      assert.match(ended.stderr, /the import waits/);
+    }
   });
 
   it('killed again and again, and started again, ends with every record once', async (t) => {

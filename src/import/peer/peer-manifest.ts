@@ -14,6 +14,8 @@ const MANIFEST = 'manifest.json';
 const BEHIND_ALL_KEYS = '~';
 
 export interface PeerManifest {
+  /** Of the manifest itself. */
+  readonly key: string;
   readonly backupId: string;
   readonly createdAtMs: number;
   readonly topics: readonly PeerTopic[];
@@ -93,6 +95,7 @@ export async function readPeerManifest(store: ObjectStore, backupId: string | un
   if (bytes === undefined) throw new BackupError('BACKUP_NOT_FOUND', `there is no ${key} in ${store.description}`);
   const fields = parseJson(bytes, key, 'SOURCE_DAMAGED');
   return {
+    key,
     backupId: fields.string('backup_id'),
     createdAtMs: fields.integer('created_at'),
     topics: fields.list('topics').map((topic) => readTopic(topic, key)),

@@ -6,6 +6,7 @@ import { FrameExpander } from '../../../src/compression/frame-codec.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { type ImportReport, ImportRun, type ImportSettings } from '../../../src/import/import-run.ts';
 import type { ImportChoices } from '../../../src/import/partition-import.ts';
+import { pause } from '../../../src/model/back-off.ts';
 import { splitBatches, verifyBatchCrc } from '../../../src/record/batch-header.ts';
 import { readFooter, readFrame } from '../../../src/segment/segment-reader.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
@@ -44,7 +45,10 @@ export function importInto(
       ...change.settings,
     },
     workers,
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
+    monotonicMs: () => performance.now(),
     wallMs: () => NOW,
+    wait: pause,
   });
   return run.run(change.signal ?? new AbortController().signal);
 }

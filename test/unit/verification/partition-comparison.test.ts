@@ -60,7 +60,14 @@ function comparisonWith({
     fromOffset: startOffset,
     endOffset: log.endOffset < end ? log.endOffset : end,
     fetchBytes,
-    patience: { patienceMs, signal: NEVER, logger: SILENT, monotonicMs: () => performance.now(), wait: async () => {} },
+    patience: {
+      work: 'the verification',
+      patienceMs,
+      signal: NEVER,
+      logger: SILENT,
+      monotonicMs: () => performance.now(),
+      wait: async () => {},
+    },
   });
   return new PartitionComparison({ topic: 'restored', partition: 0, startOffset, recordCount }, reader, log.endOffset);
 }

@@ -50,6 +50,7 @@ describe('a reader of the target', () => {
         endOffset: 1n,
         fetchBytes: 1000,
         patience: {
+          work: 'the verification',
           patienceMs: 60_000,
           signal: new AbortController().signal,
           logger: SILENT,

@@ -14,7 +14,7 @@ import { partitionName, type TopicPartition } from '../../../model/topic/topic-p
 import type { ProducerIdentity } from '../../../record/producer-fields.ts';
 import type { ConfigChanges } from '../../journal/restore-intent.ts';
 import { neededConfigs } from '../../target-topic.ts';
-import { type Patience, patiently } from './patience.ts';
+import { type Patience, patiently } from '../../../model/patience.ts';
 
 /** Two equal answers so far apart mean that no request of a process that was killed is still landing. */
 const STILL_MS = 500;

@@ -1,20 +1,21 @@
-// The store as a running restore uses it: failures that may pass are waited out. An object that is missing while the backup's
-// identity is missing too is no damage: the whole store is away, a mount that was lost.
+// The store as long work uses it: failures that may pass are waited out. An object that is missing while a witness of the backup (its
+// identity, another program's manifest) is missing too is no damage: the whole store is away, a mount that was lost.
 
-import { BackupError } from '../../../model/errors.ts';
-import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../../../storage/object-store.ts';
-import { type Patience, patiently } from './patience.ts';
+import { BackupError } from '../model/errors.ts';
+import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
+import { type Patience, patiently } from '../model/patience.ts';
 
 export class PatientStore implements ObjectStore {
   /** By all gets. */
   bytesRead = 0;
   readonly #store: ObjectStore;
-  readonly #identityKey: string;
+  readonly #witnessKey: string;
   readonly #patience: Patience;
 
-  constructor(store: ObjectStore, identityKey: string, patience: Patience) {
+  /** `witnessKey` names an object that is there as long as the store is. */
+  constructor(store: ObjectStore, witnessKey: string, patience: Patience) {
     this.#store = store;
-    this.#identityKey = identityKey;
+    this.#witnessKey = witnessKey;
     this.#patience = patience;
   }
 
@@ -32,19 +33,14 @@ export class PatientStore implements ObjectStore {
 
   get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     return patiently(this.#patience, async () => {
-      const bytes = await this.#store.get(key, range, into);
-      if (bytes === undefined) await this.#assertThere();
+      const bytes = await this.#unlessAway(() => this.#store.get(key, range, into));
       this.bytesRead += bytes?.byteLength ?? 0;
       return bytes;
     });
   }
 
   head(key: string): Promise<ObjectInfo | undefined> {
-    return patiently(this.#patience, async () => {
-      const found = await this.#store.head(key);
-      if (found === undefined) await this.#assertThere();
-      return found;
-    });
+    return patiently(this.#patience, () => this.#unlessAway(() => this.#store.head(key)));
   }
 
   /** After a failure it goes on behind the last one that was listed. */
@@ -95,10 +91,18 @@ export class PatientStore implements ObjectStore {
   /** The store belongs to whoever opened it. */
   async close(): Promise<void> {}
 
+  /** Asks again where nothing is found: the store may have come back before its witness was looked for. */
+  async #unlessAway<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
+    const found = await ask();
+    if (found !== undefined) return found;
+    await this.#assertThere();
+    return ask();
+  }
+
   async #assertThere(): Promise<void> {
-    if ((await this.#store.head(this.#identityKey)) !== undefined) return;
-    throw new BackupError('STORE_UNAVAILABLE', `${this.#identityKey} has gone from ${this.#store.description}`, {
-      context: { key: this.#identityKey },
+    if ((await this.#store.head(this.#witnessKey)) !== undefined) return;
+    throw new BackupError('STORE_UNAVAILABLE', `${this.#witnessKey} has gone from ${this.#store.description}`, {
+      context: { key: this.#witnessKey },
     });
   }
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BackupError } from '../../../../../src/model/errors.ts';
-import type { Patience } from '../../../../../src/restore/run/patience/patience.ts';
-import { PatientStore } from '../../../../../src/restore/run/patience/patient-store.ts';
-import { MemoryObjectStore } from '../../../../../src/storage/memory-object-store.ts';
+import { BackupError } from '../../../src/model/errors.ts';
+import type { Patience } from '../../../src/model/patience.ts';
+import { PatientStore } from '../../../src/storage/patient-store.ts';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 
 const LOGGER = { debug() {}, info() {}, warn() {}, error() {} };
 const BYTES = Buffer.from('bytes');
@@ -14,6 +14,7 @@ function patienceOf(patienceMs: number, atMs: readonly (readonly [ms: number, ev
   const due = [...atMs];
   const stop = new AbortController();
   const patience: Patience = {
+    work: 'the restore',
     patienceMs,
     signal: stop.signal,
     logger: LOGGER,
@@ -60,6 +61,20 @@ test('an object that is missing from a store that is there is missing at once', 
   assert.equal(await store.get('b/data/x'), undefined);
   assert.equal(await store.head('b/data/x'), undefined);
   assert.equal(elapsedMs(), 0);
+});
+
+test('an object is there when the store comes back before its witness is looked for', async () => {
+  const mount = await mountWith('b/backup.json', 'b/data/x');
+  const head = mount.head.bind(mount);
+  mount.head = async (key) => {
+    if (key === 'b/backup.json') mount.isAway = false;
+    return head(key);
+  };
+  const store = new PatientStore(mount, 'b/backup.json', patienceOf(600_000).patience);
+  mount.isAway = true;
+  assert.deepEqual(Buffer.from((await store.get('b/data/x'))!), BYTES);
+  mount.isAway = true;
+  assert.equal((await store.head('b/data/x'))?.sizeBytes, BYTES.byteLength);
 });
 
 test('puts nothing into a directory where the store has been', async () => {

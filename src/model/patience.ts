@@ -1,11 +1,13 @@
 // Waiting out what may pass: a store that is away for a minute, a broker that restarts. Only failures of the way there are waited
 // for, never an answer; and never longer than the patience, counted from the first of the failures in a row.
 
-import { BackOff } from '../../../model/back-off.ts';
-import { BackupError, type ErrorCode } from '../../../model/errors.ts';
-import type { Logger } from '../../../model/logger.ts';
+import { BackOff } from './back-off.ts';
+import { BackupError, type ErrorCode } from './errors.ts';
+import type { Logger } from './logger.ts';
 
 export interface Patience {
+  /** Who waits, for messages: `the restore`. */
+  readonly work: string;
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   readonly logger: Logger;
@@ -17,18 +19,18 @@ const PASSING: ReadonlySet<ErrorCode> = new Set(['STORE_UNAVAILABLE', 'KAFKA_UNR
 
 /** @throws what the action failed with once it is no use to wait, INTERRUPTED when the signal aborts. */
 export async function patiently<T>(patience: Patience, action: () => Promise<T>): Promise<T> {
-  const { patienceMs, signal, logger, monotonicMs, wait } = patience;
+  const { work, patienceMs, signal, logger, monotonicMs, wait } = patience;
   const backOff = new BackOff();
   let troubleSinceMs: number | undefined;
   for (;;) {
-    if (signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was stopped');
+    if (signal.aborted) throw new BackupError('INTERRUPTED', `${work} was stopped`);
     try {
       return await action();
     } catch (error) {
       if (!(error instanceof BackupError) || !PASSING.has(error.code)) throw error;
       troubleSinceMs ??= monotonicMs();
       if (monotonicMs() - troubleSinceMs > patienceMs) throw error;
-      logger.warn('the restore waits', { attempt: backOff.attempts + 1, error });
+      logger.warn(`${work} waits`, { attempt: backOff.attempts + 1, error });
       await wait(backOff.nextDelayMs(), signal);
     }
   }
