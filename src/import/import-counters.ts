@@ -6,6 +6,10 @@ export interface ImportCounters {
   files: number;
   /** Files that hold nothing beyond what was imported before. */
   skippedFiles: number;
+  /** Files that hold offsets which are gaps since an earlier import. */
+  filesInGaps: number;
+  /** Those offsets. */
+  offsetsInGaps: bigint;
   records: number;
   /** Of the record batches, before compression. */
   rawBytes: number;
@@ -27,6 +31,8 @@ export function newCounters(): ImportCounters {
   return {
     files: 0,
     skippedFiles: 0,
+    filesInGaps: 0,
+    offsetsInGaps: 0n,
     records: 0,
     rawBytes: 0,
     storedBytes: 0,
@@ -42,7 +48,8 @@ export function newCounters(): ImportCounters {
 
 /** Adds `more` to `total`. */
 export function addCounters(total: ImportCounters, more: Readonly<ImportCounters>): void {
-  const { gapOffsets, ...numbers } = more;
+  const { gapOffsets, offsetsInGaps, ...numbers } = more;
   for (const name of Object.keys(numbers) as (keyof typeof numbers)[]) total[name] += numbers[name];
   total.gapOffsets += gapOffsets;
+  total.offsetsInGaps += offsetsInGaps;
 }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { assertCommittable } from '../catalog/assert-committable.ts';
 import { assertNeverFounded, foundBackup, readIdentity } from '../catalog/backup-identity.ts';
+import { readCatalog } from '../catalog/catalog-reader.ts';
 import { CatalogWriter } from '../catalog/catalog-writer.ts';
 import type { CatalogAction, TopicObservation } from '../catalog/commit.ts';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
@@ -16,7 +17,7 @@ import { toJson } from '../model/json-fields.ts';
 import type { Logger } from '../model/logger.ts';
 import type { Patience } from '../model/patience.ts';
 import type { RequestCounts } from '../model/request-counts.ts';
-import { comparePartitions, type TopicPartition } from '../model/topic/topic-partition.ts';
+import { comparePartitions, partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
 import type { SegmentSettings } from '../segment/segment-writer.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { PatientStore } from '../storage/patient-store.ts';
@@ -25,11 +26,14 @@ import type { SegmentFilling } from './open-segment.ts';
 import { type ImportChoices, PartitionImport } from './partition-import.ts';
 import {
   isPeerBackup,
+  type OffsetRange,
   type PeerManifest,
   type PeerPartition,
   type PeerTopic,
   readPeerManifest,
+  rereadPeerManifest,
 } from './peer/peer-manifest.ts';
+import { accountOf, listUnnamed } from './peer/unnamed-files.ts';
 import { SharedCommits } from './shared-commits.ts';
 
 const FRAMES_PER_THREAD = 2;
@@ -81,6 +85,8 @@ export interface ImportReport extends ImportProgress {
   readonly topics: number;
   /** Files that could not be read, in the order of their partitions. */
   readonly damaged: readonly DamagedFile[];
+  /** Keys of segment files that the peer's manifest does not name, ascending; they are left out. */
+  readonly unnamed: readonly string[];
 }
 
 export interface DamagedFile extends TopicPartition {
@@ -135,6 +141,7 @@ export class ImportRun {
     const topics = observationsOf(manifest, origin, catalog, wallMs());
     const note: CatalogAction[] = catalog.state.version === 0 ? [{ kind: 'note', text: noteOn(manifest) }] : [];
     if (note.length + topics.length > 0) await catalog.commit([...note, ...topics]);
+    const unnamed = await listUnnamed(this.#patientPeer(manifest, signal), manifest);
     await this.#importAll(catalog, manifest, signal);
     await catalog.checkpoint(true);
     return {
@@ -144,6 +151,7 @@ export class ImportRun {
       catalogVersion: catalog.state.version,
       topics: manifest.topics.length,
       damaged: this.#damaged.sort(comparePartitions),
+      unnamed: await this.#stillUnnamed(unnamed, manifest, signal),
     };
   }
 
@@ -170,12 +178,14 @@ export class ImportRun {
     const stop = new AbortController();
     const isStopped = AbortSignal.any([signal, stop.signal]);
     const peer = this.#patientPeer(manifest, isStopped);
+    const earlierGaps = await this.#earlierGaps(catalog);
     const queue = this.#parts.values();
     const importNext = async (): Promise<void> => {
       for (const part of queue) {
         if (isStopped.aborted) throw new BackupError('INTERRUPTED', 'the import was stopped');
         await this.#importPart(part, {
           peer,
+          earlierGaps,
           catalog,
           commits,
           filling,
@@ -201,6 +211,7 @@ export class ImportRun {
     { topic, topicId, source }: Part,
     run: {
       readonly peer: ObjectStore;
+      readonly earlierGaps: ReadonlyMap<string, readonly OffsetRange[]>;
       readonly catalog: CatalogWriter;
       readonly commits: SharedCommits;
       readonly filling: SegmentFilling;
@@ -216,6 +227,7 @@ export class ImportRun {
       // Asked anew each time: the writer may have made its state anew.
       committedOffset: () =>
         run.catalog.state.incarnation(topic, topicId).partition(source.partition).resume?.nextOffset,
+      earlierGaps: run.earlierGaps.get(partitionName({ topic, partition: source.partition })) ?? [],
       peer,
       layout,
       filling,
@@ -233,6 +245,21 @@ export class ImportRun {
     for (const { message } of await partition.run()) {
       this.#damaged.push({ topic, partition: source.partition, message, isGap: choices.damaged === 'gap' });
     }
+  }
+
+  /** By partition name. The writer's state does not hold them. */
+  async #earlierGaps({ state }: CatalogWriter): Promise<ReadonlyMap<string, readonly OffsetRange[]>> {
+    const { store, layout } = this.#options;
+    const { incarnations } = await readCatalog(store, layout, { version: state.version });
+    const histories = incarnations.flatMap(({ partitions }) => [...partitions.values()]);
+    return new Map(histories.map((history) => [partitionName(history.identity), history.currentGaps()]));
+  }
+
+  /** A run of the peer that is still going on may have named some of them by now. */
+  async #stillUnnamed(unnamed: readonly string[], manifest: PeerManifest, signal: AbortSignal): Promise<string[]> {
+    if (unnamed.length === 0) return [];
+    const isAccounted = accountOf(await rereadPeerManifest(this.#patientPeer(manifest, signal), manifest));
+    return unnamed.filter((key) => !isAccounted(key));
   }
 
   /** A file is missing only where the manifest, which names it, is there. */

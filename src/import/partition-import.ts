@@ -10,6 +10,7 @@ import { BackupError } from '../model/errors.ts';
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { addCounters, type ImportCounters, newCounters } from './import-counters.ts';
+import { heldInGaps } from './held-in-gaps.ts';
 import { OpenSegment, type SegmentFilling } from './open-segment.ts';
 import { headContradiction, isRestIn, recordContradiction } from './peer/entry-contradiction.ts';
 import type { OffsetRange, PeerPartition, PeerSegmentEntry } from './peer/peer-manifest.ts';
@@ -29,6 +30,8 @@ export interface PartitionImportOptions {
   readonly identity: PartitionIdentity;
   /** Behind everything that the catalog holds of the partition by now; undefined while that is nothing. */
   readonly committedOffset: () => bigint | undefined;
+  /** What earlier imports have left out for good. */
+  readonly earlierGaps: readonly OffsetRange[];
   readonly peer: ObjectStore;
   readonly layout: ObjectLayout;
   readonly filling: SegmentFilling;
@@ -46,11 +49,18 @@ export interface PartitionImportOptions {
   readonly wallMs: () => number;
 }
 
+interface HeldFile extends OffsetRange {
+  readonly key: string;
+  readonly hasNoNews: boolean;
+}
+
 export class PartitionImport {
   readonly #source: PeerPartition;
   readonly #options: PartitionImportOptions;
   /** Files that were found damaged, and how. */
   readonly #damage = new Map<string, BackupError>();
+  /** What files hold, by their heads. */
+  readonly #held = new Map<string, HeldFile>();
   #segment: OpenSegment | undefined;
   /** First offset that the open segment, or the next one, covers. */
   #baseOffset: bigint | undefined;
@@ -69,6 +79,7 @@ export class PartitionImport {
   async run(): Promise<readonly BackupError[]> {
     // Each attempt that fails names a damaged file more.
     while (!(await this.#attempt()));
+    this.#countHeld();
     return [...this.#damage.values()];
   }
 
@@ -97,10 +108,9 @@ export class PartitionImport {
       }
       const header = await this.#readHeader(entry);
       this.#assertFits(entry, header);
-      if (this.#nextOffset !== undefined && header.lastOffset < this.#nextOffset) {
-        this.#counted.skippedFiles += 1;
-        continue;
-      }
+      const isKnown = this.#nextOffset !== undefined && header.lastOffset < this.#nextOffset;
+      this.#noteHeld(header, isKnown);
+      if (isKnown) continue;
       const start = this.#nextOffset ?? this.#firstKnown(header.firstOffset);
       if (header.firstOffset > start) await this.#leaveGap(start, header.firstOffset - 1n);
       this.#baseOffset ??= header.firstOffset;
@@ -110,6 +120,20 @@ export class PartitionImport {
     await this.#seal();
     await this.#leaveLastGap();
     this.#settle();
+  }
+
+  /** Seen again after damage behind it, a file keeps what it was at first: what this import took itself is no file without news. */
+  #noteHeld({ key, firstOffset: baseOffset, lastOffset }: PeerSegmentHeader, hasNoNews: boolean): void {
+    if (!this.#held.has(key)) this.#held.set(key, { key, baseOffset, lastOffset, hasNoNews });
+  }
+
+  #countHeld(): void {
+    const { counters, earlierGaps } = this.#options;
+    const whole = [...this.#held.values()].filter(({ key }) => !this.#damage.has(key));
+    const { files, offsets } = heldInGaps(whole, earlierGaps);
+    counters.filesInGaps += files.size;
+    counters.offsetsInGaps += offsets;
+    counters.skippedFiles += whole.filter((file) => file.hasNoNews && !files.has(file)).length;
   }
 
   /** A file whose offsets, by its entry and by itself, are all in the backup does not matter any more. @throws PeerDamage. */

@@ -74,15 +74,21 @@ export async function backUp(
   bootstrap: string,
   store: string,
   directory: string,
-  change: { readonly topics?: readonly string[]; readonly segmentRecords?: number } = {},
+  change: {
+    readonly topics?: readonly string[];
+    readonly segmentRecords?: number;
+    /** From the backup's id to its compression. */
+    readonly backups?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<void> {
   const { topics = [PLAIN_TOPIC, TRANSACTIONAL_TOPIC], segmentRecords = SEGMENT_RECORDS } = change;
+  const { backups = Object.fromEntries(PEER_COMPRESSIONS.map((compression) => [compression, compression])) } = change;
   await mkdir(store, { recursive: true });
-  for (const compression of PEER_COMPRESSIONS) {
-    const file = join(directory, `peer-${compression}.yaml`);
+  for (const [backupId, compression] of Object.entries(backups)) {
+    const file = join(directory, `peer-${backupId}.yaml`);
     const config = {
       mode: 'backup',
-      backup_id: compression,
+      backup_id: backupId,
       source: { bootstrap_servers: [bootstrap], topics: { include: topics } },
       storage: { backend: 'filesystem', path: store },
       backup: {

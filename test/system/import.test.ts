@@ -106,6 +106,23 @@ describe('an import of a backup that the other program made', { timeout: 300_000
         assert.equal(await assertSameRecords({ probe, topic }, { probe, topic: target }), 100);
       }
     });
+
+    it('tells of files that the program left beside its manifest when it ran again with another compression', async () => {
+      const from = join(system.workspace.directory, 'recompressed');
+      const records = Array.from({ length: 100 }, (_, index) => ({ value: `${index}` }));
+      await probe.createTopic('recompressed');
+      for (const compression of ['zstd', 'lz4']) {
+        await probe.produceRecords('recompressed', 0, records);
+        const change = { topics: ['recompressed'], segmentRecords: 1000, backups: { same: compression } };
+        await backUp(system.broker.bootstrap, from, system.workspace.directory, change);
+      }
+      const run = await system.workspace.import({ backupId: 'recompressed', from });
+      assertExit(run, 3);
+      const key = 'same/topics/recompressed/partition=0/segment-00000000000000000000.bin.lz4';
+      const { complete, records: imported, unnamed_files, first_unnamed_file } = run.summary;
+      assert.deepEqual([complete, imported, unnamed_files, first_unnamed_file], [false, 100, 1, key]);
+      assert.ok(run.stderr.includes(key), run.stderr);
+    });
   }
 
   it('keeps the added headers and the ends of transactions on request', async () => {

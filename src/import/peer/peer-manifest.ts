@@ -91,6 +91,15 @@ export async function readPeerManifest(store: ObjectStore, backupId: string | un
   const key = `${id}/${MANIFEST}`;
   if (!isObjectKey(key))
     throw new BackupError('USAGE_INVALID', `--backup-id ${JSON.stringify(id)} is not a plain name`);
+  return manifestAt(store, key);
+}
+
+/** The same manifest as it is by now. @throws BACKUP_NOT_FOUND, SOURCE_DAMAGED. */
+export function rereadPeerManifest(store: ObjectStore, { key }: PeerManifest): Promise<PeerManifest> {
+  return manifestAt(store, key);
+}
+
+async function manifestAt(store: ObjectStore, key: string): Promise<PeerManifest> {
   const bytes = await store.get(key);
   if (bytes === undefined) throw new BackupError('BACKUP_NOT_FOUND', `there is no ${key} in ${store.description}`);
   const fields = parseJson(bytes, key, 'SOURCE_DAMAGED');

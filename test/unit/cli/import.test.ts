@@ -83,6 +83,40 @@ describe('import', () => {
     assert.match(stderr, new RegExp(`none/manifest\\.json is not JSON\nhint: ${remedy.source}`));
   });
 
+  test('claims no success where an earlier import has left gaps for which there are files now, or files have no entry', async () => {
+    const [from, into] = [join(directory, 'mended'), join(directory, 'mended.yaml')];
+    await cp(PEER_FIXTURE, from, { recursive: true });
+    const storage = { backend: 'filesystem', path: join(directory, 'mended-store') };
+    const source = { bootstrap_servers: ['127.0.0.1:1'] };
+    await writeFile(into, JSON.stringify({ mode: 'backup', backup_id: 'b', source, storage }));
+    const args = ['import', '-c', into, '--from', from, '-b', 'none'];
+    const file = 'none/topics/peer-plain/partition=0/segment-00000000000000000012.bin';
+    await rm(join(from, file));
+    assert.equal((await runCommand([...args, '--damaged', 'gap'])).exitCode, 3);
+    await cp(join(PEER_FIXTURE, file), join(from, file));
+    const mended = await runCommand(args);
+    assert.equal(mended.exitCode, 3);
+    assert.match(mended.stdout, /^Import incomplete\n/);
+    assert.match(
+      mended.stdout,
+      /12 offsets .* earlier import, although .* 1 file\(s\) for them; .* another backup_id\n/,
+    );
+    assert.match(mended.stdout, / 4 held nothing new/);
+    await cp(join(PEER_FIXTURE, file), join(from, `${file}.lz4`));
+    const unnamed = await runCommand([...args, '--json']);
+    assert.equal(unnamed.exitCode, 3);
+    assert.match(unnamed.stderr, new RegExp(`warning: 1 segment file.* not named .* the first is ${file}\\.lz4; `));
+    const { complete, offsets_in_earlier_gaps, unnamed_files, first_unnamed_file } = jsonOf(unnamed);
+    assert.deepEqual(
+      [complete, offsets_in_earlier_gaps, unnamed_files, first_unnamed_file],
+      [false, '12', 1, `${file}.lz4`],
+    );
+    const fresh = join(directory, 'fresh.yaml');
+    await writeFile(fresh, JSON.stringify({ mode: 'backup', backup_id: 'fresh', source, storage }));
+    await rm(join(from, `${file}.lz4`));
+    assert.equal((await runCommand(['import', '-c', fresh, '--from', from, '-b', 'none'])).exitCode, 0);
+  });
+
   test('refuses a choice that it does not know', async () => {
     for (const flag of ['--added-headers', '--markers', '--damaged']) {
       assert.equal((await importing('-b', 'zstd', flag, 'perhaps')).exitCode, 2, flag);

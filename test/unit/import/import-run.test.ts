@@ -234,6 +234,51 @@ describe('an import', () => {
     );
   });
 
+  test('made again says nothing of gaps that no file of the source reaches into', async () => {
+    const peer = await peerOf(peerRecords(0n, 5), peerRecords(8n, 5));
+    const store = new MemoryObjectStore();
+    assert.equal((await importInto(store, peer.store, workers)).counters.undeclaredGaps, 1);
+    const { counters } = await importInto(store, peer.store, workers);
+    assert.deepEqual([counters.filesInGaps, counters.offsetsInGaps, counters.skippedFiles], [0, 0n, 2]);
+  });
+
+  test('tells of segment files that the manifest does not name, but for those that are pruned', async () => {
+    const peer = await peerOf(peerRecords(10n, 5));
+    const folder = 'theirs/topics/orders/partition=0';
+    const name = (firstOffset: number, ending: string) =>
+      `${folder}/segment-${firstOffset.toString().padStart(20, '0')}.bin${ending}`;
+    const pruned = { start_offset: 0, end_offset: 9, segments: 1, bytes: 1, pruned_at: 1, reason: 'manual' };
+    peer.fields.set('orders/0', { pruned: [pruned] });
+    await peer.save();
+    const others = ['theirs/topics/payments/partition=3/segment-00000000000000000000.bin.zst'];
+    const keys = [name(0, '.zst'), name(10, '.lz4'), name(15, ''), ...others, `${folder}/notes.txt`];
+    for (const key of keys) await peer.replace(key, encodePeerSegment(peerRecords(0n, 5)));
+    const { unnamed, counters } = await importInto(new MemoryObjectStore(), peer.store, workers);
+    assert.deepEqual(unnamed, [name(10, '.lz4'), name(15, ''), ...others]);
+    assert.equal(counters.records, 5);
+  });
+
+  test('tells of no file that the other program has named by its end', async () => {
+    const peer = await peerOf(peerRecords(0n, 5));
+    await peer.add(peerRecords(5n, 5));
+    const store = new MemoryObjectStore();
+    const put = store.putIfAbsent.bind(store);
+    store.putIfAbsent = async (key, chunks) => {
+      await peer.save();
+      return put(key, chunks);
+    };
+    const hasPut: boolean[] = [];
+    const list = peer.store.list.bind(peer.store);
+    peer.store.list = async function* (prefix, startAfter) {
+      for await (const found of list(prefix, startAfter)) {
+        hasPut.push(found.key.endsWith('5.bin.zst'));
+        yield found;
+      }
+    };
+    assert.deepEqual((await importInto(store, peer.store, workers)).unnamed, []);
+    assert.ok(hasPut.includes(true), 'the file was there from the beginning');
+  });
+
   test('refuses a backup that has lost its identity', async () => {
     const store = new MemoryObjectStore();
     const peer = await peerOf(peerRecords(0n, 5));
@@ -407,6 +452,27 @@ describe('a damaged file', () => {
     );
     assert.deepEqual(await storedRecords(store), [...peerRecords(0n, 5), ...peerRecords(10n, 5)].map(asStored));
     assert.deepEqual(await problemsOf(store, workers), []);
+  });
+
+  test('that is mended after it became a gap is told, not counted as without news', async () => {
+    const { peer, second } = await damagedPeer();
+    const store = new MemoryObjectStore();
+    const choices = { damaged: 'gap' } as const;
+    const first = await importInto(store, peer.store, workers, { choices });
+    assert.deepEqual([first.counters.filesInGaps, first.counters.offsetsInGaps], [0, 0n]);
+    const still = await importInto(store, peer.store, workers, { choices });
+    assert.deepEqual([still.counters.filesInGaps, still.counters.offsetsInGaps], [1, 5n]);
+    await peer.replace(second, encodePeerSegment(peerRecords(5n, 5)));
+    const { counters, damaged } = await importInto(store, peer.store, workers, { choices });
+    assert.deepEqual(damaged, []);
+    assert.deepEqual([counters.filesInGaps, counters.offsetsInGaps, counters.skippedFiles], [1, 5n, 3]);
+    // The other program has written over its last file, which reaches back into the gap.
+    await peer.replace(second, encodePeerSegment(peerRecords(5n, 20)));
+    const longer = await importInto(store, peer.store, workers, { choices });
+    assert.deepEqual(
+      [longer.counters.records, longer.counters.filesInGaps, longer.counters.offsetsInGaps],
+      [10, 1, 5n],
+    );
   });
 
   test('or a missing one is named at either end of a partition', async () => {

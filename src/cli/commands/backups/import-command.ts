@@ -8,7 +8,7 @@ import { toJson } from '../../../model/json-fields.ts';
 import { type CommandContext, configSource, type GlobalFlags } from '../../command-context.ts';
 import { formatBytes, formatCount, formatDuration } from '../../output/format-quantities.ts';
 import { reportProgress, stopwatch } from '../../output/progress-reporter.ts';
-import { importJson, renderImport } from '../../output/reports/render-import.ts';
+import { importJson, renderImport, unnamedWarning } from '../../output/reports/render-import.ts';
 import type { OpenedImport } from '../../services.ts';
 
 const INTEGRITY_EXIT_CODE = 13;
@@ -42,7 +42,7 @@ export function addImportCommand(program: Command, context: CommandContext): voi
       '\nx-original-offset, x-original-timestamp and x-source-cluster are dropped by default, since the producers did not send them; they\n' +
         'are told from headers of the same name that were sent by their place and their value. Ends of transactions, which the other\n' +
         'program stores as data, are kept by default, since nothing proves that they are none. Offsets that no file holds become gaps.\n' +
-        'Exits with 13 when a file is damaged, with 3 when --damaged gap left it out, or when offsets are missing of\nwhich the source says nothing.',
+        'Exits with 13 when a file is damaged, with 3 when --damaged gap left it out, when offsets are missing of which\nthe source says nothing or that an earlier import has left as gaps, or when its manifest does not name some of its files.',
     )
     .action(async (_options, command: Command) => {
       context.exit(await importBackup(context, command.optsWithGlobals<ImportFlags>()));
@@ -71,6 +71,8 @@ async function importBackup({ services, terminal }: CommandContext, flags: Impor
     const report = await opened.run(terminal.signals.stop);
     endProgress();
     const seconds = elapsedSeconds();
+    const warning = unnamedWarning(report);
+    if (warning !== undefined) terminal.say(warning);
     terminal.result(flags.json ? toJson(importJson(report, seconds)) : renderImport(report, choices, seconds));
     return exitCodeOf(report);
   } finally {
@@ -79,10 +81,11 @@ async function importBackup({ services, terminal }: CommandContext, flags: Impor
   }
 }
 
-/** DESIGN 7: 3 for what is finished with gaps, but for those that the source itself has told of. */
-function exitCodeOf({ damaged, counters }: ImportReport): number {
-  if (damaged.length === 0) return counters.undeclaredGaps === 0 ? 0 : INCOMPLETE_EXIT_CODE;
-  return damaged.every(({ isGap }) => isGap) ? INCOMPLETE_EXIT_CODE : INTEGRITY_EXIT_CODE;
+/** DESIGN 7: 3 for what is finished with gaps, but for those that the source itself has told of, or without files that it has. */
+function exitCodeOf({ damaged, counters, unnamed }: ImportReport): number {
+  if (damaged.some(({ isGap }) => !isGap)) return INTEGRITY_EXIT_CODE;
+  const isWhole = damaged.length + counters.undeclaredGaps + counters.filesInGaps + unnamed.length === 0;
+  return isWhole ? 0 : INCOMPLETE_EXIT_CODE;
 }
 
 function progressLine(opened: OpenedImport, seconds: number): string {

@@ -10,14 +10,14 @@ import { printable } from '../terminal.ts';
 export function renderImport(report: ImportReport, choices: ImportChoices, seconds: number): string {
   const { counters, damaged } = report;
   const { records, rawBytes, storedBytes, segments, files, skippedFiles } = counters;
-  const isComplete = damaged.length === 0;
   const { recordsWithAddedHeaders, markers, repeatedRecords } = counters;
   return [
-    isComplete ? 'Import completed' : 'Import incomplete',
+    isComplete(report) ? 'Import completed' : 'Import incomplete',
     ...figureLines({ records, seconds, rawBytes, storedBytes }),
     `  Stored: ${formatBytes(storedBytes)} in ${formatCount(segments)} segment(s), catalog version ${report.catalogVersion}`,
     `  Source: ${printable(report.peerBackupId)}, ${report.topics} topic(s), ${formatCount(files)} file(s) imported, ${formatCount(skippedFiles)} held nothing new`,
     `  Gaps: ${gapText(counters)}`,
+    ...leftLines(report),
     ...(recordsWithAddedHeaders === 0
       ? []
       : [
@@ -38,6 +38,35 @@ export function renderImport(report: ImportReport, choices: ImportChoices, secon
   ].join('\n');
 }
 
+/** False when something is left out of which the source has a file. */
+function isComplete({ damaged, counters, unnamed }: ImportReport): boolean {
+  return damaged.length === 0 && counters.filesInGaps === 0 && unnamed.length === 0;
+}
+
+function leftLines({ counters, unnamed }: ImportReport): string[] {
+  const { filesInGaps, offsetsInGaps } = counters;
+  return [
+    ...(filesInGaps === 0
+      ? []
+      : [
+          `  Left in gaps: ${formatCount(offsetsInGaps)} offsets are gaps since an earlier import, although the source has ${formatCount(filesInGaps)} file(s) for them; to have them, import into another backup_id`,
+        ]),
+    ...(unnamed.length === 0
+      ? []
+      : [`  Left out: ${formatCount(unnamed.length)} segment file(s) that the manifest of the source does not name`]),
+  ];
+}
+
+/** Undefined when every file is named. */
+export function unnamedWarning({ unnamed }: ImportReport): string | undefined {
+  const [first] = unnamed;
+  if (first === undefined) return undefined;
+  return (
+    `warning: ${formatCount(unnamed.length)} segment file(s) of the source are not named by its manifest and were left out, the first is ` +
+    `${printable(first)}; they come of a run with another compression under the same id, or of one that did not end`
+  );
+}
+
 function gapText({ gaps, gapOffsets, undeclaredGaps }: ImportReport['counters']): string {
   if (gaps === 0) return '0';
   const undeclared = undeclaredGaps === 0 ? '' : `; the source tells nothing of ${undeclaredGaps} of them`;
@@ -53,7 +82,7 @@ export function importJson(report: ImportReport, seconds: number): Readonly<Reco
   return {
     message_type: 'summary',
     command: 'import',
-    complete: damaged.length === 0,
+    complete: isComplete(report),
     backup_id: report.backupId,
     source_backup_id: report.peerBackupId,
     catalog_version: report.catalogVersion,
@@ -61,6 +90,10 @@ export function importJson(report: ImportReport, seconds: number): Readonly<Reco
     partitions: report.partitionsTotal,
     files: counters.files,
     files_without_news: counters.skippedFiles,
+    files_in_earlier_gaps: counters.filesInGaps,
+    offsets_in_earlier_gaps: counters.offsetsInGaps,
+    unnamed_files: report.unnamed.length,
+    first_unnamed_file: report.unnamed[0] ?? null,
     records: counters.records,
     raw_bytes: counters.rawBytes,
     stored_bytes: counters.storedBytes,
