@@ -8,7 +8,7 @@ import { decodeRequests, type RequestCounts, requestsJson } from '../model/reque
 import type { Gap, PartitionIdentity, SegmentSummary } from '../model/segment/segment.ts';
 import { decodePartitionIdentity, decodeSegmentDescription } from '../model/segment/segment-json.ts';
 import type { TopicConfigs } from '../model/topic/topic-description.ts';
-import { isTopicName } from '../model/topic/topic-partition.ts';
+import { isTopicName, MOST_PARTITIONS } from '../model/topic/topic-partition.ts';
 
 export const CATALOG_FORMAT_VERSION = 1;
 const MAX_OFFSET = 2n ** 63n - 1n;
@@ -207,7 +207,7 @@ export function decodeTopic(fields: JsonFields): TopicObservation {
   return {
     topic: fields.string('topic'),
     topicId: fields.string('topicId'),
-    partitions: fields.integer('partitions'),
+    partitions: fields.integer('partitions', 0, MOST_PARTITIONS),
     replicationFactor: fields.integer('replicationFactor', -1),
     configs: fields.has('configs') ? fields.strings('configs') : null,
     observedAtMs: fields.integer('observedAtMs'),

@@ -43,12 +43,14 @@ export class JsonFields {
     return found;
   }
 
-  /** A safe integer, by default not negative. */
-  integer(name: string, min = 0): number {
+  /** A safe integer, by default not negative; both bounds are inclusive. */
+  integer(name: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#value[name];
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min)
-      throw this.#wrong(name, `an integer >= ${min}`);
-    return value;
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    throw this.#wrong(
+      name,
+      max === Number.MAX_SAFE_INTEGER ? `an integer >= ${min}` : `an integer from ${min} to ${max}`,
+    );
   }
 
   /** Any finite number. */

@@ -3,15 +3,18 @@
 // kept the old entry; what the entry tells of it shows whether it is the right file (entry-contradiction.ts).
 
 import { BackupError } from '../../model/errors.ts';
+import { LAST_INSTANT_MS } from '../../model/instant.ts';
 import { type JsonFields, parseJson } from '../../model/json-fields.ts';
 import type { TopicConfigs } from '../../model/topic/topic-description.ts';
-import { isTopicName } from '../../model/topic/topic-partition.ts';
+import { isTopicName, MOST_PARTITIONS } from '../../model/topic/topic-partition.ts';
 import { isObjectKey } from '../../storage/object-key.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 
 const MANIFEST = 'manifest.json';
 /** Greater than every character that a key holds: behind it begins the next folder. */
 const BEHIND_ALL_KEYS = '~';
+/** Of an i16. */
+const MOST_REPLICAS = 32_767;
 
 export interface PeerManifest {
   /** Of the manifest itself. */
@@ -106,8 +109,11 @@ async function manifestAt(store: ObjectStore, key: string): Promise<PeerManifest
   return {
     key,
     backupId: fields.string('backup_id'),
-    createdAtMs: fields.integer('created_at'),
-    topics: fields.list('topics').map((topic) => readTopic(topic, key)),
+    createdAtMs: fields.integer('created_at', 0, LAST_INSTANT_MS),
+    topics: unlike(
+      fields.list('topics').map((topic) => readTopic(topic, key)),
+      ({ topic }) => `${key} names topic ${topic}`,
+    ),
   };
 }
 
@@ -136,16 +142,30 @@ function readTopic(fields: JsonFields, key: string): PeerTopic {
   }
   const configs = fields.has('configurations') ? fields.strings('configurations') : null;
   const mayBeCompacted = configs === null || configs['cleanup.policy']?.includes('compact') === true;
-  const partitions = fields.list('partitions').map((partition) => readPartition(partition, mayBeCompacted));
-  const highest = Math.max(-1, ...partitions.map(({ partition }) => partition));
-  const counted = fields.has('original_partition_count') ? fields.integer('original_partition_count') : 0;
+  const partitions = unlike(
+    fields.list('partitions').map((partition) => readPartition(partition, mayBeCompacted)),
+    ({ partition }) => `${key} names partition ${partition} of topic ${topic}`,
+  );
+  const highest = partitions.reduce((high, { partition }) => Math.max(high, partition), -1);
+  const optional = (name: string, most: number): number | null =>
+    fields.has(name) ? fields.integer(name, 0, most) : null;
   return {
     topic,
-    partitionCount: Math.max(counted, highest + 1),
-    replicationFactor: fields.has('source_replication_factor') ? fields.integer('source_replication_factor') : null,
+    partitionCount: Math.max(optional('original_partition_count', MOST_PARTITIONS) ?? 0, highest + 1),
+    replicationFactor: optional('source_replication_factor', MOST_REPLICAS),
     configs,
     partitions,
   };
+}
+
+/** Which of two is meant nothing says, and what each holds would be taken for what another writer has done. */
+function unlike<T>(all: readonly T[], name: (one: T) => string): readonly T[] {
+  const names = new Set<string>();
+  for (const one of all) {
+    if (names.has(name(one))) throw new BackupError('SOURCE_DAMAGED', `${name(one)} twice`);
+    names.add(name(one));
+  }
+  return all;
 }
 
 function readPartition(fields: JsonFields, mayBeCompacted: boolean): PeerPartition {
@@ -155,14 +175,14 @@ function readPartition(fields: JsonFields, mayBeCompacted: boolean): PeerPartiti
   const missed = optional('gaps').map((gap) => rangeOf(gap, BigInt(gap.integer('end_offset')) - 1n));
   const pruned = optional('pruned').map((range) => rangeOf(range, BigInt(range.integer('end_offset'))));
   return {
-    partition: fields.integer('partition_id'),
+    partition: fields.integer('partition_id', 0, MOST_PARTITIONS - 1),
     segments: segments.sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1)),
     declaredGaps: [...missed, ...pruned],
   };
 }
 
 function readSegment(fields: JsonFields, mayBeCompacted: boolean): PeerSegmentEntry {
-  const count = (name: string): number => (fields.has(name) ? fields.integer(name) : 0);
+  const count = (name: string, most?: number): number => (fields.has(name) ? fields.integer(name, 0, most) : 0);
   const timestamp = (name: string): number | null => (fields.has(name) ? fields.number(name) : null);
   const recordCount = count('record_count');
   return {
@@ -174,7 +194,7 @@ function readSegment(fields: JsonFields, mayBeCompacted: boolean): PeerSegmentEn
     firstTimestampMs: timestamp('start_timestamp'),
     lastTimestampMs: timestamp('end_timestamp'),
     storedSizeBytes: count('compressed_size'),
-    uploadedAtMs: count('uploaded_at'),
+    uploadedAtMs: count('uploaded_at', LAST_INSTANT_MS),
   };
 }
 

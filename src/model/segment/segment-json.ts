@@ -2,6 +2,7 @@
 
 import type { SegmentCodec } from '../codec.ts';
 import type { JsonFields } from '../json-fields.ts';
+import { MOST_PARTITIONS } from '../topic/topic-partition.ts';
 import type { PartitionIdentity, SegmentDescription, TimestampType } from './segment.ts';
 
 const CODECS: readonly SegmentCodec[] = ['zstd', 'lz4', 'none'];
@@ -10,7 +11,11 @@ const TIMESTAMP_TYPES: readonly TimestampType[] = ['CreateTime', 'LogAppendTime'
 export const ANY_TIMESTAMP_MS = Number.MIN_SAFE_INTEGER;
 
 export function decodePartitionIdentity(fields: JsonFields): PartitionIdentity {
-  return { topic: fields.string('topic'), topicId: fields.string('topicId'), partition: fields.integer('partition') };
+  return {
+    topic: fields.string('topic'),
+    topicId: fields.string('topicId'),
+    partition: fields.integer('partition', 0, MOST_PARTITIONS - 1),
+  };
 }
 
 export function decodeSegmentDescription(fields: JsonFields): SegmentDescription {

@@ -5,6 +5,12 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/**
+ * Most partitions of one topic that a catalog or a manifest is believed: as many as Kafka's own advice gives a whole cluster with
+ * ZooKeeper, and few enough to plan a restore of each of them (200,000 take 0.5 GB). A greater number is a damaged one.
+ */
+export const MOST_PARTITIONS = 200_000;
+
 /** `orders-3`, as Kafka's tools print it. Unique per partition, since the last dash always precedes the number. */
 export function partitionName({ topic, partition }: TopicPartition): string {
   return `${topic}-${partition}`;

@@ -180,6 +180,8 @@ const HOSTILE: Readonly<Record<string, () => unknown>> = {
   'a truncation at a negative offset': inTruncation({ endOffset: '-1' }),
   'a truncation to timeline -1': inTruncation({ timeline: -1 }),
   'a topic of -1 partitions': inTopic({ partitions: -1 }),
+  'a topic of more partitions than any has': inTopic({ partitions: 200_001 }),
+  'a gap in a partition that no topic has': inGap({ partition: 200_000 }),
   'a configuration that is not text': inTopic({ configs: { 'retention.ms': 5 } }),
   'a configuration in words': inTopic({ configs: 'none' }),
 };

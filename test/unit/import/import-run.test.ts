@@ -500,10 +500,29 @@ describe('a damaged file', () => {
     const peer = await peerOf(peerRecords(0n, 5));
     const key = 'theirs/manifest.json';
     const manifest = await peer.bytes(key);
+    const parsed = JSON.parse(manifest.toString());
+    const [topic] = parsed.topics;
+    const topicsTwice = JSON.stringify({ ...parsed, topics: [topic, topic] });
+    const partitions = [...topic.partitions, ...topic.partitions];
+    const partitionsTwice = JSON.stringify({ ...parsed, topics: [{ ...topic, partitions }] });
     for (const [text, message] of [
       ['{"backup_id": ', /manifest\.json is not JSON/],
       [manifest.toString().replace('"orders"', '"no/topic"'), /names "no\/topic", which is no name of a topic/],
       [manifest.toString().replace('"start_offset": 0', '"start_offset": "0"'), /start_offset is not an integer/],
+      [
+        manifest.toString().replace('"partition_id": 0', '"partition_id": 2147483647'),
+        /\.partition_id is not an integer from 0 to 199999$/,
+      ],
+      [
+        manifest.toString().replace('"original_partition_count": null', '"original_partition_count": 1000000000'),
+        /manifest\.json\.topics\[0\]\.original_partition_count is not an integer from 0 to 200000$/,
+      ],
+      [
+        manifest.toString().replace('"created_at": 1795000000000', '"created_at": 9007199254740991'),
+        /created_at is not an integer/,
+      ],
+      [topicsTwice, /theirs\/manifest\.json names topic orders twice$/],
+      [partitionsTwice, /theirs\/manifest\.json names partition 0 of topic orders twice$/],
       [manifest.toString().replace(/"key": "theirs[^"]*"/, '"key": "../../etc/passwd"'), /passwd/],
     ] as const) {
       await peer.replace(key, Buffer.from(text));

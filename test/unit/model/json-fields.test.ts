@@ -52,6 +52,8 @@ describe('fields of JSON', () => {
     refused(() => found.list('l'), /^commit 7\.l\[1\] is not an object$/);
     refused(() => found.integer('n'), /^commit 7\.n is not an integer >= 0$/);
     assert.equal(found.integer('n', -1), -1);
+    assert.equal(found.integer('n', -1, -1), -1);
+    refused(() => found.integer('n', -3, -2), /^commit 7\.n is not an integer from -3 to -2$/);
   });
 
   test('of any JSON at all are given or refused, never anything else', () => {
