@@ -35,6 +35,12 @@ describe('import', () => {
     assert.match(validated.stdout, /Result: VALID\n$/);
     const again = jsonOf(await importing('-b', 'zstd', '--json'));
     assert.deepEqual([again.records, again.files, again.files_without_news, again.complete], [0, 0, 5, true]);
+    assert.doesNotMatch(stdout, /Choices/);
+    const otherwise = await importing('-b', 'zstd', '--markers', 'drop');
+    assert.match(
+      otherwise.stdout,
+      /\n {2}Choices: --added-headers drop and --markers drop went for what is new; .* stays as it was .* another backup_id\n/,
+    );
   });
 
   test('asks which backup when the store holds several', async () => {

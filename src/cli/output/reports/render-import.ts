@@ -16,6 +16,7 @@ export function renderImport(report: ImportReport, choices: ImportChoices, secon
     ...figureLines({ records, seconds, rawBytes, storedBytes }),
     `  Stored: ${formatBytes(storedBytes)} in ${formatCount(segments)} segment(s), catalog version ${report.catalogVersion}`,
     `  Source: ${printable(report.peerBackupId)}, ${report.topics} topic(s), ${formatCount(files)} file(s) imported, ${formatCount(skippedFiles)} held nothing new`,
+    ...(skippedFiles === 0 ? [] : [choicesLine(choices)]),
     `  Gaps: ${gapText(counters)}`,
     ...leftLines(report),
     ...(recordsWithAddedHeaders === 0
@@ -64,6 +65,15 @@ export function unnamedWarning({ unnamed }: ImportReport): string | undefined {
   return (
     `warning: ${formatCount(unnamed.length)} segment file(s) of the source are not named by its manifest and were left out, the first is ` +
     `${printable(first)}; they come of a run with another compression under the same id, or of one that did not end`
+  );
+}
+
+/** Nothing is imported twice, so whoever chooses otherwise the second time has to be told. */
+function choicesLine({ keepsAddedHeaders, dropsMarkers }: ImportChoices): string {
+  const [headers, markers] = [keepsAddedHeaders ? 'keep' : 'drop', dropsMarkers ? 'drop' : 'keep'];
+  return (
+    `  Choices: --added-headers ${headers} and --markers ${markers} went for what is new; what an earlier import took stays as it was ` +
+    'chosen then; to change that, import into another backup_id'
   );
 }
 
