@@ -2,7 +2,7 @@
 
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, ImportSource, OpenedImport } from '../cli/services.ts';
-import { storageFromUrl } from '../config/storage/storage-url.ts';
+import { sourceStorageFromUrl } from '../config/storage/storage-url.ts';
 import { ImportRun } from '../import/import-run.ts';
 import { pause } from '../model/back-off.ts';
 import { openStore } from '../storage/open-store.ts';
@@ -16,7 +16,7 @@ export async function openImport(
   const { config: configuration, logger } = await configured(config);
   const { backup, storage } = configuration;
   const { store, policy } = await openStore(storage, { logger });
-  const { store: peer } = await openStore(storageFromUrl(from), { logger });
+  const { store: peer } = await openStore(sourceStorageFromUrl(from), { logger });
   const workers = openWorkers(backup.compressionThreads);
   const run = new ImportRun({
     peer,

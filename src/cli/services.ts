@@ -76,7 +76,7 @@ export interface OpenedVerification {
 
 /** Where an import comes from. */
 export interface ImportSource {
-  /** A store, as --path names one. */
+  /** A store, as --path names one; what its URL does not say comes from KAFKA_BACKUP__FROM__KEY. */
   readonly from: string;
   /** Which of its backups; undefined when there is only one. */
   readonly backupId: string | undefined;

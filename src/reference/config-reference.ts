@@ -20,7 +20,8 @@ Generated from \`src/config/schema/\` by \`npm run docs\`; do not edit. Start fr
 - \`\${NAME}\` and \`\${NAME:-default}\` in values are replaced from the environment (\`$\${\` stands for \`\${\`). An unset variable
   without default is an error.
 - Every key but the maps can come from the environment: \`KAFKA_BACKUP__SECTION__KEY\`, or from a file that
-  \`KAFKA_BACKUP__SECTION__KEY_FILE\` names. Lists are separated by commas.
+  \`KAFKA_BACKUP__SECTION__KEY_FILE\` names. Lists are separated by commas. \`KAFKA_BACKUP__FROM__KEY\` is a key of \`storage\` for the store that
+  \`import --from\` names, and of no other.
 - Precedence: defaults < file < environment < \`_FILE\` < flags.`;
 
 const STATUS = `## Status of keys

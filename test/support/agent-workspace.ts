@@ -58,11 +58,12 @@ export interface RestoreSpec {
 export interface ImportSpec {
   /** Of the backup that is made. */
   readonly backupId: string;
-  /** Directory of the other program's store. */
+  /** Directory or URL of the other program's store. */
   readonly from: string;
   /** Further arguments, e.g. `--backup-id`. */
   readonly args?: readonly string[];
   readonly backup?: Section;
+  readonly run?: Omit<AgentOptions, 'cwd'>;
 }
 
 export class AgentWorkspace {
@@ -139,7 +140,7 @@ export class AgentWorkspace {
     return (await this.startImport(spec)).exit();
   }
 
-  async startImport({ backupId, from, args = [], backup = {} }: ImportSpec): Promise<AgentProcess> {
+  async startImport({ backupId, from, args = [], backup = {}, run = {} }: ImportSpec): Promise<AgentProcess> {
     const config = {
       mode: 'backup',
       backup_id: backupId,
@@ -147,7 +148,7 @@ export class AgentWorkspace {
       storage: this.#storage(),
       backup,
     };
-    return this.#start('import', config, ['--json', '--from', from, ...args]);
+    return this.#start('import', config, ['--json', '--from', from, ...args], run);
   }
 
   /** Verifies a restore of `backupId`: the newest unless its id is given. */

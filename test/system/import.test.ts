@@ -21,6 +21,7 @@ import {
   RECORDS,
   TRANSACTIONAL_TOPIC,
 } from '../support/peer-program.ts';
+import { START_CLOUD } from '../support/stores/cloud-stores.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const KILLS = 8;
@@ -201,6 +202,23 @@ describe('an import of a backup that the other program made', { timeout: 300_000
     });
     assert.equal(run.failure?.code, 'BACKUP_OF_OTHER_CLUSTER');
     assertExit(run, 1);
+  });
+
+  it('takes a backup out of another store than its own, with the keys of that one', async () => {
+    const cloud = await START_CLOUD['Azure Blob']();
+    try {
+      const peer = new PeerBackup(cloud.store);
+      await peer.add(peerRecords(0n, FILE_RECORDS));
+      await peer.save();
+      const env = Object.fromEntries(
+        Object.entries(cloud.env).map(([name, value]) => [name.replace('__STORAGE__', '__FROM__'), value]),
+      );
+      const run = await system.workspace.import({ backupId: 'out-of-azure', from: cloud.url, run: { env } });
+      assertExit(run, 0);
+      assert.equal(committedRecords(await system.workspace.catalog('out-of-azure')), FILE_RECORDS);
+    } finally {
+      await cloud.stop();
+    }
   });
 
   it('waits while the store of its source is away, and takes none of its files for missing', async () => {

@@ -1,5 +1,6 @@
 // Keys from the environment: KAFKA_BACKUP__SECTION__KEY holds the value, KAFKA_BACKUP__SECTION__KEY_FILE names a file that
-// does (one line break at its end is dropped). A name with this prefix that fits no key is a mistake, not noise.
+// does (one line break at its end is dropped). A name with this prefix that fits no key is a mistake, not noise. Of the store that
+// another program's backup is read from, KAFKA_BACKUP__FROM__KEY holds a key of `storage`: with the same names it would be our own.
 
 import type { GivenValues } from '../collect-values.ts';
 import type { Origin } from '../problems.ts';
@@ -11,9 +12,28 @@ import { textNode } from './source-node.ts';
 
 /** Lays the environment over what the file gave. */
 export function collectEnvironment(env: Environment, given: GivenValues): void {
-  const names = Object.keys(env).filter((name) => name.startsWith(PREFIX) && env[name] !== undefined);
+  collect(env, given, (name) => name.startsWith(PREFIX) && !name.startsWith(FROM_PREFIX), environmentPaths);
+}
+
+/** Lays what the environment says of the store that is read from over what its URL gave. */
+export function collectFromEnvironment(env: Environment, given: GivenValues): void {
+  collect(env, given, (name) => name.startsWith(FROM_PREFIX), fromPaths);
+}
+
+/** The variable of a key of `storage` for the store that is read from: `storage.sas_token` is `KAFKA_BACKUP__FROM__SAS_TOKEN`. */
+export function fromName(path: string): string {
+  return environmentName(path.replace(STORAGE, 'from.'));
+}
+
+function collect(
+  env: Environment,
+  given: GivenValues,
+  isWanted: (name: string) => boolean,
+  pathsOf: (given: GivenValues) => ReadonlyMap<string, string>,
+): void {
+  const names = Object.keys(env).filter((name) => isWanted(name) && env[name] !== undefined);
   if (names.length === 0) return;
-  const paths = environmentPaths(given);
+  const paths = pathsOf(given);
   for (const name of names.toSorted()) {
     // `sasl_password_file` is a key too, as those of other secrets are, but here it means the same as the suffix.
     const suffixed = name.endsWith(FILE_SUFFIX) ? paths.get(name.slice(0, -FILE_SUFFIX.length)) : undefined;
@@ -36,6 +56,8 @@ export function readSecretFiles(given: GivenValues): void {
 }
 
 const PREFIX = 'KAFKA_BACKUP__';
+const FROM_PREFIX = 'KAFKA_BACKUP__FROM__';
+const STORAGE = 'storage.';
 const FILE_SUFFIX = '_FILE';
 const LARGEST_SECRET = 64 * 1024;
 
@@ -44,6 +66,14 @@ function environmentPaths(given: GivenValues): ReadonlyMap<string, string> {
   for (const [path, leaf] of given.allLeaves()) {
     const settable = leaf.env !== undefined || (path.startsWith('targets.') && !leaf.format.endsWith('_map'));
     if (settable) paths.set(leaf.env ?? environmentName(path), path);
+  }
+  return paths;
+}
+
+function fromPaths(given: GivenValues): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
+  for (const [path, leaf] of given.allLeaves()) {
+    if (path.startsWith(STORAGE) && leaf.env !== undefined) paths.set(fromName(path), path);
   }
   return paths;
 }

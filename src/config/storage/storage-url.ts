@@ -1,31 +1,54 @@
-// A store as `--path` names it: a directory, or a URL whose query holds further keys of `storage` by their own names. What is
-// read and checked is what a configuration file would say; secrets do not belong into a command line and come from the environment.
+// A store as `--path` or `--from` names it: a directory, or a URL whose query holds further keys of `storage` by their own names. What
+// is read and checked is what a configuration file would say; secrets do not belong into a command line and come from the environment.
 
 import { fileURLToPath } from 'node:url';
 import { BackupError } from '../../model/errors.ts';
 import { GivenValues, parseValues } from '../collect-values.ts';
-import { collectEnvironment, readSecretFiles } from '../input/environment.ts';
+import { collectEnvironment, collectFromEnvironment, fromName, readSecretFiles } from '../input/environment.ts';
 import type { Environment } from '../input/expand-variables.ts';
 import { textNode } from '../input/source-node.ts';
 import { type Origin, printable, renderProblems } from '../problems.ts';
 import { RuleSubject } from '../rules/rule.ts';
 import { STORAGE_RULES } from '../rules/storage-rules.ts';
-import { fillValues, SCHEMA } from '../schema/schema.ts';
+import { environmentName, fillValues, SCHEMA } from '../schema/schema.ts';
 import { type StorageConfig, storageConfig } from './storage-config.ts';
 
-const FLAG: Origin = { kind: 'flag', name: '--path' };
 const FORMS = 'Use a directory, file:/DIR, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://ACCOUNT/CONTAINER/PREFIX.';
-const SIGNED =
-  'takes no shared access signature; set KAFKA_BACKUP__STORAGE__SAS_TOKEN, or KAFKA_BACKUP__STORAGE__SAS_TOKEN_FILE.';
 
 /** Of Azure's public cloud; accounts elsewhere keep their host. */
 const AZURE_HOST = /\.blob\.core\.windows\.net$/;
+
+/** The flag that names a store, and the variables that say more of it. */
+interface Asked {
+  readonly origin: Extract<Origin, { kind: 'flag' }>;
+  readonly collect: (env: Environment, given: GivenValues) => void;
+  /** The variable of a key of `storage`, by its dotted path. */
+  readonly variable: (path: string) => string;
+}
+
+const PATH: Asked = {
+  origin: { kind: 'flag', name: '--path' },
+  collect: collectEnvironment,
+  variable: environmentName,
+};
+const FROM: Asked = { origin: { kind: 'flag', name: '--from' }, collect: collectFromEnvironment, variable: fromName };
 
 /**
  * The store that a path or URL names. Keys of `storage` may also come from the environment, as they may for a file.
  * @throws USAGE_INVALID for a URL with parts that no store has, CONFIG_INVALID with every problem of the keys
  */
 export function storageFromUrl(store: string, env: Environment = process.env): StorageConfig {
+  return storageOf(store, env, PATH);
+}
+
+/** The same for the store that `--from` names beside our own, which has other variables. @throws as {@link storageFromUrl} */
+export function sourceStorageFromUrl(store: string, env: Environment = process.env): StorageConfig {
+  return storageOf(store, env, FROM);
+}
+
+function storageOf(store: string, env: Environment, asked: Asked): StorageConfig {
+  const refusal = (of: string, fault: string): BackupError =>
+    new BackupError('USAGE_INVALID', `${asked.origin.name} ${of}: ${fault}`);
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(store)?.[1]?.toLowerCase();
   if (scheme === undefined) return { kind: 'filesystem', path: store, directIo: true };
   const url = URL.parse(store);
@@ -38,22 +61,18 @@ export function storageFromUrl(store: string, env: Environment = process.env): S
   if (place === undefined) throw refusal(scheme, `is not a store. ${FORMS}`);
 
   const given = new GivenValues();
-  collectEnvironment(env, given);
-  given.sections.set('storage', FLAG);
-  for (const [key, value] of Object.entries(place)) put(given, key, value);
-  const queryFault = faultOfQuery(place, url.searchParams);
+  asked.collect(env, given);
+  given.sections.set('storage', asked.origin);
+  for (const [key, value] of Object.entries(place)) put(given, asked, key, value);
+  const queryFault = faultOfQuery(place, url.searchParams, asked);
   if (queryFault !== null) throw refusal(scheme, queryFault);
-  for (const [key, value] of url.searchParams) put(given, key, value);
+  for (const [key, value] of url.searchParams) put(given, asked, key, value);
   readSecretFiles(given);
   const values = fillValues(SCHEMA, parseValues(given));
   const subject = new RuleSubject(values, [], given, Date.now());
   for (const rule of STORAGE_RULES) rule.check(subject);
   if (given.problems.length > 0) throw new BackupError('CONFIG_INVALID', renderProblems(given.problems));
   return storageConfig(values.storage);
-}
-
-function refusal(scheme: string, fault: string): BackupError {
-  return new BackupError('USAGE_INVALID', `--path ${scheme}: ${fault}`);
 }
 
 /** What a URL says that is not the name of a store, or null. Never quotes what could be a secret. */
@@ -103,8 +122,13 @@ function placeOf(scheme: string, { hostname, pathname }: URL): Readonly<Record<s
 }
 
 /** What the query says that it cannot: a secret, or a key that the URL has said before. */
-function faultOfQuery(place: Readonly<Record<string, string>>, query: URLSearchParams): string | null {
-  if (query.has('sig')) return SIGNED;
+function faultOfQuery(
+  place: Readonly<Record<string, string>>,
+  query: URLSearchParams,
+  { variable }: Asked,
+): string | null {
+  const sas = variable('storage.sas_token');
+  if (query.has('sig')) return `takes no shared access signature; set ${sas}, or ${sas}_FILE.`;
   const said = new Map(Object.entries(place));
   for (const [key, value] of query) {
     if ((said.get(key) ?? '') !== '') return `says ${printable(key).slice(0, 80)} twice. Say it once.`;
@@ -113,17 +137,17 @@ function faultOfQuery(place: Readonly<Record<string, string>>, query: URLSearchP
   return null;
 }
 
-function put(given: GivenValues, key: string, value: string): void {
+function put(given: GivenValues, { origin, variable }: Asked, key: string, value: string): void {
   const path = `storage.${key}`;
   const leaf = given.leafAt(path);
   if (leaf === undefined)
-    given.report(FLAG, path, 'there is no such key.', 'See config/REFERENCE.md for those of storage.');
+    given.report(origin, path, 'there is no such key.', 'See config/REFERENCE.md for those of storage.');
   else if (leaf.sensitive === true) {
     given.report(
-      FLAG,
+      origin,
       path,
       'a secret does not belong into a URL.',
-      `Set ${leaf.env ?? ''}, or ${leaf.env ?? ''}_FILE.`,
+      `Set ${variable(path)}, or ${variable(path)}_FILE.`,
     );
-  } else if (value !== '') given.put(path, leaf, textNode(value, FLAG));
+  } else if (value !== '') given.put(path, leaf, textNode(value, origin));
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { storageFromUrl } from '../../../src/config/storage/storage-url.ts';
+import { sourceStorageFromUrl, storageFromUrl } from '../../../src/config/storage/storage-url.ts';
 import { checkOne, configFile, configOf, ENOUGH, loaded, problemsOf } from './config-files.ts';
 
 /** Six lines; what a test adds begins in line 7. */
@@ -371,5 +371,46 @@ describe('a store named by --path', () => {
     const nameless = /^flag --path +storage\.bucket +backend s3 needs bucket\. Name the bucket\./;
     assert.throws(() => from('s3://?region=x'), { code: 'CONFIG_INVALID', message: nameless });
     assert.throws(() => from('s3://b/../c?path_style=maybe'), { code: 'CONFIG_INVALID' });
+  });
+});
+
+describe('a store named by --from', () => {
+  const ours = {
+    KAFKA_BACKUP__STORAGE__PREFIX: 'ours',
+    KAFKA_BACKUP__STORAGE__ACCESS_KEY: 'OURS',
+    KAFKA_BACKUP__STORAGE__SECRET_KEY: 'OURS',
+  };
+
+  it('takes what its URL does not say from variables of its own, and nothing from those of our store', () => {
+    const theirs = { KAFKA_BACKUP__FROM__ACCESS_KEY: 'AK', KAFKA_BACKUP__FROM__SECRET_KEY_FILE: configFile('SK\n') };
+    const found = sourceStorageFromUrl('s3://b', { ...ours, ...theirs });
+    assert.ok(found.kind === 's3');
+    assert.deepEqual([found.bucket, found.prefix], ['b', '']);
+    assert.deepEqual(found.credentials, { accessKey: 'AK', secretKey: 'SK', sessionToken: null });
+    const sas = sourceStorageFromUrl('azure://acc/c', { KAFKA_BACKUP__FROM__SAS_TOKEN: 'sv=1&sig=x' });
+    assert.ok(sas.kind === 'azure' && sas.sasToken === 'sv=1&sig=x');
+    assert.deepEqual(sourceStorageFromUrl('/data', ours), { kind: 'filesystem', path: '/data', directIo: true });
+  });
+
+  it('leaves those variables to itself: neither --path nor a configuration reads them', () => {
+    const env = { ...ours, KAFKA_BACKUP__FROM__PREFIX: 'theirs', KAFKA_BACKUP__FROM__NONSENSE: 'x' };
+    const found = storageFromUrl('s3://b', env);
+    assert.ok(found.kind === 's3' && found.prefix === 'ours');
+  });
+
+  it('is refused by its own name, with its own variables', () => {
+    assert.throws(() => sourceStorageFromUrl('ftp://b', {}), { code: 'USAGE_INVALID', message: /^--from ftp: is not/ });
+    assert.throws(() => sourceStorageFromUrl('azure://acc/c?sig=CANARY', {}), {
+      code: 'USAGE_INVALID',
+      message: /^--from azure: .*; set KAFKA_BACKUP__FROM__SAS_TOKEN, or KAFKA_BACKUP__FROM__SAS_TOKEN_FILE\.$/,
+    });
+    assert.throws(() => sourceStorageFromUrl('s3://b?secret_key=x', {}), {
+      code: 'CONFIG_INVALID',
+      message: /flag --from .*Set KAFKA_BACKUP__FROM__SECRET_KEY, or KAFKA_BACKUP__FROM__SECRET_KEY_FILE\./,
+    });
+    assert.throws(() => sourceStorageFromUrl('s3://b', { KAFKA_BACKUP__FROM__PREFX: 'x' }), {
+      code: 'CONFIG_INVALID',
+      message: /KAFKA_BACKUP__FROM__PREFX .*belongs to no key.*Did you mean KAFKA_BACKUP__FROM__PREFIX\?/,
+    });
   });
 });

@@ -30,7 +30,7 @@ export function addImportCommand(program: Command, context: CommandContext): voi
     .command('import')
     .description('turn a backup of OSO kafka-backup into one of ours; started again it goes on')
     .requiredOption('-c, --config <file>', 'configuration (YAML): store and backup_id of the new backup')
-    .requiredOption('--from <store>', "the other program's store: a directory; its backups stay as they are")
+    .requiredOption('--from <store>', "the other program's store: a directory or a URL; its backups stay as they are")
     .option('-b, --backup-id <id>', 'which backup of that store, when it holds several')
     .addOption(choice('--added-headers <what>', 'headers that it added to every record', ['drop', 'keep']))
     .addOption(choice('--markers <what>', 'records that look like ends of transactions', ['keep', 'drop']))
@@ -42,6 +42,8 @@ export function addImportCommand(program: Command, context: CommandContext): voi
       '\nx-original-offset, x-original-timestamp and x-source-cluster are dropped by default, since the producers did not send them; they\n' +
         'are told from headers of the same name that were sent by their place and their value. Ends of transactions, which the other\n' +
         'program stores as data, are kept by default, since nothing proves that they are none. Offsets that no file holds become gaps.\n' +
+        'What a URL does not say of the store, keys and tokens among it, comes from KAFKA_BACKUP__FROM__ACCESS_KEY, ..._SAS_TOKEN and so on;\n' +
+        'KAFKA_BACKUP__STORAGE__... says it of the store of the new backup.\n' +
         'Exits with 13 when a file is damaged, with 3 when --damaged gap left it out, when offsets are missing of which\nthe source says nothing or that an earlier import has left as gaps, or when its manifest does not name some of its files.',
     )
     .action(async (_options, command: Command) => {
