@@ -9,9 +9,11 @@ import { TopicSelection } from '../model/topic/topic-selection.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
 import { readFooter } from '../segment/segment-reader.ts';
 import { abandoned, BegunRestore, type RunContext } from './begun-restore.ts';
+import type { PreflightInput } from './checks/check-list.ts';
 import { completeCheck, deletedText, differingSettings, unfinishedCheck, withCheck } from './checks/earlier-checks.ts';
 import { deletedOf, findEarlier } from './journal/find-earlier.ts';
-import { makeIntent } from './journal/make-intent.ts';
+import { leftConfigs } from './journal/left-configs.ts';
+import { type LeftConfigs, makeIntent } from './journal/make-intent.ts';
 import { assertClusterOf, isOfCluster, type RestoreIntent } from './journal/restore-intent.ts';
 import { newestRestores } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';
@@ -107,13 +109,14 @@ export class RestoreAttempt {
     const isDone =
       earlier.kind === 'complete' && planIdOf(plan, earlier.restore.intent.target) === earlier.report.planId;
     if (isDone && !request.dryRun) return this.#isDoneAlready(earlier.report, earlier.deleted);
-    const found = await this.#preflight(plan, settings, sink, isDone);
+    const unfinished = known.filter(({ intent, isComplete }) => !isComplete && isOfCluster(intent, sink));
+    const left: LeftConfigs = (topic, present) => leftConfigs(topic, present, unfinished);
+    const found = await this.#preflight(plan, settings, sink, { isOwn: isDone, resumed: null, leftConfigs: left });
     const checked = isDone ? withCheck(found, earlier.report.planId, completeCheck(earlier)) : found;
     this.plan = await this.#summarize(plan, checked);
     if (agreed !== null) assertSamePlan(agreed, plan, checked);
     if (request.dryRun) return this.#keepPlan(request, plan, checked);
     this.#assertUnblocked(checked);
-    const unfinished = known.filter(({ intent, isComplete }) => !isComplete && isOfCluster(intent, sink));
     const intent = await makeIntent({
       id: this.id,
       request,
@@ -121,7 +124,7 @@ export class RestoreAttempt {
       checked,
       settings,
       sink,
-      unfinished,
+      leftConfigs: left,
       nowMs: wallMs(),
     });
     await this.#complete(this.#open(intent), plan, sink);
@@ -172,7 +175,10 @@ export class RestoreAttempt {
     }
     const { isolation, replicationFactor, topicConfigs } = intent.settings;
     const recorded = { ...settings, isolation, replicationFactor, topicConfigs };
-    const checked = withCheck(await this.#preflight(plan, recorded, sink, true), planId, unfinishedCheck(intent));
+    const ownConfigs = new Map(intent.topics.map(({ topic, finalConfigs }) => [topic, finalConfigs]));
+    const left: LeftConfigs = async (topic) => ownConfigs.get(topic) ?? {};
+    const now = await this.#preflight(plan, recorded, sink, { isOwn: true, resumed: intent, leftConfigs: left });
+    const checked = withCheck(now, planId, unfinishedCheck(intent));
     this.plan = await this.#summarize(plan, checked);
     if (dryRun) return this.#keepPlan(intent.request, plan, checked);
     this.#assertUnblocked(checked);
@@ -214,12 +220,11 @@ export class RestoreAttempt {
     throw new BackupError('INTERRUPTED', 'the restore was cancelled before it began');
   }
 
-  /** `isOwn`: what the target topics hold is of the restore that is asked for. */
   #preflight(
     plan: RestorePlan,
     settings: RestoreSettings,
     sink: RestoreSink,
-    isOwn: boolean,
+    before: Pick<PreflightInput, 'isOwn' | 'resumed' | 'leftConfigs'>,
   ): Promise<PreflightResult> {
     const { store, layout, wallMs } = this.#context;
     const fillings = new TopicFillings(store, layout);
@@ -229,7 +234,7 @@ export class RestoreAttempt {
       sink,
       store,
       nowMs: wallMs(),
-      isOwn,
+      ...before,
       fillerOf: (topicId) => fillings.fillerOf(topicId),
     });
   }

@@ -58,6 +58,14 @@ export function undoneConfigs(present: ReadonlyMap<string, EffectiveConfig>): Re
   );
 }
 
+/** Whether every entry that the broker knows is set on the topic itself as a restore creates it: nobody else sets all of them. */
+export function isAsCreated(present: ReadonlyMap<string, EffectiveConfig>): boolean {
+  return Object.entries(RESTORE_CONFIGS).every(([name, value]) => {
+    const config = present.get(name);
+    return config === undefined || (config.isSetOnTopic && config.value === value);
+  });
+}
+
 /** Entries that the broker knows, and that are not as a restore needs them. */
 function changing(present: ReadonlyMap<string, EffectiveConfig>): (readonly [string, string, EffectiveConfig])[] {
   return Object.entries(RESTORE_CONFIGS).flatMap(([name, value]) => {

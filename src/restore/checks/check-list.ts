@@ -3,7 +3,8 @@
 import type { EffectiveConfig, RestoreSink } from '../../kafka/restore-sink.ts';
 import type { SegmentSummary } from '../../model/segment/segment.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { IntendedTopic } from '../journal/restore-intent.ts';
+import type { LeftConfigs } from '../journal/make-intent.ts';
+import type { IntendedTopic, RestoreIntent } from '../journal/restore-intent.ts';
 import type { PreflightCheck } from '../restore-job.ts';
 import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
 import type { RestoreSettings } from '../restore-settings.ts';
@@ -17,6 +18,9 @@ export interface PreflightInput {
   readonly nowMs: number;
   /** True when the target topics are this restore's own, of an attempt before: they need not be empty then. */
   readonly isOwn: boolean;
+  /** The restore that this one carries on. */
+  readonly resumed: RestoreIntent | null;
+  readonly leftConfigs: LeftConfigs;
   /** Id of the unfinished restore that fills the topic of this id. */
   readonly fillerOf: (topicId: string) => Promise<string | undefined>;
 }
@@ -63,7 +67,7 @@ export interface LastingTopic {
   readonly configs: ReadonlyMap<string, EffectiveConfig>;
   /** -1 when the broker chooses. */
   readonly replicationFactor: number;
-  /** True of one that exists: it keeps its own configuration. */
+  /** True of one that exists: it keeps its own configuration, or gets back what is its own. */
   readonly isThere: boolean;
 }
 

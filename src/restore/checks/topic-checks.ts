@@ -5,10 +5,12 @@ import type { TopicOperation } from '../../kafka/restore-sink.ts';
 import { BackupError } from '../../model/errors.ts';
 import type { TopicConfigs, TopicDescription } from '../../model/topic/topic-description.ts';
 import { isInternalTopic, isTopicName, partitionName } from '../../model/topic/topic-partition.ts';
+import type { RestoreIntent } from '../journal/restore-intent.ts';
 import type { TargetState, TopicRestorePlan } from '../restore-plan.ts';
 import { ALL_TOPICS } from '../restore-settings.ts';
 import { creationSpec, lastingSpec } from '../target-topic.ts';
 import { type CheckList, type LastingTopic, numberOf, type PreflightInput } from './check-list.ts';
+import { lastingConfigs } from './lasting-configs.ts';
 
 type FoundTopic = TargetState['topics'][number];
 
@@ -106,15 +108,20 @@ export async function checkExisting(
     const endOffsets = await checkEmptiness(description, input, list);
     checkPartitions(topic, partitions.length, list);
     const configs = await input.sink.describeEffectiveConfigs(targetTopic);
-    const lasting = { configs, replicationFactor, isThere: true };
+    const lastConfigs = await lastingConfigs(description, configs, input, list);
+    const lasting = { configs: lastConfigs, replicationFactor, isThere: true };
     checkTimestampType(targetTopic, lasting, input, list);
-    checkDifferences(topic, lasting, list);
+    if (!isCreatedBy(input.resumed, targetTopic)) checkDifferences(topic, lasting, list);
     return { found: { topic: targetTopic, topicId, endOffsets, configs: ownConfigs(configs) }, lasting };
   } catch (error) {
     if (!(error instanceof BackupError) || error.code !== 'KAFKA_AUTHORIZATION_FAILED') throw error;
     list.block('permission', `${targetTopic}: ${error.message}`);
     return none;
   }
+}
+
+function isCreatedBy(resumed: RestoreIntent | null, targetTopic: string): boolean {
+  return resumed?.topics.some(({ topic, creation }) => topic === targetTopic && creation !== null) === true;
 }
 
 function ownConfigs(configs: LastingTopic['configs']): TopicConfigs {
@@ -217,13 +224,15 @@ function checkPartitions(topic: TopicRestorePlan, existing: number, list: CheckL
 function checkTimestampType(
   targetTopic: string,
   { configs }: LastingTopic,
-  { settings }: PreflightInput,
+  { settings, resumed }: PreflightInput,
   list: CheckList,
 ): void {
   if (configs.size > 0) list.look('timestamps');
   if (configs.get('message.timestamp.type')?.value !== 'LogAppendTime') return;
   const has = `${targetTopic} has message.timestamp.type=LogAppendTime`;
-  if (settings.allowLogAppendTime) list.ok('timestamps', `${has}: it is CreateTime while the topic is filled`);
+  // Whoever began the restore had allowed it.
+  if (settings.allowLogAppendTime || resumed !== null)
+    list.ok('timestamps', `${has}: it is CreateTime while the topic is filled`);
   else
     list.block(
       'timestamps',

@@ -1,9 +1,8 @@
 // What a restore writes down before it touches the target, from its plan and what the preflight saw.
 
-import type { RestoreSink } from '../../kafka/restore-sink.ts';
+import type { EffectiveConfig, RestoreSink } from '../../kafka/restore-sink.ts';
 import { BackupError } from '../../model/errors.ts';
 import type { BatchSettings, ConfigChanges, IntendedTopic, RestoreIntent } from './restore-intent.ts';
-import type { KnownRestore } from './restore-journal.ts';
 import type { PreflightResult } from '../preflight.ts';
 import type { RestoreRequest } from '../restore-job.ts';
 import type { RestorePlan, TopicRestorePlan } from '../restore-plan.ts';
@@ -15,6 +14,9 @@ const BATCHES_PER_SECOND = 4;
 const SMALLEST_BATCH_BYTES = 16 * 1024;
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
+/** What puts a topic's own configuration on again, where it is in the state for filling; empty for one that keeps what it has. */
+export type LeftConfigs = (topic: string, present: ReadonlyMap<string, EffectiveConfig>) => Promise<ConfigChanges>;
+
 export interface IntentInput {
   readonly id: string;
   readonly request: RestoreRequest;
@@ -22,8 +24,7 @@ export interface IntentInput {
   readonly checked: PreflightResult;
   readonly settings: RestoreSettings;
   readonly sink: RestoreSink;
-  /** Restores that have not completed: what they say of a topic's own configuration holds. */
-  readonly unfinished: readonly KnownRestore[];
+  readonly leftConfigs: LeftConfigs;
   readonly nowMs: number;
 }
 
@@ -78,13 +79,9 @@ function neededPartitions({ lanes }: TopicRestorePlan): number {
   return Math.max(1, ...lanes.flatMap(({ targets }) => targets.map((partition) => partition + 1)));
 }
 
-/** What an existing topic has to get back: where an earlier restore has left it in the state for filling, what that one knows. */
-async function ownConfigs(targetTopic: string, { sink, unfinished }: IntentInput): Promise<ConfigChanges> {
+/** What an existing topic has to get back. */
+async function ownConfigs(targetTopic: string, { sink, leftConfigs }: IntentInput): Promise<ConfigChanges> {
   const present = await sink.describeEffectiveConfigs(targetTopic);
-  if (Object.keys(neededConfigs(present)).length > 0) return undoneConfigs(present);
-  const left = unfinished
-    .filter(({ intent, isComplete }) => !isComplete && intent.target.clusterId === sink.clusterId)
-    .flatMap(({ intent }) => intent.topics)
-    .find(({ topic }) => topic === targetTopic);
-  return left?.finalConfigs ?? {};
+  const isOwn = Object.keys(neededConfigs(present)).length > 0;
+  return isOwn ? undoneConfigs(present) : leftConfigs(targetTopic, present);
 }

@@ -116,6 +116,8 @@ export async function check(target: PlannedTarget, { made = plan(STATE), setting
     store: store ?? (await storeOf(made)),
     nowMs: NOW_MS,
     isOwn: false,
+    resumed: null,
+    leftConfigs: async () => ({}),
     fillerOf: async () => undefined,
     ...change,
   });

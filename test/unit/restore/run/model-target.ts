@@ -136,8 +136,9 @@ export class ModelSink implements RestoreSink {
   validateTopic({ topic, configs }: TopicSpec): Promise<TopicValidation> {
     return this.#fault.pass((): TopicValidation => {
       if (this.#cluster.topics.has(topic)) return { kind: 'refused', reason: 'TOPIC_ALREADY_EXISTS' };
-      const set = Object.entries(configs).map(([name, value]) => [name, { value, isSetOnTopic: true }] as const);
-      return { kind: 'accepted', configs: new Map(set) };
+      const entries = (from: Readonly<Record<string, string>>, isSetOnTopic: boolean) =>
+        Object.entries(from).map(([name, value]) => [name, { value, isSetOnTopic }] as const);
+      return { kind: 'accepted', configs: new Map([...entries(BROKER_DEFAULTS, false), ...entries(configs, true)]) };
     });
   }
 
