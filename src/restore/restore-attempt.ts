@@ -10,7 +10,14 @@ import { unlessAborted } from '../model/unless-aborted.ts';
 import { readFooter } from '../segment/segment-reader.ts';
 import { abandoned, BegunRestore, type RunContext } from './begun-restore.ts';
 import type { PreflightInput } from './checks/check-list.ts';
-import { completeCheck, deletedText, differingSettings, unfinishedCheck, withCheck } from './checks/earlier-checks.ts';
+import {
+  completeCheck,
+  deletedText,
+  differingSettings,
+  repeatedCheck,
+  unfinishedCheck,
+  withCheck,
+} from './checks/earlier-checks.ts';
 import { deletedOf, findEarlier } from './journal/find-earlier.ts';
 import { leftConfigs } from './journal/left-configs.ts';
 import { type LeftConfigs, makeIntent } from './journal/make-intent.ts';
@@ -112,10 +119,15 @@ export class RestoreAttempt {
     const unfinished = known.filter(({ intent, isComplete }) => !isComplete && isOfCluster(intent, sink));
     const left: LeftConfigs = (topic, present) => leftConfigs(topic, present, unfinished);
     const found = await this.#preflight(plan, settings, sink, { isOwn: isDone, resumed: null, leftConfigs: left });
-    const checked = isDone ? withCheck(found, earlier.report.planId, completeCheck(earlier)) : found;
+    const isRepeatable = isDone || agreed !== null || request.intoExisting === 'refuse';
+    const repeated = isRepeatable ? undefined : repeatedCheck(earlier, found.planId);
+    const checked = isDone
+      ? withCheck(found, earlier.report.planId, completeCheck(earlier))
+      : withCheck(found, found.planId, repeated);
     this.plan = await this.#summarize(plan, checked);
     if (agreed !== null) assertSamePlan(agreed, plan, checked);
-    if (request.dryRun) return this.#keepPlan(request, plan, checked);
+    if (request.dryRun || repeated !== undefined) await this.#keepPlan(request, plan, checked);
+    if (request.dryRun) return;
     this.#assertUnblocked(checked);
     const intent = await makeIntent({
       id: this.id,

@@ -147,7 +147,7 @@ function whereTo() {
       defaultText: '-1 or 0: as it was at the source, as far as the target has brokers',
     }),
     into_existing: choice(['refuse', 'append'], {
-      doc: 'What to do with a target topic that holds records.',
+      doc: 'What to do with a target topic that holds records. `append` twice is refused while records of the same restore are there.',
       default: 'refuse',
     }),
     allow_log_append_time: flag({

@@ -10,16 +10,31 @@ import { type RestoreSettings, SETTING_KEYS } from '../restore-settings.ts';
 
 /** Partitions that a message names. */
 const PARTITIONS_SHOWN = 5;
+const TOPICS_SHOWN = 5;
 
 /** Of a plan that was made before, with what has become of it in the first place. */
-export function withCheck(checked: PreflightResult, planId: string, check: PreflightCheck): PreflightResult {
-  return { ...checked, planId, checks: [check, ...checked.checks] };
+export function withCheck(
+  checked: PreflightResult,
+  planId: string,
+  check: PreflightCheck | undefined,
+): PreflightResult {
+  return { ...checked, planId, checks: check === undefined ? checked.checks : [check, ...checked.checks] };
 }
 
 export function completeCheck({ report, deleted }: Extract<EarlierRestore, { kind: 'complete' }>): PreflightCheck {
   if (deleted.length > 0) return { level: 'warn', name: 'restore', message: deletedText(report, deleted) };
   const message = `restore ${report.id} of this plan is complete, and nobody has written to its target since: restore leaves it so`;
   return { level: 'ok', name: 'restore', message };
+}
+
+/** Undefined unless records that are appended would be there twice. Whoever wants that says so by the id of the plan. */
+export function repeatedCheck(earlier: EarlierRestore, planId: string): PreflightCheck | undefined {
+  const isComplete = earlier.kind === 'complete' || earlier.kind === 'overtaken';
+  if (!isComplete || earlier.holding.length === 0) return undefined;
+  const { holding, report } = earlier;
+  const more = holding.length > TOPICS_SHOWN ? ` and ${holding.length - TOPICS_SHOWN} topics more` : '';
+  const message = `restore ${report.id} of the same request is complete, and its records are in ${holding.slice(0, TOPICS_SHOWN).join(', ')}${more}: appended again they are there twice; if that is wanted, carry out this plan by its id: restore --plan ${planId}`;
+  return { level: 'block', name: 'restore', message };
 }
 
 export function deletedText({ id }: RestoreReport, deleted: readonly string[]): string {

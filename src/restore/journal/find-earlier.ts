@@ -1,5 +1,5 @@
 // Which earlier restore a request is: one that was killed and is carried on, or one that had ended just before it was asked for
-// again. Restores whose topics are gone, or have been made anew, are left alone: the request begins afresh then.
+// again. Restores whose topics are all gone, or have been made anew, are left alone: the request begins afresh then.
 
 import type { RestoreSink } from '../../kafka/restore-sink.ts';
 import { partitionName } from '../../model/topic/topic-partition.ts';
@@ -13,12 +13,15 @@ export type EarlierRestore =
   | { readonly kind: 'none' }
   | { readonly kind: 'unfinished'; readonly restore: KnownRestore }
   /** Complete, and nobody has written to its target since. `deleted`: in words, what the target has deleted of it. */
-  | {
-      readonly kind: 'complete';
-      readonly restore: KnownRestore;
-      readonly report: RestoreReport;
-      readonly deleted: readonly string[];
-    };
+  | ({ readonly kind: 'complete'; readonly restore: KnownRestore; readonly deleted: readonly string[] } & Complete)
+  /** Complete, and since then others have written to its target, or have deleted some of its topics. */
+  | ({ readonly kind: 'overtaken' } & Complete);
+
+interface Complete {
+  readonly report: RestoreReport;
+  /** Target topics that still hold records of it. */
+  readonly holding: readonly string[];
+}
 
 /** `known`: newest first. `planId` undefined: whatever the plan was. */
 export async function findEarlier(
@@ -28,6 +31,7 @@ export async function findEarlier(
   planId?: string,
 ): Promise<EarlierRestore> {
   const text = requestText(request);
+  let overtaken: EarlierRestore | undefined;
   for (const restore of known) {
     const { intent, journal, isComplete, isGivenUp } = restore;
     const isSame =
@@ -37,19 +41,39 @@ export async function findEarlier(
       requestText(intent.request) === text;
     if (!isSame) continue;
     const producers = await journal.producers();
-    if (producers !== undefined && !(await areThere(producers, sink))) continue;
-    if (!isComplete) return { kind: 'unfinished', restore };
-    const report = await journal.report();
-    if (report === undefined || !(await endsAsReported(report, sink))) return { kind: 'none' };
-    return { kind: 'complete', restore, report, deleted: await deletedOf(report, sink) };
+    const there = producers === undefined ? [] : await stillThere(producers, sink);
+    const isAllThere = producers === undefined || there.length === producers.topics.length;
+    if (!isComplete && isAllThere) return { kind: 'unfinished', restore };
+    const report = isComplete && there.length > 0 ? await journal.report() : undefined;
+    if (report === undefined) continue;
+    const holding = await topicsHolding(report, there, sink);
+    if (isAllThere && (await endsAsReported(report, sink))) {
+      return { kind: 'complete', restore, report, holding, deleted: await deletedOf(report, sink) };
+    }
+    if (holding.length > 0) overtaken ??= { kind: 'overtaken', report, holding };
   }
-  return { kind: 'none' };
+  return overtaken ?? { kind: 'none' };
 }
 
-async function areThere({ topics }: RestoreProducers, sink: RestoreSink): Promise<boolean> {
+/** The topics of which the same lives are there. */
+async function stillThere({ topics }: RestoreProducers, sink: RestoreSink): Promise<readonly string[]> {
   const listing = await sink.describeTopics(topics.map(({ topic }) => topic));
   const ids = new Map(listing.topics.map(({ topic, topicId }) => [topic, topicId]));
-  return topics.every(({ topic, topicId }) => ids.get(topic) === topicId);
+  return topics.flatMap(({ topic, topicId }) => (ids.get(topic) === topicId ? [topic] : []));
+}
+
+/** Those of the topics that have not deleted all that was restored to them. */
+async function topicsHolding(
+  { targets }: RestoreReport,
+  topics: readonly string[],
+  sink: RestoreSink,
+): Promise<readonly string[]> {
+  const filled = targets.filter(({ topic, recordCount }) => recordCount > 0 && topics.includes(topic));
+  const starts = await sink.listOffsets(filled, 'earliest');
+  const held = filled.filter(
+    (target) => (starts.get(partitionName(target)) ?? 0n) < target.startOffset + BigInt(target.recordCount),
+  );
+  return [...new Set(held.map(({ topic }) => topic))];
 }
 
 async function endsAsReported({ targets }: RestoreReport, sink: RestoreSink): Promise<boolean> {

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
-import { LOOK_EVERY_MS } from '../../../../src/restore/journal/attempts/attempt-watch.ts';
 import { RestoreJournal } from '../../../../src/restore/journal/restore-journal.ts';
 import { RESTORE_ALL, type RestoreRequest } from '../../../../src/restore/restore-job.ts';
-import { RestoreService } from '../../../../src/restore/restore-service.ts';
+import type { RestoreService } from '../../../../src/restore/restore-service.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
 import { jsonBatch, startWorkers, TestBackup } from '../../../support/stored-backup.ts';
-import { Fault, FaultyStore } from './fault.ts';
-import { ModelCluster, ModelSink } from './model-target.ts';
-import { SETTINGS, SURROUNDINGS } from './run-fixture.ts';
+import { Fault } from './fault.ts';
+import { ModelCluster } from './model-target.ts';
+import { processOf } from './run-fixture.ts';
 
 const TARGET = 'live';
 const OWN_CONFIGS = { 'retention.ms': '7654321', 'cleanup.policy': 'compact' };
@@ -34,19 +33,7 @@ describe('a restore that nobody can finish', () => {
   });
 
   function serviceOf(fault = new Fault()): RestoreService {
-    return new RestoreService({
-      store: new FaultyStore(backup.store, fault),
-      layout: backup.layout,
-      settings: SETTINGS,
-      openSink: () => new ModelSink(cluster, fault),
-      openWorkers: () => ({ ...workers, run: workers.run.bind(workers), close: async () => {} }),
-      ...SURROUNDINGS,
-      // Nobody takes over from a process that lives: its watch over the attempt may sleep.
-      wait: async (ms, signal) => {
-        if (ms === LOOK_EVERY_MS) return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
-        if (!fault.isDead) cluster.land();
-      },
-    });
+    return processOf(backup, cluster, workers, fault);
   }
 
   async function restore(change: Partial<RestoreRequest> = {}, fault = new Fault()) {
