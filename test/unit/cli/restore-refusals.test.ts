@@ -27,3 +27,24 @@ test('a file without a target is a fault of the file, not of the rights of its r
     assert.doesNotMatch(stderr, /token/);
   }
 });
+
+test('a file that is for dry runs writes nothing, whatever plan or restore is named beside it', async () => {
+  const file = join(directory, 'dry.yaml');
+  const config = {
+    mode: 'restore',
+    backup_id: 'b',
+    target: { bootstrap_servers: ['127.0.0.1:1'] },
+    storage: { backend: 'filesystem', path: join(directory, 'store') },
+    restore: { dry_run: true },
+  };
+  await writeFile(file, JSON.stringify(config));
+  const named = [['--plan', '0123456789ab'] as const, ['--resume', 'rst_1'] as const, ['--abandon', 'rst_1'] as const];
+  for (const [flag, id] of named) {
+    const { exitCode, stderr } = await runCommand(['restore', '-c', file, flag, id]);
+    assert.equal(exitCode, 2, stderr);
+    assert.match(
+      stderr,
+      new RegExp(`${flag} ${id} writes to the target, and restore\\.dry_run: true .* set it to false`),
+    );
+  }
+});

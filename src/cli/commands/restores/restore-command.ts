@@ -101,6 +101,7 @@ async function abandon({ services, terminal }: CommandContext, flags: RestoreFla
   assertAlone(flags, `--abandon ${id}`);
   const opened = await services.openRestore(configSource(flags));
   try {
+    assertWrites(opened, `--abandon ${id}`);
     const abandoned = await opened.abandon(id);
     if (flags.json) {
       const document = abandonedDocument(abandoned);
@@ -115,7 +116,9 @@ async function abandon({ services, terminal }: CommandContext, flags: RestoreFla
 async function start(opened: OpenedRestore, flags: RestoreFlags): Promise<StartedRestore> {
   const { plan, resume } = flags;
   if (plan === undefined && resume === undefined) return opened.start(requestOf(opened, flags, Date.now()));
-  assertAlone(flags, plan === undefined ? `--resume ${resume}` : `--plan ${plan}`);
+  const flag = plan === undefined ? `--resume ${resume}` : `--plan ${plan}`;
+  assertAlone(flags, flag);
+  assertWrites(opened, flag);
   return plan === undefined ? opened.resume(resume ?? '') : opened.startPlan(plan);
 }
 
@@ -126,6 +129,15 @@ function assertAlone(flags: RestoreFlags, flag: string): void {
   throw new BackupError(
     'USAGE_INVALID',
     `${flag} says all that is meant; leave out the other flags that say what to restore, and --dry-run`,
+  );
+}
+
+/** @throws USAGE_INVALID when the configuration says that nothing is written, which the flag is for. */
+function assertWrites({ request }: OpenedRestore, flag: string): void {
+  if (!request.dryRun) return;
+  throw new BackupError(
+    'USAGE_INVALID',
+    `${flag} writes to the target, and restore.dry_run: true says that nothing does; set it to false`,
   );
 }
 
