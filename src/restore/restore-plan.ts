@@ -37,6 +37,8 @@ export interface TopicRestorePlan {
   readonly recoveryTarget: RecoveryTarget;
   /** What the target topic must have at least; with `by-key` lanes, exactly. */
   readonly targetPartitions: number;
+  /** Those, where repartitioning asks for them: then one that exists must have them too. */
+  readonly askedPartitions: number | null;
   /** What the topic gets as its own configuration when it is created: what it had, with the overrides asked for. */
   readonly configs: TopicConfigs;
   /** The topic as it was at the recovery target; its configuration is null when it was never read up to then. */

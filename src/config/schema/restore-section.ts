@@ -136,7 +136,7 @@ function whereTo() {
     }),
     create_topics: flag({ doc: 'Create missing topics as they were at the source.', default: true }),
     require_topic_configs: flag({
-      doc: 'Refuse to create a topic whose configuration the backup could not read; otherwise that is a warning.',
+      doc: 'Refuse to create a topic whose configuration the backup does not hold; otherwise that is a warning.',
       default: false,
     }),
     default_replication_factor: count({

@@ -132,11 +132,14 @@ function ownConfigs(configs: LastingTopic['configs']): TopicConfigs {
 /** A topic whose records need more replicas in sync than it has replicas takes none at all. */
 export function checkReplicas(targetTopic: string, lasting: LastingTopic, list: CheckList): void {
   const needed = numberOf(lasting, 'min.insync.replicas', 1);
-  const { replicationFactor } = lasting;
+  const { replicationFactor, isThere } = lasting;
   if (replicationFactor < 1 || needed <= replicationFactor) return;
+  const [has, remedy] = isThere
+    ? ['has', 'the topic keeps its own configuration: lower it on the topic']
+    : ['would have', 'lower it with restore.topic_configs'];
   list.block(
     'replication',
-    `${targetTopic} would have min.insync.replicas=${needed} with ${replicationFactor} replica(s) and take no record; lower it with restore.topic_configs`,
+    `${targetTopic} ${has} min.insync.replicas=${needed} with ${replicationFactor} replica(s) and takes no record so; ${remedy}`,
   );
 }
 
@@ -147,7 +150,7 @@ function checkConfigsKnown(
   list: CheckList,
 ): void {
   if (observation.configs !== null) return;
-  const message = `${topic}: the backup could not read the configuration of the topic (DESCRIBE_CONFIGS at the source), so it is created with the defaults of the target; name what it needs in restore.topic_configs`;
+  const message = `${topic}: the backup does not hold the configuration of the topic, since it was imported without one or the backup lacks DESCRIBE_CONFIGS at the source: it is created with the defaults of the target; name what it needs in restore.topic_configs`;
   if (settings.requireTopicConfigs)
     list.block('configuration', `${message}, or set restore.require_topic_configs: false`);
   else list.warn('configuration', message);
@@ -199,7 +202,7 @@ async function checkEmptiness(
 }
 
 function checkPartitions(topic: TopicRestorePlan, existing: number, list: CheckList): void {
-  const { targetTopic, targetPartitions, observation, lanes } = topic;
+  const { targetTopic, targetPartitions, askedPartitions, observation, lanes } = topic;
   list.look('partitions');
   if (lanes.some(({ partitioning }) => partitioning === 'by-key')) {
     if (existing !== targetPartitions) {
@@ -210,13 +213,17 @@ function checkPartitions(topic: TopicRestorePlan, existing: number, list: CheckL
     }
     return;
   }
-  const needed = 1 + Math.max(-1, ...lanes.flatMap(({ targets }) => targets));
-  if (existing < needed) list.block('partitions', `${targetTopic} has ${existing} partition(s), ${needed} are needed`);
-  else if (existing !== observation.partitions) {
-    list.warn(
+  const needed = askedPartitions ?? 1 + Math.max(-1, ...lanes.flatMap(({ targets }) => targets));
+  const wanted = askedPartitions ?? observation.partitions;
+  if (existing < needed) {
+    const why = askedPartitions === null ? 'are needed' : 'are asked for with restore.repartitioning';
+    list.block(
       'partitions',
-      `${targetTopic} has ${existing} partition(s), the source had ${observation.partitions}: keys of new records go elsewhere`,
+      `${targetTopic} has ${existing} partition(s), ${needed} ${why}; add partitions to it, or map it to another name`,
     );
+  } else if (existing !== wanted) {
+    const others = askedPartitions === null ? `the source had ${wanted}` : `${wanted} are asked for`;
+    list.warn('partitions', `${targetTopic} has ${existing} partition(s), ${others}: keys of new records go elsewhere`);
   }
 }
 

@@ -10,6 +10,7 @@ import type { PlannedSources } from './plan-sources.ts';
 export interface PlannedLanes {
   readonly lanes: readonly RestoreLane[];
   readonly targetPartitions: number;
+  readonly askedPartitions: number | null;
 }
 
 /** @throws USAGE_INVALID for a mapping with two sources on one target, or with fewer partitions than it needs. */
@@ -30,6 +31,7 @@ export function planLanes(
     return {
       lanes: [{ targetTopic, sources, targets, partitioning: 'by-key' }],
       targetPartitions: wanted.partitions,
+      askedPartitions: wanted.partitions,
     };
   }
   const lanes = sources.map((source): RestoreLane => {
@@ -43,7 +45,8 @@ export function planLanes(
       `repartitioning gives ${targetTopic} ${wanted.partitions} partition(s) and its records need ${needed}; use strategy murmur2, or partition_mapping`,
     );
   }
-  return { lanes, targetPartitions: wanted?.partitions ?? Math.max(observation.partitions, needed) };
+  const askedPartitions = wanted?.partitions ?? null;
+  return { lanes, targetPartitions: askedPartitions ?? Math.max(observation.partitions, needed), askedPartitions };
 }
 
 function targetPartitionOf(partition: number, mapping: RestoreRequest['partitionMapping']): number {

@@ -97,12 +97,12 @@ function planTopic(
   const observation = observationAt(incarnation, recoveryTarget);
   const targetTopic = new TopicMapper(request).targetOf(topic);
   const sources: PlannedSources = planSources(incarnation, observation, recoveryTarget, request);
-  const { lanes, targetPartitions } = planLanes(sources, observation, targetTopic, request);
+  const { lanes, ...partitions } = planLanes(sources, observation, targetTopic, request);
   const configs = plannedConfigs(observation, targetTopic, options.topicConfigs);
   const { topicId } = incarnation;
   const otherLives = otherLivesIn(incarnations, incarnation, recoveryTarget);
   const doubt = doubtAbout(incarnations, incarnation, recoveryTarget);
-  const target = { targetTopic, recoveryTarget, targetPartitions, configs };
+  const target = { targetTopic, recoveryTarget, ...partitions, configs };
   return { topic, topicId, ...target, observation, otherLives, doubt, lanes };
 }
 

@@ -39,7 +39,7 @@ describe('the preflight of a topic that is not there', () => {
   test('warns when the backup knows no configuration of the topic, and blocks where one is required', async () => {
     const made = plan(stateOf(seen('a', 1, { replicationFactor: 1, configs: null }), stored(A0, 0n, 10n)));
     const target = new PlannedTarget();
-    await assertFinding(target, /warn configuration: a: the backup could not read .*topic_configs$/, { made });
+    await assertFinding(target, /warn configuration: a: the backup does not hold .*imported.*topic_configs$/, { made });
     const settings = { requireTopicConfigs: true };
     await assertFinding(target, /block configuration: a: .*require_topic_configs: false$/, { made, settings });
     const there = new PlannedTarget({ topics: { a: { ends: [0n] } } });
@@ -167,8 +167,21 @@ describe('the preflight of a topic that is there', () => {
   });
 
   test('blocks on too few partitions, warns of more', async () => {
-    await assertFinding(there({ ends: [0n] }), /block partitions: a has 1 partition\(s\), 2 are needed/);
+    await assertFinding(
+      there({ ends: [0n] }),
+      /block partitions: a has 1 partition\(s\), 2 are needed; add partitions to it, or map/,
+    );
     await assertFinding(there({ ends: [0n, 0n, 0n] }), /warn partitions: a has 3 partition\(s\), the source had 2/);
+  });
+
+  test('takes as many as are asked for, and blocks on fewer', async () => {
+    const made = planFor({ repartitioning: { a: { partitions: 4, partitioning: 'preserve' } } });
+    const of = (count: number): PlannedTarget => there({ ends: Array.from({ length: count }, () => 0n) });
+    await assertFinding(of(2), /block partitions: a has 2 partition\(s\), 4 are asked for .*; add partitions/, {
+      made,
+    });
+    assert.deepEqual(findings(await check(of(4), { made })), []);
+    await assertFinding(of(5), /^warn partitions: a has 5 partition\(s\), 4 are asked for: keys/m, { made });
   });
 
   test('takes exactly as many partitions as records are spread over by key', async () => {
@@ -193,7 +206,10 @@ describe('the preflight of a topic that is there', () => {
     const appendTime = there({ configs: { 'message.timestamp.type': 'LogAppendTime' } });
     await assertFinding(appendTime, /block timestamps: a has .*allow_log_append_time/);
     assert.deepEqual(findings(await check(appendTime, { settings: { allowLogAppendTime: true } })), []);
-    await assertFinding(there({ configs: { 'min.insync.replicas': '2' } }), /block replication: a would have min/);
+    await assertFinding(
+      there({ configs: { 'min.insync.replicas': '2' } }),
+      /block replication: a has min.*: lower it on the topic$/,
+    );
   });
 
   test('warns of a configuration that is not the planned one', async () => {
