@@ -234,7 +234,7 @@ export const ERROR_KINDS = {
     retriable: false,
     exitCode: 3,
     httpStatus: 409,
-    hint: 'Keep producers away from the target until the restore is done; delete the topic, or give the restore up with restore --abandon ID, and restore again.',
+    hint: 'Keep producers away from the target until the restore is done; delete the topic, or give the restore up with restore --abandon and its id, and restore again.',
   },
   INCOMPLETE: {
     summary: 'finished, but not with everything',

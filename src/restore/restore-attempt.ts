@@ -224,7 +224,11 @@ export class RestoreAttempt {
     this.#assertNotCancelled();
     await begun.patient().journal.putIntent(begun.intent);
     this.#begun = begun;
-    this.report = await begun.complete(plan, sink, onRunning);
+    try {
+      this.report = await begun.complete(plan, sink, onRunning);
+    } catch (error) {
+      throw withId(error, this.id);
+    }
   }
 
   #assertNotCancelled(): void {
@@ -284,4 +288,14 @@ export class RestoreAttempt {
     const blocks = checks.filter(({ level }) => level === 'block').map(({ message }) => message);
     throw new BackupError('PREFLIGHT_BLOCKED', blocks.join('; '));
   }
+}
+
+/** What may end in giving the restore up names it. */
+function withId(error: unknown, id: string): unknown {
+  if (!(error instanceof BackupError) || error.code !== 'TARGET_CHANGED') return error;
+  const { code, message, context } = error;
+  return new BackupError(code, `${message}; to give the restore up: restore --abandon ${id}`, {
+    context,
+    cause: error,
+  });
 }

@@ -96,7 +96,7 @@ export class VerificationRun {
 
   /**
    * Of the restore with that id, or of the newest that is complete.
-   * @throws RESTORE_NOT_FOUND, RESTORE_CONFLICT when it is not complete, USAGE_INVALID when the target is another cluster now,
+   * @throws RESTORE_NOT_FOUND, RESTORE_CONFLICT when it is not complete, USAGE_INVALID when it was given up or the target is another cluster now,
    * INTERRUPTED, and what store and target fail with.
    */
   async run(restoreId: string | undefined, signal: AbortSignal): Promise<VerificationReport> {
@@ -104,10 +104,16 @@ export class VerificationRun {
     const journal = restoreId === undefined ? await this.#newest() : new RestoreJournal(store, layout, restoreId);
     const [intent, report] = [await journal.intent(), await journal.report()];
     if (intent === undefined) throw new BackupError('RESTORE_NOT_FOUND', `no restore ${journal.id} has begun`);
+    if (report === undefined && (await journal.endedAs()) !== undefined) {
+      throw new BackupError(
+        'USAGE_INVALID',
+        `restore ${journal.id} was given up before its end: list --restores shows those that are complete`,
+      );
+    }
     if (report === undefined) {
       throw new BackupError(
         'RESTORE_CONFLICT',
-        `restore ${journal.id} is not complete: carry it on with restore --resume`,
+        `restore ${journal.id} is not complete: carry it on with restore --resume ${journal.id}`,
       );
     }
     const plan = await this.#planAgain(intent);

@@ -47,11 +47,14 @@ export class OffsetMap {
     store: ObjectStore,
     layout: ObjectLayout,
     restoreId: string,
-  ): Promise<{ readonly kind: 'open'; readonly map: OffsetMap } | { readonly kind: 'unfinished' | 'unknown' }> {
+  ): Promise<
+    { readonly kind: 'open'; readonly map: OffsetMap } | { readonly kind: 'unfinished' | 'given-up' | 'unknown' }
+  > {
     const journal = new RestoreJournal(store, layout, restoreId);
     const report = await journal.report();
     if (report !== undefined) return { kind: 'open', map: new OffsetMap(report, journal) };
-    return { kind: (await journal.intent()) === undefined ? 'unknown' : 'unfinished' };
+    if ((await journal.intent()) === undefined) return { kind: 'unknown' };
+    return { kind: (await journal.endedAs()) === undefined ? 'unfinished' : 'given-up' };
   }
 
   /** @throws NOT_IN_BACKUP when the restore did not touch what is selected. */

@@ -31,11 +31,19 @@ export function hashContent({ topics, ...content }: PlanContent, settings: Setti
 }
 
 /** By what each fact is about. */
-export function planFacts({ topics, ...content }: PlanContent, settings: Settings): Readonly<Record<string, string>> {
-  const facts: Record<string, string> = { request: shortHash([content, settings]) };
+export function planFacts(
+  { topics, isolation, ...content }: PlanContent,
+  { replicationFactor, ...asked }: Settings,
+): Readonly<Record<string, string>> {
+  const facts: Record<string, string> = {
+    request: shortHash([content, asked]),
+    isolation,
+    default_replication_factor: String(replicationFactor),
+  };
   for (const topic of topics) {
     facts[`topic ${topic.topic}`] =
-      `id ${topic.topicId}, to ${topic.targetTopic} with ${topic.targetPartitions} partition(s) (${shortHash([topicContent(topic), topic.lanes.map(laneContent)])})`;
+      `id ${topic.topicId}, to ${topic.targetTopic} with ${topic.targetPartitions} partition(s) (${shortHash([topic.observation.replicationFactor, topic.lanes.map(laneContent)])})`;
+    facts[`configuration of ${topic.targetTopic}`] = configsText(topic);
     for (const source of sourcesOf(topic)) {
       const last = source.segments.at(-1);
       facts[`partition ${topic.topic}/${source.source.partition}`] =
@@ -45,10 +53,20 @@ export function planFacts({ topics, ...content }: PlanContent, settings: Setting
   return facts;
 }
 
-function topicContent({ topic, topicId, targetTopic, targetPartitions, configs, observation }: TopicRestorePlan) {
+function topicContent(plan: TopicRestorePlan) {
+  const { topic, topicId, targetTopic, targetPartitions, observation } = plan;
   const { replicationFactor } = observation;
-  const sorted = Object.entries(configs).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { topic, topicId, targetTopic, targetPartitions, replicationFactor, configs: sorted };
+  return { topic, topicId, targetTopic, targetPartitions, replicationFactor, configs: sortedConfigs(plan) };
+}
+
+function configsText(plan: TopicRestorePlan): string {
+  return sortedConfigs(plan)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ');
+}
+
+function sortedConfigs({ configs }: TopicRestorePlan): (readonly [string, string])[] {
+  return Object.entries(configs).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function laneContent({ sources, targets, partitioning }: RestoreLane) {

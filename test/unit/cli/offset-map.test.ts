@@ -8,6 +8,7 @@ import { RestoreJournal } from '../../../src/restore/journal/restore-journal.ts'
 import type { RestoreReport, SourceReport, TargetReport } from '../../../src/restore/journal/restore-report.ts';
 import { FilesystemObjectStore } from '../../../src/storage/filesystem/filesystem-object-store.ts';
 import { NO_DROPS } from '../../../src/model/restore/recovery-target.ts';
+import { INTENT } from '../restore/journal/journal-fixture.ts';
 import { jsonOf, runCommand } from './command-line.ts';
 
 function source(topic: string, partition: number): SourceReport {
@@ -122,6 +123,17 @@ describe('kafka-backup offset-map', () => {
         count: 100,
       },
     ]);
+  });
+
+  test('has none of a restore that was given up, and does not say that it could be carried on', async () => {
+    const journal = new RestoreJournal(new FilesystemObjectStore(directory), new ObjectLayout('shop'), 'rst_given_up');
+    await journal.putIntent({ ...INTENT, id: 'rst_given_up' });
+    const unfinished = await runCommand(['offset-map', 'rst_given_up', ...where]);
+    assert.match(unfinished.stderr, /restore --resume rst_given_up/);
+    await journal.putAbandoned(1000);
+    const { exitCode, stderr } = await runCommand(['offset-map', 'rst_given_up', ...where]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /restore rst_given_up was given up before its end and has no map: list --restores/);
   });
 
   test('looks an offset up, and tells one that was not restored from one that was', async () => {

@@ -77,6 +77,12 @@ async function openMap(store: ObjectStore, layout: ObjectLayout, restoreId: stri
       `restore ${restoreId} has not come to its end, and its map is written there: restore --resume ${restoreId}`,
     );
   }
+  if (map.kind === 'given-up') {
+    throw new BackupError(
+      'USAGE_INVALID',
+      `restore ${restoreId} was given up before its end and has no map: list --restores shows those that are complete`,
+    );
+  }
   throw new BackupError('RESTORE_NOT_FOUND', `backup ${layout.backupId} knows no restore ${restoreId}`);
 }
 

@@ -100,14 +100,23 @@ describe('the id of a plan', () => {
   });
 
   test('goes with facts that name what has changed', () => {
-    const changed = (actions: readonly CatalogAction[], request: Partial<RestoreRequest>): string[] => {
-      const [before, after] = [plan(stateOf(...BASE), UNTIL).facts, plan(stateOf(...actions), request).facts];
+    const changed = (
+      actions: readonly CatalogAction[],
+      request: Partial<RestoreRequest>,
+      options: Partial<PlanOptions> = {},
+    ): string[] => {
+      const [before, after] = [plan(stateOf(...BASE), UNTIL).facts, plan(stateOf(...actions), request, options).facts];
       return Object.keys(after).filter((what) => after[what] !== before[what]);
     };
     assert.deepEqual(changed(BASE, UNTIL), []);
     assert.deepEqual(changed([...BASE, timed(partition('a', 1), [0n, 5n], [0, 10])], UNTIL), ['partition a/1']);
     assert.deepEqual(changed(BASE, { ...UNTIL, includeOriginalOffsetHeader: true }), ['request']);
     assert.deepEqual(changed(BASE, { ...UNTIL, partitionMapping: { 0: 1, 1: 0 } }), ['topic a']);
+    assert.deepEqual(changed(BASE, UNTIL, { isolation: 'read_uncommitted' }), ['isolation']);
+    assert.deepEqual(changed(BASE, UNTIL, { replicationFactor: 2 }), ['default_replication_factor']);
+    const topicConfigs = { '*': { 'retention.ms': '1' } };
+    assert.deepEqual(changed(BASE, UNTIL, { topicConfigs }), ['configuration of a']);
+    assert.match(plan(stateOf(...BASE), UNTIL, { topicConfigs }).facts['configuration of a']!, /retention\.ms=1/);
   });
 });
 

@@ -62,7 +62,7 @@ describe('a restore that nobody can finish', () => {
   test('holds its topic until it is abandoned: the topic has its own configuration then, and is restored to anew', async () => {
     const id = await die();
     cluster.logOf(PARTITION).append(jsonBatch(0n, 1));
-    await assert.rejects(restore(), { code: 'TARGET_CHANGED' });
+    await assert.rejects(restore(), { code: 'TARGET_CHANGED', message: new RegExp(`restore --abandon ${id}$`) });
     const other = { includeTopics: ['orders'] };
     await assert.rejects(restore(other), { code: 'PREFLIGHT_BLOCKED', message: new RegExp(`--abandon ${id}`) });
     assert.equal(configs()['retention.ms'], '-1');
