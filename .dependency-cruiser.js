@@ -8,7 +8,8 @@ const CONTRACTS = {
   probe: 'kafka/probe/cluster-probe\\.ts',
   sink: 'kafka/restore-sink\\.ts',
 };
-// Waits while a store is away.
+// A store that may go away: noticed, and waited for.
+const WITNESSED_STORE = 'storage/witnessed-store\\.ts';
 const PATIENT_STORE = 'storage/patient-store\\.ts';
 const WORKERS = 'compression/';
 const BELOW_FLOWS = ['model/', 'record/', 'segment/', 'catalog/', WORKERS, CONTRACTS.store];
@@ -59,11 +60,11 @@ const MAY_IMPORT = {
   'backup/': [...BELOW_FLOWS, CONTRACTS.log],
   'restore/': [...BELOW_FLOWS, CONTRACTS.sink, PATIENT_STORE],
   // Plans a restore again and makes its batches again, to hold them against what the target has.
-  'verification/': [...BELOW_FLOWS, 'restore/', CONTRACTS.log],
+  'verification/': [...BELOW_FLOWS, 'restore/', CONTRACTS.log, PATIENT_STORE],
   // Reads the format of another program, so nothing else of the agent knows that format.
   'import/': [...BELOW_FLOWS, PATIENT_STORE],
   'inspection/': BELOW_FLOWS,
-  'validation/': [...BELOW_FLOWS, 'inspection/'],
+  'validation/': [...BELOW_FLOWS, 'inspection/', WITNESSED_STORE],
   // Looks at everything and belongs to no flow.
   'doctor/': ['model/', 'catalog/', 'survey/', CONTRACTS.store, CONTRACTS.log, CONTRACTS.sink, CONTRACTS.probe],
   'estimate/': [...BELOW_FLOWS, 'survey/', CONTRACTS.log, CONTRACTS.probe],

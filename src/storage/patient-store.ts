@@ -1,21 +1,18 @@
-// The store as long work uses it: failures that may pass are waited out. An object that is missing while a witness of the backup (its
-// identity, another program's manifest) is missing too is no damage: the whole store is away, a mount that was lost.
+// The store as long work uses it: failures that may pass are waited out, and so is a mount that was lost (witnessed-store.ts).
 
-import { BackupError } from '../model/errors.ts';
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
 import { type Patience, patiently } from '../model/patience.ts';
+import { WitnessedStore } from './witnessed-store.ts';
 
 export class PatientStore implements ObjectStore {
   /** By all gets. */
   bytesRead = 0;
   readonly #store: ObjectStore;
-  readonly #witnessKey: string;
   readonly #patience: Patience;
 
   /** `witnessKey` names an object that is there as long as the store is. */
   constructor(store: ObjectStore, witnessKey: string, patience: Patience) {
-    this.#store = store;
-    this.#witnessKey = witnessKey;
+    this.#store = new WitnessedStore(store, witnessKey);
     this.#patience = patience;
   }
 
@@ -25,34 +22,29 @@ export class PatientStore implements ObjectStore {
 
   /** `chunks` are read again at every attempt. */
   putIfAbsent(key: string, chunks: Iterable<Uint8Array>): Promise<'created' | 'exists'> {
-    return patiently(this.#patience, async () => {
-      await this.#assertThere();
-      return this.#store.putIfAbsent(key, chunks);
-    });
+    return patiently(this.#patience, () => this.#store.putIfAbsent(key, chunks));
   }
 
   get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     return patiently(this.#patience, async () => {
-      const bytes = await this.#unlessAway(() => this.#store.get(key, range, into));
+      const bytes = await this.#store.get(key, range, into);
       this.bytesRead += bytes?.byteLength ?? 0;
       return bytes;
     });
   }
 
   head(key: string): Promise<ObjectInfo | undefined> {
-    return patiently(this.#patience, () => this.#unlessAway(() => this.#store.head(key)));
+    return patiently(this.#patience, () => this.#store.head(key));
   }
 
   /** After a failure it goes on behind the last one that was listed. */
   async *list(prefix: string, startAfter?: string): AsyncGenerator<ObjectInfo> {
     let last = startAfter;
-    let isEmpty = true;
     let listing: AsyncIterator<ObjectInfo> | undefined;
     const next = async (): Promise<ObjectInfo | undefined> => {
       try {
         listing ??= this.#store.list(prefix, last)[Symbol.asyncIterator]();
         const { done, value } = await listing.next();
-        if (done === true && isEmpty) await this.#assertThere();
         return done === true ? undefined : value;
       } catch (error) {
         listing = undefined;
@@ -63,7 +55,6 @@ export class PatientStore implements ObjectStore {
       for (;;) {
         const found = await patiently(this.#patience, next);
         if (found === undefined) return;
-        isEmpty = false;
         last = found.key;
         yield found;
       }
@@ -90,19 +81,4 @@ export class PatientStore implements ObjectStore {
 
   /** The store belongs to whoever opened it. */
   async close(): Promise<void> {}
-
-  /** Asks again where nothing is found: the store may have come back before its witness was looked for. */
-  async #unlessAway<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
-    const found = await ask();
-    if (found !== undefined) return found;
-    await this.#assertThere();
-    return ask();
-  }
-
-  async #assertThere(): Promise<void> {
-    if ((await this.#store.head(this.#witnessKey)) !== undefined) return;
-    throw new BackupError('STORE_UNAVAILABLE', `${this.#witnessKey} has gone from ${this.#store.description}`, {
-      context: { key: this.#witnessKey },
-    });
-  }
 }

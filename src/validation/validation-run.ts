@@ -9,6 +9,7 @@ import { BackupError } from '../model/errors.ts';
 import type { SegmentSummary } from '../model/segment/segment.ts';
 import { requireIdentity } from '../inspection/stored-backup.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { WitnessedStore } from '../storage/witnessed-store.ts';
 import { CatalogAudit } from './catalog-audit.ts';
 import { type Orphans, takeInventory } from './object-inventory.ts';
 import { type Problem, ProblemList } from './problem-list.ts';
@@ -70,7 +71,7 @@ export interface ValidationReport {
 export class ValidationRun {
   readonly #options: ValidationOptions;
   readonly #problems = new ProblemList();
-  readonly #catalog: CatalogAudit;
+  #catalog: CatalogAudit | undefined;
   #segments: readonly SegmentSummary[] = [];
   /** Those to open. */
   #chosen: readonly SegmentSummary[] = [];
@@ -79,12 +80,11 @@ export class ValidationRun {
 
   constructor(options: ValidationOptions) {
     this.#options = options;
-    this.#catalog = new CatalogAudit(options.store, options.layout, this.#problems);
   }
 
   progress(): ValidationProgress {
     return {
-      commits: this.#catalog.commits,
+      commits: this.#catalog?.commits ?? 0,
       objects: this.#objects,
       objectsTotal: this.#chosen.length,
       bytesRead: this.#bytesRead,
@@ -95,32 +95,38 @@ export class ValidationRun {
 
   /** @throws BACKUP_NOT_FOUND, FORMAT_TOO_NEW, INTERRUPTED, and what the store fails with. */
   async run(): Promise<ValidationReport> {
-    const { store, layout, signal } = this.#options;
-    await this.#auditIdentity();
-    await this.#catalog.run(signal);
-    this.#segments = this.#catalog.state.incarnations.flatMap(({ partitions }) =>
+    const { layout, signal } = this.#options;
+    const store = await this.#auditIdentity();
+    const catalog = new CatalogAudit(store, layout, this.#problems);
+    this.#catalog = catalog;
+    await catalog.run(signal);
+    this.#segments = catalog.state.incarnations.flatMap(({ partitions }) =>
       [...partitions.values()].flatMap(({ segments }) => segments),
     );
     const { sample } = this.#options;
     this.#chosen = sample === null ? this.#segments : sampleOf(this.#segments, sample);
     const { present, orphans } = await takeInventory(store, layout, this.#segments, this.#problems, signal);
-    if (this.#catalog.state.version === 0 && orphans.count > 0) this.#reportLostCatalog(orphans.count);
+    if (catalog.state.version === 0 && orphans.count > 0) this.#reportLostCatalog(orphans.count);
     const toOpen = sample === null ? present : intersection(present, this.#chosen);
     this.#objects = this.#chosen.length - toOpen.length;
-    await this.#auditObjects(toOpen);
-    return this.#report(orphans);
+    await this.#auditObjects(store, toOpen);
+    return this.#report(catalog, orphans);
   }
 
-  async #auditIdentity(): Promise<void> {
+  /** Gives the store as it is read from then on: with an identity in it, what is missing may be so since the whole store has gone. */
+  async #auditIdentity(): Promise<ObjectStore> {
     const { store, layout } = this.#options;
     const place = { key: layout.identity };
     try {
       const { backupId } = await requireIdentity(store, layout);
-      if (backupId === layout.backupId) return;
-      const message = `${layout.identity} is the identity of ${JSON.stringify(backupId)}`;
-      this.#problems.add({ code: 'CATALOG_CORRUPT', message, ...place });
+      if (backupId !== layout.backupId) {
+        const message = `${layout.identity} is the identity of ${JSON.stringify(backupId)}`;
+        this.#problems.add({ code: 'CATALOG_CORRUPT', message, ...place });
+      }
+      return new WitnessedStore(store, layout.identity);
     } catch (error) {
       this.#problems.addFailure(error, place);
+      return store;
     }
   }
 
@@ -130,8 +136,8 @@ export class ValidationRun {
     this.#problems.add({ code: 'CATALOG_CORRUPT', message, key: catalogPrefix });
   }
 
-  async #auditObjects(present: readonly SegmentSummary[]): Promise<void> {
-    const { store, depth, workers, signal } = this.#options;
+  async #auditObjects(store: ObjectStore, present: readonly SegmentSummary[]): Promise<void> {
+    const { depth, workers, signal } = this.#options;
     const problems = this.#problems;
     const onRead = (bytes: number): void => {
       this.#bytesRead += bytes;
@@ -159,9 +165,8 @@ export class ValidationRun {
     await Promise.all(audits);
   }
 
-  #report(orphans: Orphans): ValidationReport {
+  #report({ state, commits, checkpointVersion }: CatalogAudit, orphans: Orphans): ValidationReport {
     const { layout, depth, sample } = this.#options;
-    const { state, commits, checkpointVersion } = this.#catalog;
     const histories = state.incarnations.flatMap(({ partitions }) => [...partitions.values()]);
     const gaps = histories.flatMap((history) => history.gaps);
     return {

@@ -22,6 +22,7 @@ import { LargeFrames } from '../restore/run/large-frames.ts';
 import type { Patience } from '../model/patience.ts';
 import type { FrameContext } from '../restore/run/source-frames.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { PatientStore } from '../storage/patient-store.ts';
 import { LaneVerification, type Verdict, type VerifiedPartition } from './lane-verification.ts';
 import { PartitionComparison } from './partition-comparison.ts';
 import { TargetReader } from './target-reader.ts';
@@ -31,7 +32,7 @@ const OUTPUT_BYTES = USUAL_FRAME_BYTES * 1.25;
 /** Of all target partitions of a lane together; each has at least the smallest. */
 const LANE_FETCH_BYTES = 4 * 1024 * 1024;
 const SMALLEST_FETCH_BYTES = 128 * 1024;
-/** How long a target that is away is waited for. */
+/** How long a target, or the store, that is away is waited for. */
 const PATIENCE_MS = 120_000;
 
 export interface VerificationOptions {
@@ -184,7 +185,7 @@ export class VerificationRun {
     const ids = await log.describeTopics([...new Set(report.targets.map(({ topic }) => topic))]);
     const topicIds = new Map(ids.topics.map(({ topic, topicId }) => [topic, topicId]));
     await this.#lookBeside(intent, ids.topics, { targets, log });
-    const context = this.#frameContext(intent);
+    const context = this.#frameContext(intent, signal);
     this.#recordsTotal = report.targets.reduce((total, { recordCount }) => total + recordCount, 0);
     this.#lanes = plan.topics.flatMap(({ lanes }) =>
       lanes.map((lane) => {
@@ -239,8 +240,6 @@ export class VerificationRun {
       readonly signal: AbortSignal;
     },
   ): PartitionComparison {
-    const { logger, monotonicMs, wait } = this.#options;
-    const patience: Patience = { work: 'the verification', patienceMs: PATIENCE_MS, signal, logger, monotonicMs, wait };
     const { startOffset, recordCount } = target;
     const restoredEnd = startOffset + BigInt(recordCount);
     if (end > restoredEnd) this.#offsetsBehind += end - restoredEnd;
@@ -250,15 +249,20 @@ export class VerificationRun {
       fromOffset: startOffset,
       endOffset: end < restoredEnd ? end : restoredEnd,
       fetchBytes,
-      patience,
+      patience: this.#patience(signal),
     });
     return new PartitionComparison(target, reader, end);
   }
 
-  #frameContext({ settings }: RestoreIntent): FrameContext {
-    const { store, workers, maxConcurrentPartitions } = this.#options;
+  #patience(signal: AbortSignal): Patience {
+    const { logger, monotonicMs, wait } = this.#options;
+    return { work: 'the verification', patienceMs: PATIENCE_MS, signal, logger, monotonicMs, wait };
+  }
+
+  #frameContext({ settings }: RestoreIntent, signal: AbortSignal): FrameContext {
+    const { store, layout, workers, maxConcurrentPartitions } = this.#options;
     return {
-      store,
+      store: new PatientStore(store, layout.identity, this.#patience(signal)),
       workers,
       stored: new SharedBufferPool(maxStoredSize(USUAL_FRAME_BYTES), workers.threads + 1),
       outputs: new SharedBufferPool(OUTPUT_BYTES, workers.threads * 2 + maxConcurrentPartitions),

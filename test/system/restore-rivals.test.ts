@@ -117,7 +117,10 @@ describe('two processes that run the same restore', { timeout: 240_000 }, () => 
     const [topic] = abandoned.summary.topics as readonly Readonly<Record<string, unknown>>[];
     assert.deepEqual([topic?.topic, topic?.released], [target, true]);
     const told = await system.workspace.restore({ ...spec, args: ['--abandon', id], asText: true });
-    assert.match(told.stdout, new RegExp(`^Restore ${id} is abandoned\n  ${target}: was left as it is; what the restore wrote begins at`));
+    assert.match(
+      told.stdout,
+      new RegExp(`^Restore ${id} is abandoned\n  ${target}: was left as it is; what the restore wrote begins at`),
+    );
     assertExit(await first.exit(), FENCED);
     assert.deepEqual((await probe.describeTopic(target)).configs, config);
     const ends = await probe.endOffsets(target);

@@ -48,3 +48,59 @@ describe('a validation of a store that finds answers damaged itself', () => {
     assert.deepEqual([frame?.topic, frame?.partition, frame?.offset], ['orders', 0, 0n]);
   });
 });
+
+describe('a validation of a store that goes away, as a mount does', () => {
+  let workers: WorkerPool;
+  before(() => {
+    workers = startWorkers();
+  });
+  after(() => workers.close());
+
+  class Mount extends MemoryObjectStore {
+    /** Nothing is found from the moment when this is read, until so many looks have been in vain. */
+    awayFrom = '';
+    looksInVain = 0;
+    #hasGone = false;
+
+    override async get(...args: Parameters<MemoryObjectStore['get']>): Promise<Uint8Array | undefined> {
+      this.#hasGone ||= args[0] === this.awayFrom;
+      return this.#isAway() ? undefined : super.get(...args);
+    }
+
+    override async head(...args: Parameters<MemoryObjectStore['head']>) {
+      return this.#isAway() ? undefined : super.head(...args);
+    }
+
+    #isAway(): boolean {
+      if (!this.#hasGone || this.looksInVain === 0) return false;
+      this.looksInVain -= 1;
+      return true;
+    }
+  }
+
+  async function validated(part: 'commit' | 'segment', looksInVain: number) {
+    const store = new Mount();
+    const backup = await TestBackup.create(store, workers);
+    await backup.observe();
+    const { key } = await backup.add([jsonBatch(0n, 5)]);
+    await backup.add([jsonBatch(5n, 5)]);
+    store.awayFrom = part === 'segment' ? key : backup.layout.commit(2);
+    store.looksInVain = looksInVain;
+    const { layout } = backup;
+    const { signal } = new AbortController();
+    return new ValidationRun({ store, layout, depth: 'deep', workers, sample: null, signal }).run();
+  }
+
+  for (const part of ['commit', 'segment'] as const) {
+    test(`gives no verdict where a ${part} is looked for meanwhile`, async () => {
+      await assert.rejects(validated(part, Number.POSITIVE_INFINITY), {
+        code: 'STORE_UNAVAILABLE',
+        message: /backup\.json has gone from memory/,
+      });
+    });
+
+    test(`calls nothing missing where it is back at the next look at a ${part}`, async () => {
+      assert.deepEqual((await validated(part, 1)).problems, []);
+    });
+  }
+});
