@@ -35,7 +35,7 @@ export async function openBackup(source: ConfigSource): Promise<OpenedBackup> {
   const store =
     policy === null
       ? new ObservedObjectStore(opened.store, observe)
-      : new ProbedObjectStore(opened.store, layout.probe, opened.tryCreating);
+      : new ProbedObjectStore(opened.store, layout.probe, opened.putInParts);
   const cluster = openCluster(config.source, logger);
   const supervisor = new BackupSupervisor({
     settings: backupSettings(config, config.source),

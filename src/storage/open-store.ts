@@ -6,7 +6,7 @@ import { FilesystemObjectStore } from './filesystem/filesystem-object-store.ts';
 import type { GcsSettings } from './gcs/gcs-client.ts';
 import { MemoryObjectStore } from './memory-object-store.ts';
 import type { ObjectStore } from './object-store.ts';
-import type { TryCreating } from './probed-object-store.ts';
+import type { PutInParts } from './probed-object-store.ts';
 import type { RequestPolicy, RequestPolicyOptions } from './request/request-policy.ts';
 import type { S3Settings } from './s3/s3-client.ts';
 
@@ -24,8 +24,8 @@ export interface OpenedStore {
   readonly store: ObjectStore;
   /** Null where the store makes no requests over a network. */
   readonly policy: RequestPolicy | null;
-  /** Null where new objects are given nothing that the store could refuse. */
-  readonly tryCreating: TryCreating | null;
+  /** Null where the store knows no parts. */
+  readonly putInParts: PutInParts | null;
 }
 
 /** Makes no request yet. @throws CONFIG_INVALID for what the library of a store refuses */
@@ -35,24 +35,24 @@ export async function openStore(settings: StoreSettings, reports: RequestReports
       return {
         store: new FilesystemObjectStore(resolve(settings.path), { directIo: settings.directIo }),
         policy: null,
-        tryCreating: null,
+        putInParts: null,
       };
     case 'memory':
-      return { store: new MemoryObjectStore(), policy: null, tryCreating: null };
+      return { store: new MemoryObjectStore(), policy: null, putInParts: null };
     case 's3': {
       const { S3ObjectStore } = await import('./s3/s3-object-store.ts');
       const store = new S3ObjectStore(settings, reports);
-      return { store, policy: store.policy, tryCreating: (key) => store.tryCreating(key) };
+      return { store, policy: store.policy, putInParts: (...put) => store.putInParts(...put) };
     }
     case 'azure': {
       const { AzureObjectStore } = await import('./azure/azure-object-store.ts');
       const store = new AzureObjectStore(settings, reports);
-      return { store, policy: store.policy, tryCreating: null };
+      return { store, policy: store.policy, putInParts: (...put) => store.putInParts(...put) };
     }
     case 'gcs': {
       const { GcsObjectStore } = await import('./gcs/gcs-object-store.ts');
       const store = new GcsObjectStore(settings, reports);
-      return { store, policy: store.policy, tryCreating: null };
+      return { store, policy: store.policy, putInParts: (...put) => store.putInParts(...put) };
     }
   }
 }

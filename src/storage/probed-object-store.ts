@@ -1,5 +1,6 @@
 // A store that is tried out before it is used: whether it is there, lets us list, create and read, and honours put-if-absent, on
-// which everything rests. One small object stays behind, since whoever may only create cannot delete.
+// which everything rests, for small objects and for those in parts, which are created by other requests and may be denied alone.
+// One small object stays behind, since whoever may only create cannot delete.
 
 import { BackupError } from '../model/errors.ts';
 import { once } from '../model/once.ts';
@@ -7,20 +8,23 @@ import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } f
 
 const CONTENT = Buffer.from('Written once, to find out whether this store honours put-if-absent.\n');
 
-/** Rejects when the store refuses what new objects of a key are given. Leaves nothing behind. */
-export type TryCreating = (key: string) => Promise<void>;
+/**
+ * Puts a small object in parts, with all that new objects are given, and gives the upload up when the store says that there is one.
+ * @param isThere resolves when there is an object of this key; the upload does not end before
+ */
+export type PutInParts = (key: string, bytes: Buffer, isThere: Promise<unknown>) => Promise<'created' | 'exists'>;
 
 export class ProbedObjectStore implements ObjectStore {
   readonly #inner: ObjectStore;
   readonly #probeKey: string;
-  readonly #tryCreating: TryCreating | null;
+  readonly #putInParts: PutInParts | null;
   readonly #probed = once(() => this.#tryOut());
 
-  /** @param tryCreating null where new objects are given nothing but their bytes */
-  constructor(inner: ObjectStore, probeKey: string, tryCreating: TryCreating | null = null) {
+  /** @param putInParts null where there are no parts */
+  constructor(inner: ObjectStore, probeKey: string, putInParts: PutInParts | null = null) {
     this.#inner = inner;
     this.#probeKey = probeKey;
-    this.#tryCreating = tryCreating;
+    this.#putInParts = putInParts;
   }
 
   get description(): string {
@@ -84,7 +88,18 @@ export class ProbedObjectStore implements ObjectStore {
   }
 
   async #tryOut(): Promise<void> {
-    await Promise.all([this.#tryListing(), this.#tryPutting()]);
+    const key = this.#probeKey;
+    const puts = [this.#inner.putIfAbsent(key, [CONTENT]), this.#inner.putIfAbsent(key, [CONTENT])];
+    const isThere = Promise.any(puts);
+    const inParts = this.#putInParts?.(key, CONTENT, isThere);
+    inParts?.catch(() => {});
+    try {
+      await Promise.all([this.#tryListing(), this.#tryPutting(puts, isThere)]);
+    } finally {
+      // An upload that was begun is given up, whatever else fails.
+      await Promise.allSettled([inParts]);
+    }
+    if ((await inParts) === 'created') throw this.#overwrites('objects in parts');
   }
 
   async #tryListing(): Promise<void> {
@@ -95,27 +110,26 @@ export class ProbedObjectStore implements ObjectStore {
    * Requests that do not build on each other go out together: a distant store costs a start a round trip for each step. Of two
    * puts at once, one at most may create.
    */
-  async #tryPutting(): Promise<void> {
+  async #tryPutting(puts: readonly Promise<'created' | 'exists'>[], isThere: Promise<unknown>): Promise<void> {
     const store = this.#inner;
     const key = this.#probeKey;
-    const puts = [store.putIfAbsent(key, [CONTENT]), store.putIfAbsent(key, [CONTENT])];
-    // Read as soon as one of them is through.
-    const reading = Promise.any(puts).then(() => store.get(key));
+    const reading = isThere.then(() => store.get(key));
     reading.catch(() => {});
     const outcomes = await Promise.all(puts);
     const bytes = await reading;
-    // Of an object that is there already a store answers just that, before it looks at what a new one is to be.
-    if (outcomes.every((outcome) => outcome === 'exists')) await this.#tryCreating?.(key);
-    if (outcomes.every((outcome) => outcome === 'created')) {
-      const message = `${store.description} overwrites objects where it was told not to (${key})`;
-      throw new BackupError('STORE_UNSUITABLE', `${message}. Use a store with conditional writes.`, {
-        context: { key },
-      });
-    }
+    if (outcomes.every((outcome) => outcome === 'created')) throw this.#overwrites('objects');
     if (bytes === undefined || !CONTENT.equals(bytes)) {
       const found = bytes === undefined ? 'nothing' : 'something else';
       const message = `${key} was put into ${store.description}, and ${found} was read back`;
       throw new BackupError('STORE_UNSUITABLE', message, { context: { key } });
     }
+  }
+
+  #overwrites(what: string): BackupError {
+    const key = this.#probeKey;
+    const message = `${this.#inner.description} overwrites ${what} where it was told not to (${key})`;
+    return new BackupError('STORE_UNSUITABLE', `${message}. Use a store with conditional writes.`, {
+      context: { key },
+    });
   }
 }

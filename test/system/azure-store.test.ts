@@ -2,6 +2,7 @@
 // the restore, however the store ended in between; and what cannot work is refused before anything is fetched.
 import { after, before, describe, it } from 'node:test';
 import { type CloudStore, START_CLOUD } from '../support/stores/cloud-stores.ts';
+import { azuriteSignature } from '../support/stores/azurite.ts';
 import type { Fault, SeenRequest } from '../support/stores/fault-proxy.ts';
 import {
   describeRefusals,
@@ -13,6 +14,8 @@ import { SystemFixture } from '../support/system-fixture.ts';
 
 const isList = ({ url }: SeenRequest): boolean => url.includes('comp=list');
 const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('comp=list');
+const isBlock = ({ url }: SeenRequest): boolean => /comp=block(&|$)/.test(url);
+const isCommit = ({ url }: SeenRequest): boolean => url.includes('comp=blocklist');
 const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
 
 /** An answer of Azure in the server's stead. */
@@ -79,6 +82,15 @@ describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
           },
           ...{ exitCode: 12, code: 'STORE_AUTHENTICATION_FAILED', says: /sas_token/ },
         },
+        ...['rcl', 'racl'].map((permissions) => ({
+          what: `a shared access signature that lets in small objects only (${permissions})`,
+          change: {
+            account_key: null,
+            sas_token: azuriteSignature('backups', permissions, new Date(Date.now() + 3_600_000)),
+          },
+          ...{ exitCode: 12, code: 'STORE_AUTHORIZATION_FAILED' as const },
+          says: /^PutBlock refused\/probe\.txt in container backups .*permissions r, a, c, w, d and l/,
+        })),
         {
           what: 'bytes that change on the way',
           fault: { fits: isPut, is: { kind: 'damage-request' } },
@@ -88,6 +100,8 @@ describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
           { operation: 'ListBlobs', fits: isList },
           { operation: 'PutBlob', fits: isPut },
           { operation: 'GetBlob', fits: isGet },
+          { operation: 'PutBlock', fits: isBlock },
+          { operation: 'PutBlockList', fits: isCommit },
         ].map(({ operation, fits }) => ({
           what: `credentials that may not ${operation}`,
           fault: { fits, is: answer(403, 'AuthorizationPermissionMismatch') },

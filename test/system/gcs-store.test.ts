@@ -13,6 +13,8 @@ import {
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const isPut = ({ url }: SeenRequest): boolean => url.includes('uploadType=');
+const isBeginning = ({ method, url }: SeenRequest): boolean =>
+  method === 'POST' && url.includes('uploadType=resumable');
 const isGet = ({ url }: SeenRequest): boolean => url.includes('alt=media');
 const isList = ({ url }: SeenRequest): boolean => url.includes('maxResults=');
 
@@ -76,6 +78,7 @@ describe('a backup in Google Cloud Storage', { timeout: 240_000 }, () => {
           { operation: 'ListObjects', fits: isList },
           { operation: 'InsertObject', fits: isPut },
           { operation: 'GetObject', fits: isGet },
+          { operation: 'StartResumableUpload', fits: isBeginning },
         ].map(({ operation, fits }) => ({
           what: `credentials that may not ${operation}`,
           fault: { fits, is: answer(403, 'forbidden', 'no such access') },

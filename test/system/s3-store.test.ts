@@ -18,6 +18,9 @@ import { SystemFixture } from '../support/system-fixture.ts';
 
 const isList = ({ method, url }: SeenRequest): boolean => method === 'GET' && url.includes('list-type=2');
 const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('list-type=2');
+const isBeginning = ({ method, url }: SeenRequest): boolean => method === 'POST' && url.includes('uploads');
+const isPart = ({ url }: SeenRequest): boolean => url.includes('partNumber=');
+const isEnd = ({ method, url }: SeenRequest): boolean => method === 'POST' && url.includes('uploadId=');
 const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
 
 /** An answer of S3 in the server's stead. */
@@ -120,6 +123,15 @@ describe('a backup in S3', { timeout: 240_000 }, () => {
           },
         },
         {
+          what: 'a store that knows no objects in parts',
+          fault: { fits: isBeginning, is: answer(501, 'NotImplemented') },
+          ...{
+            exitCode: 1,
+            code: 'STORE_UNSUITABLE',
+            says: /^CreateMultipartUpload refused\/probe\.txt in bucket backups.*lacks something/,
+          },
+        },
+        {
           what: 'a bucket without object lock, where objects are to be locked',
           change: { object_lock_mode: 'COMPLIANCE', object_lock_days: 1 },
           ...{ exitCode: 1, code: 'STORE_UNSUITABLE', says: /^PutObject refused\/.*Enable object lock on the bucket/ },
@@ -139,8 +151,11 @@ describe('a backup in S3', { timeout: 240_000 }, () => {
           { permission: 's3:ListBucket', operation: 'ListObjectsV2', fits: isList },
           { permission: 's3:PutObject', operation: 'PutObject', fits: isPut },
           { permission: 's3:GetObject', operation: 'GetObject', fits: isGet },
+          { permission: 's3:PutObject', operation: 'CreateMultipartUpload', fits: isBeginning },
+          { permission: 's3:PutObject', operation: 'UploadPart', fits: isPart },
+          { permission: 's3:PutObject', operation: 'CompleteMultipartUpload', fits: isEnd },
         ].map(({ permission, operation, fits }) => ({
-          what: `credentials that lack ${permission}`,
+          what: `credentials that lack ${permission} for ${operation}`,
           fault: { fits, is: answer(403, 'AccessDenied') },
           ...{ exitCode: 12, code: 'STORE_AUTHORIZATION_FAILED' as const },
           says: new RegExp(`^${operation} refused/\\S* in bucket backups: .*AccessDenied.*need ${permission}`),

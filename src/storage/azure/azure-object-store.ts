@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { BackupError } from '../../model/errors.ts';
-import { type BodyPart, cutParts } from '../request/body-parts.ts';
+import { type BodyPart, cutParts, wholePart } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
@@ -65,21 +65,36 @@ export class AzureObjectStore implements ObjectStore {
     key: string,
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<'created' | 'exists'> {
-    const put: Put = { blob: this.#blobOf(key), key, nonce: randomBytes(16).toString('hex') };
-    const { partsInFlight } = this.#requests;
-    const upload = new BlockUpload({ ...put, startedAtMs: Date.now(), policy: this.policy, partsInFlight });
+    const put = this.#newPut(key);
+    const upload = this.#beginUpload(put);
     try {
       for await (const part of cutParts(chunks, this.#requests.memory)) {
         const outcome = part.isLast && upload.isEmpty ? await this.#putWhole(put, part) : 'absent';
         if (outcome !== 'absent') return outcome;
         await upload.add(part);
       }
-      const blockIds = await upload.staged();
-      const commit = (options: CreationOptions): Promise<unknown> => put.blob.commitBlockList([...blockIds], options);
-      const outcome = await this.#create('PutBlockList', put, commit, upload.sizeBytes);
+      const outcome = (await this.#commit(put, upload)) ? 'created' : await this.#whose(put);
       if (outcome !== 'absent') return outcome;
       const message = `put ${key} in ${this.description}: another put or delete of the same key came in between`;
       throw new BackupError('STORE_UNAVAILABLE', message, { context: { key } });
+    } finally {
+      await upload.close();
+    }
+  }
+
+  /** See PutInParts. What was staged for a blob that is there nobody sees, and the service drops it after a week. */
+  async putInParts(key: string, bytes: Buffer, isThere: Promise<unknown>): Promise<'created' | 'exists'> {
+    // To a blob that has only blocks the service may say that it is there.
+    await isThere;
+    const put = this.#newPut(key);
+    const upload = this.#beginUpload(put);
+    try {
+      await upload.add(wholePart(bytes));
+      return (await this.#commit(put, upload)) ? 'created' : 'exists';
+    } catch (error) {
+      // Said only to those who are let in: a policy keeps what is there as it is.
+      if (error instanceof BackupError && error.code === 'STORE_REFUSED') return 'exists';
+      throw error;
     } finally {
       await upload.close();
     }
@@ -149,22 +164,30 @@ export class AzureObjectStore implements ObjectStore {
   async #putWhole(put: Put, { bytes, release }: BodyPart): Promise<'created' | 'exists' | 'absent'> {
     const transactionalContentMD5 = md5(bytes);
     let attempts = 0;
-    const outcome = await this.#create('PutBlob', put, (options) => {
+    const isCreated = await this.#create('PutBlob', put, (options) => {
       attempts += 1;
       return put.blob.upload(bytes, bytes.byteLength, { ...options, transactionalContentMD5 });
     });
+    const outcome = isCreated ? 'created' : await this.#whose(put);
     // After a request that was cut off, its socket may still read from the memory.
     if (attempts === 1 && outcome !== 'absent') release();
     return outcome;
   }
 
-  /** Sends the request that makes a blob visible. */
-  async #create(
+  /** False where something has the name. */
+  async #commit(put: Put, upload: BlockUpload): Promise<boolean> {
+    const blockIds = await upload.staged();
+    const commit = (options: CreationOptions): Promise<unknown> => put.blob.commitBlockList([...blockIds], options);
+    return this.#create('PutBlockList', put, commit, upload.sizeBytes);
+  }
+
+  /** Sends the request that makes a blob visible. False where something has the name. */
+  #create(
     operation: string,
-    { blob, key, nonce }: Put,
+    { key, nonce }: Put,
     send: (options: CreationOptions) => Promise<unknown>,
     joinedBytes?: number,
-  ): Promise<'created' | 'exists' | 'absent'> {
+  ): Promise<boolean> {
     const attempt = async (abortSignal: AbortSignal): Promise<boolean> => {
       try {
         await send({ conditions: { ifNoneMatch: '*' }, metadata: { [NONCE]: nonce }, abortSignal });
@@ -174,14 +197,25 @@ export class AzureObjectStore implements ObjectStore {
         throw error;
       }
     };
-    const isCreated = await this.policy.run(operation, key, attempt, { joinedBytes });
-    if (isCreated) return 'created';
-    // Something has the name: the blob of this very put, whose first answer was lost, or another one.
+    return this.policy.run(operation, key, attempt, { joinedBytes });
+  }
+
+  /** Something has the name: the blob of this very put, whose first answer was lost, or another one. */
+  async #whose({ blob, key, nonce }: Put): Promise<'created' | 'exists' | 'absent'> {
     const found = await this.policy.run('GetBlobProperties', key, (abortSignal) =>
       blob.getProperties({ abortSignal }).catch(absentAsUndefined),
     );
     if (found === undefined) return 'absent';
     return found.metadata?.[NONCE] === nonce ? 'created' : 'exists';
+  }
+
+  #newPut(key: string): Put {
+    return { blob: this.#blobOf(key), key, nonce: randomBytes(16).toString('hex') };
+  }
+
+  #beginUpload(put: Put): BlockUpload {
+    const { partsInFlight } = this.#requests;
+    return new BlockUpload({ ...put, startedAtMs: Date.now(), policy: this.policy, partsInFlight });
   }
 
   #place(): AzureUploadPlace {

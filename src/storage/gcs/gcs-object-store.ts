@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { BackupError } from '../../model/errors.ts';
 import { crc32c } from '../../record/crc32c.ts';
-import { type BodyPart, cutParts } from '../request/body-parts.ts';
+import { type BodyPart, cutParts, wholePart } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
@@ -83,6 +83,20 @@ export class GcsObjectStore implements ObjectStore {
       return 'created';
     } finally {
       await upload?.close();
+    }
+  }
+
+  /** See PutInParts. */
+  async putInParts(key: string, bytes: Buffer, isThere: Promise<unknown>): Promise<'created' | 'exists'> {
+    assertObjectKey(key);
+    await isThere;
+    const upload = await this.#beginUpload(key, randomBytes(16).toString('hex'));
+    if (upload === undefined) return 'exists';
+    try {
+      await upload.add(wholePart(bytes));
+      return (await upload.outcome()).kind === 'created' ? 'created' : 'exists';
+    } finally {
+      await upload.close();
     }
   }
 

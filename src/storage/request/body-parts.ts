@@ -55,6 +55,11 @@ export interface BodyPart {
   release(): void;
 }
 
+/** A body of one part, whose memory is the caller's. */
+export function wholePart(bytes: Buffer): BodyPart {
+  return { bytes, isLast: true, release: () => {} };
+}
+
 /** The parts of a body, at least one. What `chunks` throws is passed on as it is; ending early ends `chunks`. */
 export async function* cutParts(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,

@@ -79,11 +79,6 @@ export class S3MultipartUpload {
     return { Bucket, Key, UploadId };
   }
 
-  /** Resolves when the store has taken what the object is created with. @throws what it was refused with */
-  async begun(): Promise<void> {
-    await this.#begun;
-  }
-
   /** Starts a part once it may go; it gives its memory back when it is up. @throws what an earlier part failed with */
   async add(part: BodyPart): Promise<void> {
     const turn = await this.#options.partsInFlight.acquire(this.#cancel.signal);

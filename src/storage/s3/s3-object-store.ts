@@ -12,7 +12,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { BackupError } from '../../model/errors.ts';
-import { type BodyPart, cutParts } from '../request/body-parts.ts';
+import { type BodyPart, cutParts, wholePart } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
@@ -89,18 +89,16 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
-  /**
-   * Whether the store takes the lock, encryption, class and tags of new objects, where there is an object of the key already: an
-   * upload of the same headers is begun and given up. @throws what a put fails with
-   */
-  async tryCreating(key: string): Promise<void> {
+  /** See PutInParts. Also asks for the lock, encryption, class and tags, which a put where there is an object does not. */
+  async putInParts(key: string, bytes: Buffer, isThere: Promise<unknown>): Promise<'created' | 'exists'> {
     assertObjectKey(key);
-    const { serverSideEncryption, storageClass, tags, objectLock } = this.#settings;
-    if (serverSideEncryption === null && storageClass === null && tags.size === 0 && objectLock === null) return;
     const checksums = this.#sendsChecksums() ? new PartChecksums(this.#requests.memory.partBytes) : null;
+    checksums?.add(bytes);
     const upload = this.#beginUpload(key, randomBytes(16).toString('hex'), checksums);
     try {
-      await upload.begun();
+      await upload.add(wholePart(bytes));
+      await isThere;
+      return (await upload.complete()) === 'created' ? 'created' : 'exists';
     } finally {
       await upload.abort();
     }

@@ -2,16 +2,11 @@
 // Azurite; what spoils the requests stands in front of it.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import {
-  ContainerSASPermissions,
-  generateBlobSASQueryParameters,
-  StorageSharedKeyCredential,
-} from '@azure/storage-blob';
 import { ERROR_KINDS } from '../../../src/model/errors.ts';
 import type { AzureSettings } from '../../../src/storage/azure/azure-client.ts';
 import { AzureObjectStore } from '../../../src/storage/azure/azure-object-store.ts';
 import type { UnfinishedUpload } from '../../../src/storage/object-store.ts';
-import { AZURITE_ACCOUNT, type Azurite, startAzurite } from '../../support/stores/azurite.ts';
+import { AZURITE_ACCOUNT, type Azurite, azuriteSignature, startAzurite } from '../../support/stores/azurite.ts';
 import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
 import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
 import { describeTrouble } from './trouble.contract.ts';
@@ -186,12 +181,6 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
       return error.message;
     }
 
-    function signature(permissions: string, expiresOn: Date): string {
-      const credential = new StorageSharedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key);
-      const of = { containerName: CONTAINER, expiresOn, permissions: ContainerSASPermissions.parse(permissions) };
-      return generateBlobSASQueryParameters(of, credential).toString();
-    }
-
     const soon = new Date(Date.now() + 3_600_000);
     const past = new Date(Date.now() - 3_600_000);
 
@@ -211,10 +200,10 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     });
 
     it('a shared access signature that has expired or lacks a permission, and never shows it', async () => {
-      const expired = { accountKey: null, sasToken: signature('racwdl', past) };
+      const expired = { accountKey: null, sasToken: azuriteSignature(CONTAINER, 'racwdl', past) };
       const said = await assertRefused(expired, 'STORE_AUTHENTICATION_FAILED', /sas_token|shared access signature/);
       assert.ok(!said.includes('sig='));
-      const readOnly = { accountKey: null, sasToken: `?${signature('rl', soon)}` };
+      const readOnly = { accountKey: null, sasToken: `?${azuriteSignature(CONTAINER, 'rl', soon)}` };
       await assertRefused(readOnly, 'STORE_AUTHORIZATION_FAILED', /permission/i);
     });
 
@@ -225,7 +214,7 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     });
 
     it('no shared access signature that has what it takes', async () => {
-      const sasToken = signature('racwdl', soon);
+      const sasToken = azuriteSignature(CONTAINER, 'racwdl', soon);
       const signed = new AzureObjectStore(settings({ accountKey: null, sasToken }));
       const key = newKey();
       assert.equal(await signed.putIfAbsent(key, [LARGE]), 'created');

@@ -6,15 +6,20 @@ import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackupError } from '../../../src/model/errors.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
+import { ProbedObjectStore, type PutInParts } from '../../../src/storage/probed-object-store.ts';
 import type { RequestSettings } from '../../../src/storage/request/request-policy.ts';
 import type { RequestSurroundings } from '../../../src/storage/request/store-requests.ts';
 import type { Fault, FaultProxy, SeenRequest } from '../../support/stores/fault-proxy.ts';
+
+interface PartStore extends ObjectStore {
+  readonly putInParts: PutInParts;
+}
 
 /** One store, as the tests need it. */
 export interface TroubledStore {
   readonly proxy: FaultProxy;
   /** Whose requests go through the proxy. */
-  open(requests?: Partial<RequestSettings>, surroundings?: RequestSurroundings): ObjectStore;
+  open(requests?: Partial<RequestSettings>, surroundings?: RequestSurroundings): PartStore;
   /** Of the parts that it puts. */
   readonly partBytes: number;
   /** False for a store to whom uploads under way leave nothing. */
@@ -54,6 +59,7 @@ export function describeTrouble(troubled: () => TroubledStore): void {
   describeSingleFaults(troubled);
   describeLargePuts(troubled);
   describeDenials(troubled);
+  describeStart(troubled);
 
   it('lists in order over many pages, from any key', async () => {
     const { proxy, open } = troubled();
@@ -246,6 +252,53 @@ function describeDenials(troubled: () => TroubledStore): void {
       await store.close();
     });
   }
+}
+
+/** What a start asks a store for, before it reads anything of the backup. */
+function describeStart(troubled: () => TroubledStore): void {
+  const start = (store: PartStore, probe: string) =>
+    new ProbedObjectStore(store, probe, (...put) => store.putInParts(...put)).get(`${probe}-x`);
+
+  it('is tried out by few requests, the first time and later, and is left with one object', async () => {
+    const { proxy, open, isPart } = troubled();
+    const [store, probe] = [open(), newKey()];
+    proxy.decide = () => undefined;
+    for (let index = 0; index < 2; index += 1) {
+      proxy.seen.length = 0;
+      assert.equal(await start(store, probe), undefined);
+      assert.ok(proxy.seen.length <= 11, `${proxy.seen.length} requests`);
+      assert.equal(proxy.seen.filter(isPart).length, 1);
+      const found: string[] = [];
+      for await (const { key } of store.list(probe)) found.push(key);
+      assert.deepEqual(found, [probe]);
+      for await (const { name } of store.unfinished(probe)) assert.fail(`${name} stayed behind`);
+    }
+    await store.close();
+  });
+
+  it('is tried out for every request of an object in parts', async () => {
+    const { proxy, open, isPart, isEnd, denied } = troubled();
+    const requests: Readonly<Record<string, (request: SeenRequest) => boolean>> = {
+      begin: ({ method, url }) => method === 'POST' && /[?&](uploads|uploadType=resumable)/.test(url),
+      part: isPart,
+      end: isEnd,
+    };
+    let found = 0;
+    for (const [name, fits] of Object.entries(requests)) {
+      const [store, probe] = [open(), newKey()];
+      proxy.seen.length = 0;
+      proxy.decide = (request) => (fits(request) ? denied : undefined);
+      const refused = await start(store, probe).catch((error: unknown) => error);
+      if (!proxy.seen.some(fits)) continue;
+      found += 1;
+      assert.ok(refused instanceof BackupError, `${name} denied: ${String(refused)}`);
+      assert.deepEqual([refused.code, refused.kind.exitCode], ['STORE_AUTHORIZATION_FAILED', 12], refused.message);
+      proxy.decide = () => undefined;
+      for await (const { name: left } of store.unfinished(probe)) assert.fail(`${left} stayed behind`);
+      await store.close();
+    }
+    assert.ok(found >= 2, `${found} kinds of requests`);
+  });
 }
 
 async function first<T>(items: AsyncIterable<T>): Promise<T | undefined> {

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   BlobServiceClient,
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
   newPipeline,
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
@@ -85,6 +87,13 @@ export async function startAzurite(certificate?: Certificate): Promise<Azurite> 
       ...of,
     }),
   };
+}
+
+/** A shared access signature of its account for one container. @param permissions letters such as `racwdl` */
+export function azuriteSignature(containerName: string, permissions: string, expiresOn: Date): string {
+  const credential = new StorageSharedKeyCredential(AZURITE_ACCOUNT.name, AZURITE_ACCOUNT.key);
+  const of = { containerName, expiresOn, permissions: ContainerSASPermissions.parse(permissions) };
+  return generateBlobSASQueryParameters(of, credential).toString();
 }
 
 function ensureAzurite(): Promise<string> {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { pause } from '../../../src/model/back-off.ts';
 import { BackupError } from '../../../src/model/errors.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import type { ObjectStore } from '../../../src/storage/object-store.ts';
-import { ProbedObjectStore } from '../../../src/storage/probed-object-store.ts';
+import { ProbedObjectStore, type PutInParts } from '../../../src/storage/probed-object-store.ts';
 
 const PROBE = 'b/probe.txt';
 
@@ -84,18 +85,52 @@ describe('a store that is tried out', () => {
     assert.deepEqual(inner.calls, [`put ${PROBE}`, `put ${PROBE}`, `get ${PROBE}`]);
   });
 
-  test('is tried out for what new objects are given only where the trial made no object', async () => {
-    const inner = new TestStore();
-    const asked: string[] = [];
-    const refused = new BackupError('STORE_UNSUITABLE', 'no lock');
-    const tryCreating = (key: string): Promise<void> => {
-      asked.push(key);
-      return Promise.reject(refused);
-    };
-    await new ProbedObjectStore(inner, PROBE, tryCreating).delete('a');
-    assert.deepEqual(asked, []);
-    await assert.rejects(new ProbedObjectStore(inner, PROBE, tryCreating).delete('a'), (error) => error === refused);
-    assert.deepEqual(asked, [PROBE]);
+  describe('by an object in parts', () => {
+    test('is so beside the small ones, where an earlier trial has left its object and where not', async () => {
+      const inner = new TestStore();
+      const asked: string[] = [];
+      const putInParts: PutInParts = async (key, bytes, isThere) => {
+        asked.push(key);
+        assert.equal(inner.calls.includes(`get ${PROBE}`), false);
+        await isThere;
+        assert.equal(await inner.head(PROBE).then((found) => found?.sizeBytes), bytes.byteLength);
+        return 'exists';
+      };
+      for (let start = 1; start <= 2; start += 1) {
+        inner.calls.length = 0;
+        await new ProbedObjectStore(inner, PROBE, putInParts).delete('a');
+        assert.deepEqual(asked, Array(start).fill(PROBE));
+      }
+    });
+
+    test('is refused with what that is refused with', async () => {
+      const refused = new BackupError('STORE_AUTHORIZATION_FAILED', 'no parts');
+      const store = new ProbedObjectStore(new TestStore(), PROBE, () => Promise.reject(refused));
+      await assert.rejects(store.get('a'), (error) => error === refused);
+    });
+
+    test('is refused when that overwrites what is there', async () => {
+      const store = new ProbedObjectStore(new TestStore(), PROBE, () => Promise.resolve('created'));
+      await assert.rejects(store.get('a'), {
+        code: 'STORE_UNSUITABLE',
+        message: /memory overwrites objects in parts where it was told not to.*Use a store with conditional writes/,
+      });
+    });
+
+    test('is not refused before the upload is given up', async () => {
+      const inner = new TestStore();
+      const away = new BackupError('STORE_UNAVAILABLE', 'away');
+      inner.puts = (key) => (key === PROBE ? Promise.reject(away) : undefined);
+      let isGivenUp = false;
+      const store = new ProbedObjectStore(inner, PROBE, async (_key, _bytes, isThere) => {
+        await isThere.catch(() => {});
+        await pause(20);
+        isGivenUp = true;
+        throw new Error('given up');
+      });
+      await assert.rejects(store.get('a'), (error) => error === away);
+      assert.equal(isGivenUp, true);
+    });
   });
 
   test('is refused when it overwrites what it was told not to', async () => {
