@@ -3,11 +3,11 @@
 // cause: it holds the request, whose address may carry a shared access signature.
 
 import { messageOf } from '../../model/errors.ts';
-import { CERTIFICATE_REFUSED } from '../request/https-agent.ts';
 import {
   DAMAGED,
   firstLine,
   type Meaning,
+  meaningOfConnection,
   meaningOfSilence,
   meaningOfStatus,
   requestFailure,
@@ -108,8 +108,7 @@ function meaningOf(found: AzureError, failure: unknown): Meaning {
   const { code, status, message } = found;
   if (status === 401 || (status === 403 && NOT_WHO.test(`${code} ${message}`))) return notWho(found);
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
-  if (failure instanceof Error && LOGIN.test(failure.name) && !CERTIFICATE_REFUSED.test(code))
-    return notLoggedIn(found);
+  if (failure instanceof Error && LOGIN.test(failure.name)) return meaningOfConnection(found) ?? notLoggedIn(found);
   if (status === undefined) return meaningOfSilence(found, failure, 'storage.account_name and storage.endpoint');
   if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', `${PERMISSIONS}.`];
   return meaningOfStatus(status);

@@ -7,10 +7,6 @@ import { Agent, type AgentOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect, type ConnectionOptions } from 'node:tls';
 
-/** Codes with which Node refuses a certificate, whichever SDK passes them on. */
-export const CERTIFICATE_REFUSED =
-  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
-
 export interface ConnectionSettings {
   /** `http://host:port`, with user and password where it needs them. */
   readonly proxy: string | null;
@@ -21,7 +17,10 @@ export interface ConnectionSettings {
 
 const CONNECT_TIMEOUT_MS = 30_000;
 
-/** An agent for `https:` requests. Reads the file of authorities once. @throws when that cannot be read */
+/** Of an error with which the proxy ended an attempt to connect, where Node gives it no code of its own; SDKs pass no more than that on. */
+const PROXY_CODE = 'EPROXY';
+
+/** An agent for `https:` requests. Reads the file of authorities once. @throws when that cannot be read, or the proxy's escapes */
 export function createHttpsAgent({ proxy, caPath, maxSockets }: ConnectionSettings): Agent {
   const options: AgentOptions = {
     keepAlive: true,
@@ -35,17 +34,20 @@ type Connected = (error: Error | null, stream: Duplex) => void;
 
 class TunnelAgent extends Agent {
   readonly #proxy: URL;
+  readonly #login: Readonly<Record<string, string>>;
 
   constructor(proxy: URL, options: AgentOptions) {
     super(options);
     this.#proxy = proxy;
+    const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+    this.#login =
+      proxy.username === '' ? {} : { 'proxy-authorization': `Basic ${Buffer.from(user).toString('base64')}` };
   }
 
   override createConnection(options: ClientRequestArgs, connected?: Connected): null {
     const fail = (error: Error): void => (connected as ((error: Error) => void) | undefined)?.(error);
     const target = `${options.host}:${options.port}`;
-    const { hostname, port, username, password } = this.#proxy;
-    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    const { hostname, port, host } = this.#proxy;
     const tunnel = request({
       host: hostname.replace(/^\[|\]$/g, ''),
       port: port === '' ? 80 : port,
@@ -53,21 +55,29 @@ class TunnelAgent extends Agent {
       path: target,
       agent: false,
       timeout: CONNECT_TIMEOUT_MS,
-      headers: {
-        host: target,
-        ...(username === '' ? {} : { 'proxy-authorization': `Basic ${Buffer.from(user).toString('base64')}` }),
-      },
+      headers: { host: target, ...this.#login },
     });
-    tunnel.once('timeout', () => tunnel.destroy(new Error(`the proxy did not connect to ${target}`)));
-    tunnel.once('error', fail);
+    tunnel.once('timeout', () => tunnel.destroy(new Error(`did not connect to ${target}`)));
+    tunnel.once('error', (error) => fail(proxyError(`the proxy ${host}: ${error.message}`, error)));
     tunnel.once('connect', (response, socket) => {
       if (response.statusCode === 200) connected?.(null, connect({ ...(options as ConnectionOptions), socket }));
       else {
         socket.destroy();
-        fail(new Error(`the proxy answered ${response.statusCode} to CONNECT ${target}`));
+        fail(proxyError(`the proxy answered ${response.statusCode} to CONNECT ${target}`));
       }
     });
     tunnel.end();
     return null;
   }
+}
+
+/** What the proxy answered to an attempt to connect through it; undefined where the failure is not the proxy's. */
+export function failureOfProxy(message: string): { readonly status: number | undefined } | undefined {
+  const found = /\bthe proxy (?:answered (\d+) to CONNECT |\S+: )/.exec(message);
+  if (found === null) return undefined;
+  return { status: found[1] === undefined ? undefined : Number(found[1]) };
+}
+
+function proxyError(message: string, { code = PROXY_CODE }: NodeJS.ErrnoException = new Error()): Error {
+  return Object.assign(new Error(message), { code });
 }

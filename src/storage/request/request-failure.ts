@@ -2,7 +2,7 @@
 // connection means in any of them. Their own error codes, and what those ask of the operator, are in the `-failures.ts` of each store.
 
 import { BackupError, type ErrorCode } from '../../model/errors.ts';
-import { CERTIFICATE_REFUSED } from './https-agent.ts';
+import { failureOfProxy } from './https-agent.ts';
 import type { RequestFailure } from './request-policy.ts';
 
 /** What to make of a failure; the remedy is a sentence for the operator, or empty. */
@@ -40,11 +40,28 @@ const NO_TLS: Meaning = [
 ];
 /** OpenSSL's, of an answer that begins otherwise than TLS does. */
 const WRONG_VERSION = /wrong version number/i;
-const UNTRUSTED: Meaning = [
-  'refused',
-  'STORE_UNSUITABLE',
-  'Name the authority that signed its certificate in storage.ssl_ca_location.',
-];
+const UNTRUSTED =
+  'The certificate is not signed by an authority that is trusted here: name that authority in storage.ssl_ca_location.';
+/** Node's code of a certificate that it refuses, and what there is to do. */
+const CERTIFICATES: ReadonlyMap<string, string> = new Map([
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', UNTRUSTED],
+  ['SELF_SIGNED_CERT_IN_CHAIN', UNTRUSTED],
+  ['UNABLE_TO_GET_ISSUER_CERT', UNTRUSTED],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', UNTRUSTED],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', UNTRUSTED],
+  ['CERT_UNTRUSTED', UNTRUSTED],
+  [
+    'CERT_HAS_EXPIRED',
+    'The certificate, or that of its authority, has expired: have it renewed, and check the clock of this host.',
+  ],
+  ['CERT_NOT_YET_VALID', 'The certificate is not valid yet: check the clock of this host.'],
+  [
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'The certificate is for another host: use a name that it holds in storage.endpoint, or have the name added to it.',
+  ],
+]);
+/** Those of OpenSSL that are met too seldom for a sentence of their own. */
+const OTHER_CERTIFICATE = /^CERT_\w+$/;
 const UNEXPLAINED: Meaning = ['refused', 'STORE_UNSUITABLE', ''];
 const LONGEST_MESSAGE = 300;
 
@@ -71,15 +88,32 @@ export function firstLine(text: string): string {
   return (text.split('\n')[0] ?? '').trim().replace(/\.$/, '').slice(0, LONGEST_MESSAGE);
 }
 
+/** Why nothing could be asked over a connection: its certificate, a port without TLS, the proxy; undefined for all else. */
+export function meaningOfConnection({ code, message }: StoreAnswer): Meaning | undefined {
+  const certificate = CERTIFICATES.get(code);
+  if (certificate !== undefined) return ['refused', 'STORE_UNSUITABLE', certificate];
+  if (OTHER_CERTIFICATE.test(code)) return ['refused', 'STORE_UNSUITABLE', 'Have the certificate mended.'];
+  if (WRONG_VERSION.test(message)) return NO_TLS;
+  const ofProxy = failureOfProxy(message);
+  if (ofProxy === undefined) return undefined;
+  if (ofProxy.status === 407) {
+    return ['refused', 'STORE_AUTHENTICATION_FAILED', 'Mend user and password in storage.proxy.'];
+  }
+  const remedy =
+    ofProxy.status === undefined ? 'Check storage.proxy.' : 'Let the proxy of storage.proxy connect to that host.';
+  return ['unavailable', 'STORE_UNAVAILABLE', remedy];
+}
+
 /**
- * What has no answer: a certificate that is not trusted, a port without TLS, a defect of ours, or a connection that may come back.
+ * What has no answer: what {@link meaningOfConnection} knows, a defect of ours, or a connection that may come back.
  * @param hostRemedy what to check when there is no such host
  */
-export function meaningOfSilence({ code, message }: StoreAnswer, failure: unknown, hostRemedy: string): Meaning {
-  if (CERTIFICATE_REFUSED.test(code)) return UNTRUSTED;
-  if (WRONG_VERSION.test(message)) return NO_TLS;
+export function meaningOfSilence(answer: StoreAnswer, failure: unknown, hostRemedy: string): Meaning {
+  const meaning = meaningOfConnection(answer);
+  if (meaning !== undefined) return meaning;
+  const { code } = answer;
   // A defect of ours is no weather.
-  if (failure instanceof TypeError || failure instanceof RangeError) return UNEXPLAINED;
+  if (failure instanceof TypeError || failure instanceof RangeError || failure instanceof URIError) return UNEXPLAINED;
   const remedy = code === 'ENOTFOUND' ? `There is no such host: check ${hostRemedy}.` : '';
   return ['unavailable', 'STORE_UNAVAILABLE', remedy];
 }

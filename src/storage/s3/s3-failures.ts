@@ -61,6 +61,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   IDPCommunicationError: ['unavailable', 'STORE_UNAVAILABLE', ''],
   NoSuchBucket: ['refused', 'STORE_UNSUITABLE', 'Create the bucket, or mend storage.bucket.'],
   InvalidBucketName: ['refused', 'STORE_UNSUITABLE', 'Mend storage.bucket: no bucket can have this name.'],
+  // Of the SDK, where bucket, region and endpoint give no address together.
+  EndpointError: ['refused', 'STORE_UNSUITABLE', 'Mend storage.bucket, storage.region or storage.endpoint.'],
   NotImplemented: ['refused', 'STORE_UNSUITABLE', `The store lacks something that is needed. ${NO_CHECKSUMS}`],
   InvalidTag: ['refused', 'STORE_UNSUITABLE', 'Mend storage.tags.'],
   InvalidStorageClass: ['refused', 'STORE_UNSUITABLE', 'Mend storage.storage_class.'],
@@ -106,7 +108,12 @@ const WRONG_REGION = new Set([
 const BODY_MISMATCH = /^Checksum mismatch/;
 /** What the token service says of a role that may not be had. */
 const ROLE_DENIED = /\bsts:Assume/;
-const NO_REGION = /^Region is missing/;
+/** What the SDK says before it asks anybody. */
+const NOT_ASKED: readonly (readonly [says: RegExp, remedy: string])[] = [
+  [/^Region is missing/, 'Set storage.region.'],
+  [/^Region not accepted/, 'Mend storage.region, or AWS_REGION of the environment.'],
+  [/^Path-style addressing cannot be used with ARN/, 'Set storage.path_style: false.'],
+];
 
 /** The parts of an error of the SDK that say what happened. */
 export function s3ErrorOf(failure: unknown): S3Error {
@@ -150,7 +157,8 @@ function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
   if (code === 'RequestTimeTooSkewed') return skewed(headers['date']);
   if (WRONG_REGION.has(code) || status === 301 || status === 307) return wrongRegion(found, place);
-  if (NO_REGION.test(message)) return ['refused', 'STORE_UNSUITABLE', 'Set storage.region.'];
+  const notAsked = status === undefined ? NOT_ASKED.find(([says]) => says.test(message)) : undefined;
+  if (notAsked !== undefined) return ['refused', 'STORE_UNSUITABLE', notAsked[1]];
   if (ROLE_DENIED.test(message)) return ['refused', 'STORE_AUTHENTICATION_FAILED', ROLE];
   if (status === 400 && operation === 'HeadObject' && UNNAMED.test(code)) return unnamed(found, place);
   if (status === undefined) {

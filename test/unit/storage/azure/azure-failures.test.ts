@@ -43,7 +43,10 @@ describe('a failure of Azure', () => {
     const said =
       'write EPROTO 403D:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:x.c:77:';
     assertMeans({ code: 'EPROTO', message: said }, 'refused', 'STORE_UNSUITABLE', /does not speak TLS: mend the port/);
-    assertMeans({ code: 'CERT_HAS_EXPIRED' }, 'refused', 'STORE_UNSUITABLE', /ssl_ca_location/);
+    assertMeans({ code: 'SELF_SIGNED_CERT_IN_CHAIN' }, 'refused', 'STORE_UNSUITABLE', /ssl_ca_location/);
+    assertMeans({ code: 'CERT_HAS_EXPIRED' }, 'refused', 'STORE_UNSUITABLE', /has expired: have it renewed/);
+    const login = { code: 'ERR_TLS_CERT_ALTNAME_INVALID', name: 'AuthenticationError' };
+    assertMeans(login, 'refused', 'STORE_UNSUITABLE', /for another host/);
     const defect = translateAzure(PLACE, new TypeError('x is undefined'), 'PutBlob', '');
     assert.equal(defect.kind, 'refused');
     assert.match(defect.error.message, /^PutBlob container backups of account account: x is undefined/);
