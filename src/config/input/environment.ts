@@ -34,7 +34,13 @@ function collect(
   const names = Object.keys(env).filter((name) => isWanted(name) && env[name] !== undefined);
   if (names.length === 0) return;
   const paths = pathsOf(given);
+  const nameOf = new Map<string, string>();
   for (const name of names.toSorted()) {
+    const path = paths.get(name);
+    const other = path === undefined ? undefined : nameOf.get(path);
+    if (path !== undefined && other !== undefined)
+      given.report({ kind: 'env', name }, path, `${other} and ${name} are both set.`, 'Unset one of them.');
+    if (path !== undefined) nameOf.set(path, name);
     // `sasl_password_file` is a key too, as those of other secrets are, but here it means the same as the suffix.
     const suffixed = name.endsWith(FILE_SUFFIX) ? paths.get(name.slice(0, -FILE_SUFFIX.length)) : undefined;
     if (suffixed !== undefined) overrideFromFile(name, suffixed, env, given);
@@ -57,6 +63,7 @@ export function readSecretFiles(given: GivenValues): void {
 
 const PREFIX = 'KAFKA_BACKUP__';
 const FROM_PREFIX = 'KAFKA_BACKUP__FROM__';
+const STORAGE_PREFIX = 'KAFKA_BACKUP__STORAGE__';
 const STORAGE = 'storage.';
 const FILE_SUFFIX = '_FILE';
 const LARGEST_SECRET = 64 * 1024;
@@ -66,16 +73,15 @@ function environmentPaths(given: GivenValues): ReadonlyMap<string, string> {
   for (const [path, leaf] of given.allLeaves()) {
     const settable = leaf.env !== undefined || (path.startsWith('targets.') && !leaf.format.endsWith('_map'));
     if (settable) paths.set(leaf.env ?? environmentName(path), path);
+    if (settable && leaf.alias !== undefined)
+      paths.set(environmentName(`${path.slice(0, path.lastIndexOf('.') + 1)}${leaf.alias}`), path);
   }
   return paths;
 }
 
 function fromPaths(given: GivenValues): ReadonlyMap<string, string> {
-  const paths = new Map<string, string>();
-  for (const [path, leaf] of given.allLeaves()) {
-    if (path.startsWith(STORAGE) && leaf.env !== undefined) paths.set(fromName(path), path);
-  }
-  return paths;
+  const ofStorage = [...environmentPaths(given)].filter(([, path]) => path.startsWith(STORAGE));
+  return new Map(ofStorage.map(([name, path]) => [name.replace(STORAGE_PREFIX, FROM_PREFIX), path]));
 }
 
 function overrideFromText(

@@ -1,9 +1,10 @@
 // Conditions between the keys of the store.
 
+import { whyNoAuthorities } from '../input/certificate-file.ts';
 import { whyNoKeyFile } from '../input/key-file.ts';
-import { whyUnreadable } from '../input/read-file.ts';
 import { leavesOf, SCHEMA } from '../schema/schema.ts';
-import { ACCELERATE_HOST } from '../storage/storage-config.ts';
+import { isDecodable } from '../storage/decodable.ts';
+import { ACCELERATE_HOST, isOwnEndpoint } from '../storage/storage-config.ts';
 import type { Rule, RuleSubject } from './rule.ts';
 
 export const STORAGE_RULES: readonly Rule[] = [
@@ -14,12 +15,20 @@ export const STORAGE_RULES: readonly Rule[] = [
   { doc: '`storage.bucket` and `storage.container` hold no slash, as no name of one does.', check: checkNames },
   { doc: '`storage.prefix` is made of the same characters as object keys.', check: checkPrefix },
   {
-    doc: 'An endpoint carries no user, and without TLS is refused where `allow_http` is false; a proxy leads only to endpoints with TLS.',
+    doc: 'An endpoint carries no user, and without TLS is refused where `allow_http` is false; a proxy leads only to endpoints with TLS; `ssl_ca_location` holds certificates.',
     check: checkTransport,
   },
   {
     doc: 'S3: keys come in pairs (`access_key` and `secret_key`, `object_lock_mode` and `object_lock_days`), and belong to what they name.',
     check: checkS3,
+  },
+  {
+    doc: 'S3: a region is letters, digits and hyphens; the ARN of an access point is not put into the path, nor a bucket with a dot behind Transfer Acceleration.',
+    check: checkS3Address,
+  },
+  {
+    doc: 'Azure: an account has 3 to 24 lower-case letters and digits, a container 3 to 63 of them and single hyphens, or is `$root`, `$web` or `$logs`.',
+    check: checkAzureNames,
   },
   {
     doc: 'Azure: one way to log in at most; `client_secret` needs `client_id` and `tenant_id`; no identity logs in at an endpoint without TLS.',
@@ -42,6 +51,10 @@ const NOUNS: Readonly<Record<string, string>> = { path: 'directory', account_nam
 const PREFIX = /^\/*[A-Za-z0-9_=-][A-Za-z0-9._=-]*(\/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*\/*$/;
 const LONGEST_PREFIX = 500;
 const MOST_TAGS = 10;
+/** A label of a host name, which it becomes. */
+const REGION = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
+const ACCOUNT = /^[a-z0-9]{3,24}$/;
+const CONTAINER = /^(?:\$root|\$web|\$logs|(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*)$/;
 
 function checkBackend(subject: RuleSubject): void {
   const { backend } = subject.values.storage;
@@ -106,7 +119,13 @@ function checkTransport(subject: RuleSubject): void {
   }
   if (proxy?.startsWith('https:') === true)
     subject.problem('storage.proxy', 'the proxy itself is spoken to without TLS.', { suggestion: 'Write http://.' });
-  const fault = caPath === null ? null : whyUnreadable(caPath);
+  const { username: user = '', password: word = '' } = proxy === null ? {} : new URL(proxy);
+  if (!isDecodable(user) || !isDecodable(word)) {
+    subject.problem('storage.proxy', 'the user or password has a "%" that begins no escape.', {
+      suggestion: 'Write %25 for the character itself.',
+    });
+  }
+  const fault = caPath === null ? null : whyNoAuthorities(caPath);
   if (fault !== null) subject.problem('storage.ssl_ca_location', fault);
 }
 
@@ -130,6 +149,39 @@ function checkS3(subject: RuleSubject): void {
     subject.problem('storage.path_style', 'Transfer Acceleration needs the bucket in the host name.', {
       suggestion: 'Remove path_style.',
       involves: ['storage.endpoint'],
+    });
+}
+
+/** What the SDK refuses to address, whatever there is at the other end. */
+function checkS3Address(subject: RuleSubject): void {
+  const { backend, bucket, region, endpoint, path_style: pathStyle } = subject.values.storage;
+  if (backend !== 's3') return;
+  if (region !== null && !REGION.test(region))
+    subject.problem('storage.region', 'this is not a region.', { suggestion: 'Use one such as "eu-central-1".' });
+  const involves = ['storage.endpoint', 'storage.path_style'];
+  if (bucket?.startsWith('arn:') === true && (pathStyle ?? isOwnEndpoint(endpoint)))
+    subject.problem('storage.bucket', 'an ARN cannot be put into the path, as it is at this endpoint.', {
+      suggestion: 'Set path_style: false.',
+      involves,
+    });
+  if (bucket?.includes('.') === true && endpoint !== null && !isOwnEndpoint(endpoint))
+    subject.problem('storage.bucket', 'Transfer Acceleration takes no bucket with a dot in its name.', {
+      suggestion: 'Remove endpoint, or use another bucket.',
+      involves,
+    });
+}
+
+/** Both become part of an address (learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules). */
+function checkAzureNames(subject: RuleSubject): void {
+  const { backend, account_name: account, container } = subject.values.storage;
+  if (backend !== 'azure') return;
+  if (account !== null && !ACCOUNT.test(account))
+    subject.problem('storage.account_name', 'no storage account has this name.', {
+      suggestion: 'Use 3 to 24 lower-case letters and digits.',
+    });
+  if (container !== null && !CONTAINER.test(container))
+    subject.problem('storage.container', 'no container has this name.', {
+      suggestion: 'Use 3 to 63 lower-case letters, digits and single hyphens, beginning and ending with none.',
     });
 }
 

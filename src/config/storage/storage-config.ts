@@ -86,6 +86,11 @@ type StorageValues = SchemaValues['storage'];
 /** Hosts of S3 Transfer Acceleration, which are AWS's own although they are written as an endpoint. */
 export const ACCELERATE_HOST = /^s3-accelerate(\.dualstack)?\.amazonaws\.com$/;
 
+/** Of a store other than AWS's own. */
+export function isOwnEndpoint(endpoint: string | null): boolean {
+  return endpoint !== null && !ACCELERATE_HOST.test(new URL(endpoint).hostname);
+}
+
 /** Expects values that passed every rule. */
 export function storageConfig(storage: StorageValues): StorageConfig {
   switch (storage.backend) {
@@ -114,14 +119,14 @@ export function storageConfig(storage: StorageValues): StorageConfig {
 function s3Storage(storage: StorageValues): S3Storage {
   const { access_key: accessKey, secret_key: secretKey, session_token: sessionToken } = storage;
   const { endpoint, object_lock_mode: mode, object_lock_days: days } = storage;
-  const isOwnEndpoint = endpoint !== null && !ACCELERATE_HOST.test(new URL(endpoint).hostname);
+  const isOwn = isOwnEndpoint(endpoint);
   return {
     kind: 's3',
     bucket: given(storage.bucket, 'bucket'),
     prefix: prefixOf(storage),
-    region: storage.region ?? (isOwnEndpoint ? 'us-east-1' : null),
+    region: storage.region ?? (isOwn ? 'us-east-1' : null),
     endpoint,
-    pathStyle: storage.path_style ?? isOwnEndpoint,
+    pathStyle: storage.path_style ?? isOwn,
     credentials: accessKey === null || secretKey === null ? null : { accessKey, secretKey, sessionToken },
     checksum: storage.checksum,
     serverSideEncryption: storage.server_side_encryption,

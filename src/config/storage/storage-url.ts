@@ -10,10 +10,18 @@ import { textNode } from '../input/source-node.ts';
 import { type Origin, printable, renderProblems } from '../problems.ts';
 import { RuleSubject } from '../rules/rule.ts';
 import { STORAGE_RULES } from '../rules/storage-rules.ts';
-import { environmentName, fillValues, SCHEMA } from '../schema/schema.ts';
+import { environmentName, fillValues, leavesOf, SCHEMA } from '../schema/schema.ts';
+import { isDecodable } from './decodable.ts';
 import { type StorageConfig, storageConfig } from './storage-config.ts';
 
 const FORMS = 'Use a directory, file:/DIR, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://ACCOUNT/CONTAINER/PREFIX.';
+
+/** Other names for keys of `storage`. */
+const ALIASES: ReadonlyMap<string, string> = new Map(
+  [...leavesOf(SCHEMA)].flatMap(([path, { alias }]) =>
+    path.startsWith('storage.') && alias !== undefined ? [[alias, path.slice('storage.'.length)]] : [],
+  ),
+);
 
 /** Of Azure's public cloud; accounts elsewhere keep their host. */
 const AZURE_HOST = /\.blob\.core\.windows\.net$/;
@@ -64,9 +72,10 @@ function storageOf(store: string, env: Environment, asked: Asked): StorageConfig
   asked.collect(env, given);
   given.sections.set('storage', asked.origin);
   for (const [key, value] of Object.entries(place)) put(given, asked, key, value);
-  const queryFault = faultOfQuery(place, url.searchParams, asked);
+  const query = [...url.searchParams].map(([key, value]) => [ALIASES.get(key) ?? key, value] as const);
+  const queryFault = faultOfQuery(place, query, asked);
   if (queryFault !== null) throw refusal(scheme, queryFault);
-  for (const [key, value] of url.searchParams) put(given, asked, key, value);
+  for (const [key, value] of query) put(given, asked, key, value);
   readSecretFiles(given);
   const values = fillValues(SCHEMA, parseValues(given));
   const subject = new RuleSubject(values, [], given, Date.now());
@@ -88,15 +97,6 @@ function faultOf({ protocol, host, port, username, password, hash, pathname }: U
   return malformed === undefined
     ? null
     : `has the malformed escape ${malformed} in its path; write %25 for a percent sign.`;
-}
-
-function isDecodable(escape: string): boolean {
-  try {
-    decodeURIComponent(escape);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Keys of `storage`, as the URL's host and path say them. */
@@ -124,11 +124,11 @@ function placeOf(scheme: string, { hostname, pathname }: URL): Readonly<Record<s
 /** What the query says that it cannot: a secret, or a key that the URL has said before. */
 function faultOfQuery(
   place: Readonly<Record<string, string>>,
-  query: URLSearchParams,
+  query: readonly (readonly [key: string, value: string])[],
   { variable }: Asked,
 ): string | null {
   const sas = variable('storage.sas_token');
-  if (query.has('sig')) return `takes no shared access signature; set ${sas}, or ${sas}_FILE.`;
+  if (query.some(([key]) => key === 'sig')) return `takes no shared access signature; set ${sas}, or ${sas}_FILE.`;
   const said = new Map(Object.entries(place));
   for (const [key, value] of query) {
     if ((said.get(key) ?? '') !== '') return `says ${printable(key).slice(0, 80)} twice. Say it once.`;

@@ -170,9 +170,12 @@ targets:
   });
 
   it('takes container_name for container', () => {
-    const text = ENOUGH.replace('filesystem', 'azure').replace('path: /data', 'account_name: a\n  container_name: x');
+    const text = ENOUGH.replace('filesystem', 'azure').replace(
+      'path: /data',
+      'account_name: acc\n  container_name: ctr',
+    );
     const { storage } = configOf(text);
-    assert.equal(storage.kind === 'azure' && storage.container, 'x');
+    assert.equal(storage.kind === 'azure' && storage.container, 'ctr');
   });
 
   it('accepts a byte order mark, CRLF, comments and empty sections', () => {

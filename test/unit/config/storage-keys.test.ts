@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { rootCertificates } from 'node:tls';
 import { sourceStorageFromUrl, storageFromUrl } from '../../../src/config/storage/storage-url.ts';
 import { checkOne, configFile, configOf, ENOUGH, loaded, problemsOf } from './config-files.ts';
 
 /** Six lines; what a test adds begins in line 7. */
 const BASE = ENOUGH.replace(/ {2}backend: filesystem\n {2}path: .*\n/, '  backend: s3\n');
 const S3 = `${BASE}  bucket: b\n`;
-const AZURE = `${BASE.replace('s3', 'azure')}  account_name: a\n  container: c\n`;
+const AZURE = `${BASE.replace('s3', 'azure')}  account_name: acc\n  container: ctr\n`;
 const GCS = `${BASE.replace('s3', 'gcs')}  bucket: b\n`;
 
 function storage(lines: string, base = S3) {
@@ -137,8 +138,43 @@ describe('the keys of S3', () => {
     checkOne(`${S3}  part_size_bytes: 1MiB\n`, '8:20', 'storage.part_size_bytes', 'Use 5MiB to 1GiB');
     checkOne(`${S3}  container: c\n`, '8:14', 'storage.container', 'It belongs to azure');
     checkOne(`${S3}  ssl_ca_location: /nowhere/ca.pem\n`, '8:20', 'storage.ssl_ca_location', 'there is no such file');
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    for (const [text, says] of [
+      ['', 'there is no certificate in this file. Name a PEM file'],
+      ['CANARY', 'there is no certificate in this file'],
+      [String(privateKey.export({ type: 'pkcs8', format: 'pem' })), 'this is a private key, not a certificate'],
+      ['-----BEGIN CERTIFICATE-----\nCANARY\n-----END CERTIFICATE-----\n', 'certificate 1 of this file cannot be read'],
+    ] as const) {
+      const lines = `${S3}  ssl_ca_location: ${configFile(text)}\n`;
+      checkOne(lines, '8:20', 'storage.ssl_ca_location', says);
+      assert.doesNotMatch(JSON.stringify(problemsOf(lines)), /CANARY/);
+    }
     const tags = Array.from({ length: 11 }, (_, index) => `t${index}: x`).join(', ');
     checkOne(`${S3}  tags: {${tags}}\n`, '8:9', 'storage.tags', 'at most 10 tags');
+  });
+
+  it('take the authorities of a bundle, whatever stands between them', () => {
+    const bundle = Buffer.from(`# Autorit\u00e9\n${rootCertificates.slice(0, 2).join('\n# \u00e9\n')}\n`, 'latin1');
+    const file = configFile(bundle);
+    const found = storage(`  ssl_ca_location: ${file}\n`);
+    assert.ok(found.kind === 's3' && found.requests.caPath === file);
+  });
+
+  it('are refused where no request could be addressed', () => {
+    for (const region of ['eu west', 'eu-', 'eu.west'])
+      checkOne(`${S3}  region: "${region}"\n`, '8:11', 'storage.region', 'this is not a region. Use one such as');
+    const arn = 'arn:aws:s3:eu-west-1:123456789012:accesspoint/x';
+    const point = `${BASE}  bucket: ${arn}\n`;
+    const says = 'an ARN cannot be put into the path, as it is at this endpoint. Set path_style: false.';
+    checkOne(`${point}  endpoint: https://minio\n`, '7:11', 'storage.bucket', says);
+    checkOne(`${point}  path_style: true\n`, '7:11', 'storage.bucket', says);
+    loaded(`${point}  endpoint: https://minio\n  path_style: false\n`);
+    const accelerate = '  endpoint: https://s3-accelerate.amazonaws.com\n';
+    checkOne(`${BASE}  bucket: a.b\n${accelerate}`, '7:11', 'storage.bucket', 'takes no bucket with a dot');
+    loaded(`${BASE}  bucket: a.b\n`);
+    for (const login of ['u%:p', 'u:CANARY%', 'u:%zz', 'u:%ff'])
+      checkOne(`${S3}  proxy: http://${login}@p\n`, '8:10', 'storage.proxy', 'begins no escape. Write %25');
+    assert.doesNotMatch(JSON.stringify(problemsOf(`${S3}  proxy: http://u:CANARY%@p\n`)), /CANARY/);
   });
 
   it('never show who logs in, or a query, of an address that is none', () => {
@@ -213,8 +249,33 @@ describe('the keys of Azure', () => {
     checkOne(`${AZURE}  account_key_file: ${file}\n`, '9:21', 'storage.account_key', 'the value is not Base64');
   });
 
+  it('are refused where account and container can have no such name', () => {
+    for (const name of ['a b', '.', 'host/x', 'ab', 'Account', 'a'.repeat(25), 'acc.blob', 'acc%20x']) {
+      const text = AZURE.replace('account_name: acc', `account_name: "${name}"`);
+      checkOne(text, '7:17', 'storage.account_name', 'no storage account has this name. Use 3 to 24 lower-case');
+    }
+    for (const name of ['a b', '.', '..', 'ab', 'Backups', 'a--b', '-ab', 'ab-', '$other', 'a'.repeat(64)]) {
+      const text = AZURE.replace('container: ctr', `container: "${name}"`);
+      checkOne(text, '8:14', 'storage.container', 'no container has this name. Use 3 to 63 lower-case letters');
+    }
+    for (const name of ['$root', '$web', '$logs', 'a-b-1', '123', 'a'.repeat(63)])
+      loaded(AZURE.replace('container: ctr', `container: "${name}"`));
+    for (const url of ['azure://acc%20x/ctr', 'azure://acc/c', 'azure://acc/a%20b'])
+      assert.throws(() => storageFromUrl(url, {}), { code: 'CONFIG_INVALID', message: /has this name/ }, url);
+  });
+
+  it('take container by its other name too, wherever it is said', () => {
+    const env = { KAFKA_BACKUP__STORAGE__CONTAINER_NAME: 'other' };
+    const given = configOf(AZURE, { env }).storage;
+    assert.ok(given.kind === 'azure' && given.container === 'other');
+    const found = storageFromUrl('azure://acc?container_name=ctr', {});
+    assert.ok(found.kind === 'azure' && found.container === 'ctr');
+    const [problem] = problemsOf(AZURE, { env: { ...env, KAFKA_BACKUP__STORAGE__CONTAINER: 'another' } });
+    assert.match(problem?.message ?? '', /STORAGE__CONTAINER and KAFKA_BACKUP__STORAGE__CONTAINER_NAME are both set/);
+  });
+
   it('name a container, not what is in it', () => {
-    const text = AZURE.replace('container: c', 'container: c/p2');
+    const text = AZURE.replace('container: ctr', 'container: ctr/p2');
     checkOne(text, '8:14', 'storage.container', 'no container has a slash in its name. What is behind the container');
   });
 });
@@ -278,15 +339,15 @@ describe('a store named by --path', () => {
   });
 
   it('is a container, by the account’s name or its whole host name', () => {
-    for (const url of ['azure://acc/c/p/q', 'azure://acc.blob.core.windows.net/c/p/q']) {
+    for (const url of ['azure://acc/ctr/p/q', 'azure://acc.blob.core.windows.net/ctr/p/q']) {
       const found = from(url);
       assert.ok(found.kind === 'azure');
-      assert.deepEqual([found.accountName, found.container, found.prefix], ['acc', 'c', 'p/q']);
+      assert.deepEqual([found.accountName, found.container, found.prefix], ['acc', 'ctr', 'p/q']);
     }
-    const sovereign = from('azure://acc.blob.core.usgovcloudapi.net/c/p');
+    const sovereign = from('azure://acc.blob.core.usgovcloudapi.net/ctr/p');
     assert.ok(sovereign.kind === 'azure');
     const { accountName, container, endpoint } = sovereign;
-    assert.deepEqual([accountName, container, endpoint], ['acc', 'c', 'https://acc.blob.core.usgovcloudapi.net']);
+    assert.deepEqual([accountName, container, endpoint], ['acc', 'ctr', 'https://acc.blob.core.usgovcloudapi.net']);
     for (const url of ['gs://b/p', 'gcs://b/p']) {
       const found = from(url);
       assert.ok(found.kind === 'gcs');
@@ -298,7 +359,7 @@ describe('a store named by --path', () => {
     for (const [url, kind] of [
       ['S3://Bucket/p', 's3'],
       ['Gs://Bucket/p', 'gcs'],
-      ['AZURE://acc/c', 'azure'],
+      ['AZURE://acc/ctr', 'azure'],
       ['FILE:/data', 'filesystem'],
     ] as const) {
       assert.equal(from(url).kind, kind, url);
@@ -314,6 +375,7 @@ describe('a store named by --path', () => {
       ['s3://b?backend=gcs', 'backend'],
       ['s3://b?region=x&region=y', 'region'],
       ['azure://acc/c?container=d', 'container'],
+      ['azure://acc/c?container_name=d', 'container'],
       ['azure://acc.blob.core.usgovcloudapi.net/c?endpoint=https%3A%2F%2Fa', 'endpoint'],
     ] as const) {
       assert.throws(() => from(url), { code: 'USAGE_INVALID', message: new RegExp(`says ${key} twice`) }, url);
@@ -367,7 +429,7 @@ describe('a store named by --path', () => {
     assert.throws(() => from('ftp://b'), { code: 'USAGE_INVALID', message: /ftp: is not a store\. Use a directory/ });
     assert.throws(() => from('s3://b?regio=x'), { code: 'CONFIG_INVALID', message: /there is no such key/ });
     assert.throws(() => from('s3://b?account_name=x'), { code: 'CONFIG_INVALID', message: /belongs to azure/ });
-    assert.throws(() => from('azure://a'), { code: 'CONFIG_INVALID', message: /needs container/ });
+    assert.throws(() => from('azure://acc'), { code: 'CONFIG_INVALID', message: /needs container/ });
     const nameless = /^flag --path +storage\.bucket +backend s3 needs bucket\. Name the bucket\./;
     assert.throws(() => from('s3://?region=x'), { code: 'CONFIG_INVALID', message: nameless });
     assert.throws(() => from('s3://b/../c?path_style=maybe'), { code: 'CONFIG_INVALID' });
