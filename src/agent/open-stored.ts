@@ -4,19 +4,26 @@ import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedStore, RunningAgent, StoreAddress } from '../cli/services.ts';
 import { storageFromUrl } from '../config/storage/storage-url.ts';
 import { BackupError } from '../model/errors.ts';
+import { clearProgressLine } from '../progress-line.ts';
 import { isDirectoryThere } from '../storage/filesystem/store-directory.ts';
 import { openStore } from '../storage/open-store.ts';
+import { createLogger } from '../telemetry/logger.ts';
 import { configured } from './configured.ts';
 
 export async function openStoredBackup(address: StoreAddress): Promise<OpenedStore> {
-  const { storage, backupId } =
+  const { storage, backupId, logger } =
     address.kind === 'path'
-      ? { storage: storageFromUrl(address.path), backupId: address.backupId }
-      : await configured(address.config).then(({ config }) => ({
+      ? {
+          storage: storageFromUrl(address.path),
+          backupId: address.backupId,
+          logger: await createLogger({ level: 'warn', format: 'auto', beforeLine: clearProgressLine }),
+        }
+      : await configured(address.config).then(({ config, logger }) => ({
           storage: config.storage,
           backupId: address.backupId ?? config.backupId,
+          logger,
         }));
-  const { store } = await openStore(storage);
+  const { store } = await openStore(storage, { logger });
   return {
     store,
     backupId,

@@ -93,8 +93,9 @@ export class ProbedObjectStore implements ObjectStore {
     const isThere = Promise.any(puts);
     const inParts = this.#putInParts?.(key, CONTENT, isThere);
     inParts?.catch(() => {});
+    const listing = this.#tryListing();
     try {
-      await Promise.all([this.#tryListing(), this.#tryPutting(puts, isThere)]);
+      await Promise.all([listing, this.#tryPutting(puts, isThere, listing)]);
     } finally {
       // An upload that was begun is given up, whatever else fails.
       await Promise.allSettled([inParts]);
@@ -110,12 +111,18 @@ export class ProbedObjectStore implements ObjectStore {
    * Requests that do not build on each other go out together: a distant store costs a start a round trip for each step. Of two
    * puts at once, one at most may create.
    */
-  async #tryPutting(puts: readonly Promise<'created' | 'exists'>[], isThere: Promise<unknown>): Promise<void> {
+  async #tryPutting(
+    puts: readonly Promise<'created' | 'exists'>[],
+    isThere: Promise<unknown>,
+    listing: Promise<void>,
+  ): Promise<void> {
     const store = this.#inner;
     const key = this.#probeKey;
     const reading = isThere.then(() => store.get(key));
     reading.catch(() => {});
     const outcomes = await Promise.all(puts);
+    // What says yes to everything may be no store at all: a listing tells.
+    if (outcomes.every((outcome) => outcome === 'created')) await listing;
     const bytes = await reading;
     if (outcomes.every((outcome) => outcome === 'created')) throw this.#overwrites('objects');
     if (bytes === undefined || !CONTENT.equals(bytes)) {

@@ -111,6 +111,7 @@ function meaningOf(found: AzureError, failure: unknown): Meaning {
   if (failure instanceof Error && LOGIN.test(failure.name)) return meaningOfConnection(found) ?? notLoggedIn(found);
   if (status === undefined) return meaningOfSilence(found, failure, 'storage.account_name and storage.endpoint');
   if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', `${PERMISSIONS}.`];
+  if (status === 404) return ['refused', 'STORE_UNSUITABLE', 'Check storage.container and storage.endpoint.'];
   return meaningOfStatus(status);
 }
 

@@ -13,7 +13,7 @@ import type { RequestPolicy, TranslateFailure } from '../request/request-policy.
 import { createStoreRequests, type RequestSurroundings, type StoreRequests } from '../request/store-requests.ts';
 import { type AzureSettings, createContainerClient } from './azure-client.ts';
 import { azureErrorOf, translateAzure } from './azure-failures.ts';
-import { listBlobs } from './blob-listing.ts';
+import { listBlobs, listed } from './blob-listing.ts';
 import { readBlob } from './blob-reader.ts';
 import { BlockUpload, md5 } from './block-upload.ts';
 import { type AzureUploadPlace, discardBlocks, listUncommittedBlobs } from './uncommitted-blobs.ts';
@@ -149,7 +149,7 @@ export class AzureObjectStore implements ObjectStore {
   /** As the answer to a listing is dated. */
   async clock(): Promise<number> {
     const { value } = await this.policy.run('ListBlobs', '', (abortSignal) =>
-      this.#container.listBlobsFlat({ prefix: this.#prefix, abortSignal }).byPage({ maxPageSize: 1 }).next(),
+      listed(this.#container.listBlobsFlat({ prefix: this.#prefix, abortSignal }).byPage({ maxPageSize: 1 }).next()),
     );
     const timeMs = value?.date?.getTime();
     if (timeMs === undefined) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);

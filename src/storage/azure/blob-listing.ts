@@ -2,6 +2,7 @@
 // the middle walks down the folders of its starting point and passes over whole folders that come before it.
 
 import type { BlobItem, BlobPrefix, ContainerClient } from '@azure/storage-blob';
+import { StrangeAnswer } from '../request/request-failure.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 
 export interface ListedBlob {
@@ -62,13 +63,23 @@ async function readPage(
     delimiter === undefined
       ? container.listBlobsFlat(options).byPage(settings)
       : container.listBlobsByHierarchy(delimiter, options).byPage(settings);
-  const { value } = await pages.next();
+  const { value } = await listed(pages.next());
   if (value === undefined) return { items: [], next: undefined };
   const { blobItems } = value.segment;
   const blobPrefixes: readonly BlobPrefix[] = 'blobPrefixes' in value.segment ? (value.segment.blobPrefixes ?? []) : [];
   const items = [...blobItems, ...blobPrefixes].sort((a, b) => (a.name < b.name ? -1 : 1));
   const { continuationToken } = value;
   return { items, next: continuationToken === undefined || continuationToken === '' ? undefined : continuationToken };
+}
+
+/** The SDK looks for the blobs of any document. @throws StrangeAnswer where there is no listing */
+export async function listed<T>(page: Promise<T>): Promise<T> {
+  try {
+    return await page;
+  } catch (error) {
+    if (error instanceof TypeError) throw new StrangeAnswer('there is no listing in the answer');
+    throw error;
+  }
 }
 
 /** An account with a hierarchical namespace lists its directories among the blobs; the SDK passes that on without a type. */

@@ -7,7 +7,7 @@ import { isObjectKey } from '../object-key.ts';
 import type { UnfinishedUpload } from '../object-store.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { azureErrorOf } from './azure-failures.ts';
-import { isDirectory } from './blob-listing.ts';
+import { isDirectory, listed } from './blob-listing.ts';
 import { startOfUpload } from './block-upload.ts';
 
 export interface AzureUploadPlace {
@@ -29,10 +29,12 @@ export async function* listUncommittedBlobs(
   for (let next: string | undefined = ''; next !== undefined; ) {
     const continuationToken: string = next;
     const { value } = await policy.run('ListBlobs', below, (abortSignal) =>
-      container
-        .listBlobsFlat({ prefix: prefix + below, includeUncommitedBlobs: true, abortSignal })
-        .byPage({ maxPageSize: PAGE_BLOBS, ...(continuationToken === '' ? {} : { continuationToken }) })
-        .next(),
+      listed(
+        container
+          .listBlobsFlat({ prefix: prefix + below, includeUncommitedBlobs: true, abortSignal })
+          .byPage({ maxPageSize: PAGE_BLOBS, ...(continuationToken === '' ? {} : { continuationToken }) })
+          .next(),
+      ),
     );
     for (const item of value?.segment.blobItems ?? []) {
       const { name: blobName, properties } = item;

@@ -11,6 +11,7 @@ import {
   meaningOfStatus,
   requestFailure,
   type StoreAnswer,
+  STRANGE,
 } from '../request/request-failure.ts';
 import type { RequestFailure } from '../request/request-policy.ts';
 
@@ -40,6 +41,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
 const NO_SUCH_BUCKET = /bucket does not exist/i;
 const CHECKSUM = /crc32c|md5|checksum/i;
+/** What the HTTP client does not follow: the store sends nobody elsewhere. */
+const REDIRECTED = /^(maximum redirect reached|Cannot follow redirect)/;
 const CLOCK = /reasonable timeframe|short-lived token|iat and exp/i;
 
 interface Answer {
@@ -88,6 +91,7 @@ function meaningOf(found: GcsError, failure: unknown): Meaning {
   const { status, code, message } = found;
   if (CLOCK.test(message)) return ['refused', 'STORE_AUTHENTICATION_FAILED', 'Set the clock of this host right.'];
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
+  if (status === undefined && REDIRECTED.test(message)) return STRANGE;
   if (status === undefined) {
     const silence = meaningOfSilence(found, failure, 'storage.endpoint');
     // What has a code came from the connection; what has none, from the library that logs in.

@@ -8,6 +8,7 @@ import { crc32c } from '../../record/crc32c.ts';
 import { type BodyPart, cutParts, wholePart } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import { StrangeAnswer } from '../request/request-failure.ts';
 import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
 import {
@@ -34,6 +35,7 @@ interface StoredObject extends ObjectResource {
 }
 
 interface Page {
+  readonly kind?: string;
   readonly items?: readonly StoredObject[];
   readonly nextPageToken?: string;
 }
@@ -125,12 +127,11 @@ export class GcsObjectStore implements ObjectStore {
         ...(startAfter === '' ? {} : { startOffset: this.#prefix + startAfter }),
         ...(token === undefined ? {} : { pageToken: token }),
         maxResults: String(this.#pageSize),
-        fields: 'items(name,size,updated),nextPageToken',
+        fields: 'kind,items(name,size,updated),nextPageToken',
       };
-      const { data } = await this.policy.run('ListObjects', prefix, (signal) =>
-        this.#send({ method: 'GET', url: this.#objects, params, responseType: 'json', signal }),
+      const page = await this.policy.run('ListObjects', prefix, async (signal) =>
+        pageOf(await this.#send({ method: 'GET', url: this.#objects, params, responseType: 'json', signal })),
       );
-      const page = data as Page;
       for (const object of page.items ?? []) {
         const key = object.name.slice(this.#prefix.length);
         // Others may keep objects here too, and some tools make empty ones for folders.
@@ -256,6 +257,12 @@ export class GcsObjectStore implements ObjectStore {
 
 function infoOf(key: string, { size, updated }: StoredObject): ObjectInfo {
   return { key, sizeBytes: Number(size ?? 0), modifiedAtMs: Date.parse(updated) };
+}
+
+/** @throws StrangeAnswer for what is no listing */
+function pageOf({ data }: GcsResponse): Page {
+  if ((data as Page | null)?.kind !== 'storage#objects') throw new StrangeAnswer('there is no listing in the answer');
+  return data as Page;
 }
 
 function absentAsUndefined(error: unknown): GcsResponse | undefined {

@@ -62,8 +62,17 @@ const CERTIFICATES: ReadonlyMap<string, string> = new Map([
 ]);
 /** Those of OpenSSL that are met too seldom for a sentence of their own. */
 const OTHER_CERTIFICATE = /^CERT_\w+$/;
+/** Of whatever else has an address: a web server, the login page of a network. */
+export const STRANGE: Meaning = [
+  'refused',
+  'STORE_UNSUITABLE',
+  'This is not how such a store answers: look at storage.endpoint.',
+];
 const UNEXPLAINED: Meaning = ['refused', 'STORE_UNSUITABLE', ''];
 const LONGEST_MESSAGE = 300;
+
+/** Thrown by an adapter when an answer of success says nothing of what was asked. */
+export class StrangeAnswer extends Error {}
 
 /** The failure as it is told: `PutObject a/key in bucket b: HTTP 403 AccessDenied no such permission. Grant it.` */
 export function requestFailure(request: FailedRequest, answer: StoreAnswer, meaning: Meaning): RequestFailure {
@@ -105,12 +114,14 @@ export function meaningOfConnection({ code, message }: StoreAnswer): Meaning | u
 }
 
 /**
- * What has no answer: what {@link meaningOfConnection} knows, a defect of ours, or a connection that may come back.
+ * What has no status: what {@link meaningOfConnection} knows, an answer of another one, a defect of ours, or a connection that may
+ * come back.
  * @param hostRemedy what to check when there is no such host
  */
 export function meaningOfSilence(answer: StoreAnswer, failure: unknown, hostRemedy: string): Meaning {
   const meaning = meaningOfConnection(answer);
   if (meaning !== undefined) return meaning;
+  if (failure instanceof StrangeAnswer) return STRANGE;
   const { code } = answer;
   // A defect of ours is no weather.
   if (failure instanceof TypeError || failure instanceof RangeError || failure instanceof URIError) return UNEXPLAINED;
@@ -122,6 +133,7 @@ export function meaningOfSilence(answer: StoreAnswer, failure: unknown, hostReme
 export function meaningOfStatus(status: number): Meaning {
   if (status === 429 || status === 503) return ['throttled', 'STORE_UNAVAILABLE', ''];
   if (status >= 500 || status === 408) return ['unavailable', 'STORE_UNAVAILABLE', ''];
+  if (status < 400 || status === 405) return STRANGE;
   return UNEXPLAINED;
 }
 

@@ -276,7 +276,7 @@ export class RequestPolicy {
       this.#circuit.answered(nowMs, kind === 'unavailable' ? error.code : null);
       return;
     }
-    this.#circuit.unanswered(error, startedAtMs);
+    this.#circuit.unanswered(error, startedAtMs, nowMs);
     // Whoever waits behind requests that cannot succeed should hear of it as soon as those do.
     if (this.#circuit.failingForMs(nowMs) > this.#options.patienceMs) this.#limit.rejectWaiting(error);
   }

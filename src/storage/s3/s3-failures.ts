@@ -11,6 +11,7 @@ import {
   meaningOfStatus,
   requestFailure,
   secondsAhead,
+  StrangeAnswer,
   type StoreAnswer,
 } from '../request/request-failure.ts';
 import type { RequestFailure } from '../request/request-policy.ts';
@@ -136,6 +137,16 @@ export function s3ErrorOf(failure: unknown): S3Error {
 /** True when the store says that there is no such object; a bucket or a user that is not there is something else. */
 export function isAbsent(failure: unknown): boolean {
   return ABSENT.has(s3ErrorOf(failure).code);
+}
+
+/** The page of a listing. Of any other document the SDK makes an empty page. @throws StrangeAnswer for that */
+export function listingOf<T extends { readonly Name?: string | undefined; readonly IsTruncated?: boolean | undefined }>(
+  page: T,
+): T {
+  if (page.Name === undefined && page.IsTruncated === undefined) {
+    throw new StrangeAnswer('there is no listing in the answer');
+  }
+  return page;
 }
 
 /** @param key empty where the request is about the bucket */

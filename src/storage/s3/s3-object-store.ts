@@ -28,7 +28,7 @@ import { crc32Header } from './crc32.ts';
 import { PartChecksums } from './part-checksums.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
-import { isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
+import { isAbsent, listingOf, s3ErrorOf, translateS3 } from './s3-failures.ts';
 import { S3MultipartUpload, tellLeftovers } from './s3-multipart-upload.ts';
 import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unfinished-uploads.ts';
 
@@ -141,8 +141,8 @@ export class S3ObjectStore implements ObjectStore {
         ...(token === undefined ? after : { ContinuationToken: token }),
         ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
       });
-      const page = await this.policy.run('ListObjectsV2', prefix, (signal) =>
-        this.#client.send(command, { abortSignal: signal }),
+      const page = await this.policy.run('ListObjectsV2', prefix, async (signal) =>
+        listingOf(await this.#client.send(command, { abortSignal: signal })),
       );
       for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
         const key = Key.slice(this.#prefix.length);

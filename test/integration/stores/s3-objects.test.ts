@@ -94,7 +94,7 @@ describe('objects in S3', { timeout: 120_000 }, () => {
         kind: 'answer',
         status: 200,
         headers,
-        body: '<ListBucketResult></ListBucketResult>',
+        body: '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
       });
       for await (const _ of store.list('a')) break;
       assert.equal(await store.putIfAbsent(`${key()}-${sizeBytes}`, [Buffer.alloc(sizeBytes, 'x')]), 'created');
