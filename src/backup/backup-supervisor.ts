@@ -94,6 +94,8 @@ export class BackupSupervisor {
         options.observer.gap(reason, Number(records));
       },
       onError: (code) => this.#countError(code),
+      // As a commit ends with it: credentials that were read once come back with another process only.
+      onLockedOut: (error) => this.#fail(error),
       patienceMs: settings.continuous ? Number.POSITIVE_INFINITY : settings.oneShotPatienceMs,
     });
   }
@@ -408,7 +410,7 @@ export class BackupSupervisor {
     this.#options.logger.warn('in trouble; trying again', { error });
   }
 
-  /** A defect of ours: the run ends with it. */
+  /** What no repetition mends, such as a defect of ours: the run ends with it. */
   #fail(error: unknown): void {
     this.#failure ??= errorOf(error);
   }

@@ -17,6 +17,8 @@ export interface TroubleOptions {
   readonly refreshSoon: () => void;
   readonly onGap: (partition: TrackedPartition, records: bigint, reason: Gap['reason']) => void;
   readonly onError: (code: ErrorCode) => void;
+  /** The store takes the credentials for nothing any more, whatever the partition. */
+  readonly onLockedOut: (error: BackupError) => void;
   /** After so long without success a partition fails for good; infinite for a continuous backup. */
   readonly patienceMs: number;
 }
@@ -202,6 +204,7 @@ export class PartitionTrouble {
   #fault(partition: TrackedPartition, error: unknown, durableOffset?: bigint): void {
     if (!(error instanceof BackupError)) throw error;
     this.#options.onError(error.code);
+    if (error.code === 'STORE_AUTHENTICATION_FAILED') this.#options.onLockedOut(error);
     this.#delay(partition, error, durableOffset);
   }
 

@@ -64,7 +64,7 @@ describe('a proxy that lets nobody through', () => {
       retry_timeout_ms: String(patienceMs),
       ...(name === 'gcs' ? { service_account_path: keyFile() } : {}),
     });
-    const { store } = await openStore(storageFromUrl(`${url}${query}`, env));
+    const { store } = await openStore(storageFromUrl(url + query.toString(), env));
     const error = await store.head('a').then(
       () => assert.fail('it was let through'),
       (failure: Error) => failure,

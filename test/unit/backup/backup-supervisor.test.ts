@@ -162,6 +162,32 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     await assert.rejects(run, { code: 'STORE_AUTHORIZATION_FAILED' });
   });
 
+  test('ends when the store takes its credentials no more, be it for a segment or for a commit', async () => {
+    const store = new GatedStore();
+    store.beforeSegment = async () => {
+      throw new BackupError('STORE_AUTHENTICATION_FAILED', 'put a segment: the token has expired');
+    };
+    const log = new MemoryPartitionLog([twoSegments()]);
+    const run = supervise(log, store, { continuous: true }).run(AbortSignal.timeout(20_000));
+    await assert.rejects(run, { code: 'STORE_AUTHENTICATION_FAILED', message: /a segment: the token has expired/ });
+  });
+
+  test('goes on while the store lacks a permission for a segment, until it is granted', async () => {
+    const store = new GatedStore();
+    let refused = 0;
+    store.beforeSegment = async () => {
+      if ((refused += 1) <= 2) throw new BackupError('STORE_AUTHORIZATION_FAILED', 'put a segment: denied');
+    };
+    const stop = new AbortController();
+    const log = new MemoryPartitionLog([twoSegments()]);
+    const supervisor = supervise(log, store, { continuous: true });
+    const run = supervisor.run(stop.signal);
+    while (store.keys.filter((key) => key.startsWith(LAYOUT.dataPrefix)).length < 2) await pause(20);
+    stop.abort();
+    assert.equal((await run).isComplete, true);
+    assert.ok(refused > 2);
+  });
+
   test('counts one failure once, however long its partition waits for an upload before it goes back', async () => {
     const log = new MemoryPartitionLog([twoSegments()]);
     let spoilt = 0;
