@@ -87,6 +87,7 @@ export async function openEstimate(configSource: ConfigSource): Promise<OpenedEs
     layout: new ObjectLayout(config.backupId),
     limits: { frameBytes: backup.frameBytes, fetchMaxBytes: backup.fetchMaxBytes },
     settings: {
+      configured: { codec: backup.compression, level: backup.compressionLevel },
       frameBytes: backup.frameBytes,
       segmentMaxBytes: backup.segmentMaxBytes,
       segmentMaxIntervalMs: backup.segmentMaxIntervalMs,

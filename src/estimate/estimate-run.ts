@@ -5,12 +5,13 @@ import type { ObjectLayout } from '../catalog/object-layout.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { PartitionLog } from '../kafka/partition-log.ts';
 import type { ClusterProbe } from '../kafka/probe/cluster-probe.ts';
-import { BackupError } from '../model/errors.ts';
-import type { TopicDescription } from '../model/topic/topic-description.ts';
+import { BackupError, type ErrorCode } from '../model/errors.ts';
 import { partitionName } from '../model/topic/topic-partition.ts';
 import type { TopicPatterns } from '../model/topic/topic-selection.ts';
-import { partitionsOf, selectTopics } from '../survey/selected-topics.ts';
-import { measureCodecs } from './measure-codecs.ts';
+import { unlessAborted } from '../model/unless-aborted.ts';
+import { selectTopics } from '../survey/selected-topics.ts';
+import { choicesWith, type CodecChoice, measureCodecs } from './measure-codecs.ts';
+import { Patience } from './patience.ts';
 import {
   type MeasuredTopic,
   offsetsPerObject,
@@ -18,7 +19,8 @@ import {
   type Projection,
   type ProjectionSettings,
 } from './projection.ts';
-import { type LogEnds, type SampleLimits, sampleTopic } from './sample-topic.ts';
+import { type SampleLimits, sampleTopic } from './sample-topic.ts';
+import { type LogEnds, SampledTopic } from './sampled-topic.ts';
 import { DAY_MS, partitionRate, type PartitionRate } from './topic-rate.ts';
 
 /** What is asked on the command line. */
@@ -38,14 +40,32 @@ export interface EstimateOptions {
   /** Of the backup that is thought of: nothing is read or written there. */
   readonly layout: ObjectLayout;
   readonly limits: Pick<SampleLimits, 'frameBytes' | 'fetchMaxBytes'>;
-  readonly settings: Omit<ProjectionSettings, 'retentionMs' | 'bandwidthBytesPerSec'>;
+  readonly settings: Omit<ProjectionSettings, 'choices' | 'retentionMs' | 'bandwidthBytesPerSec'>;
   readonly wallMs: () => number;
+  /** Of waiting for what passes by itself, altogether; half a minute unless given. */
+  readonly patienceMs?: number;
+}
+
+/** A topic that is configured and of which nothing is counted. */
+export interface LeftOutTopic {
+  readonly topic: string;
+  /** TOPIC_NOT_FOUND where there is nothing to count; anything else says that the estimate is too small. */
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 export interface Estimate extends Projection {
-  /** Topics that are configured and could not be looked at: not there, or denied. */
-  readonly leftOut: readonly string[];
+  readonly leftOut: readonly LeftOutTopic[];
 }
+
+/** What concerns one topic, so that the others can be estimated all the same. */
+const OF_ONE_TOPIC: ReadonlySet<ErrorCode> = new Set([
+  'KAFKA_AUTHORIZATION_FAILED',
+  'KAFKA_REQUEST_FAILED',
+  'KAFKA_REQUEST_REFUSED',
+  'KAFKA_UNREACHABLE',
+  'TOPIC_NOT_FOUND',
+]);
 
 export class EstimateRun {
   readonly #options: EstimateOptions;
@@ -59,51 +79,78 @@ export class EstimateRun {
     return { ...this.#progress };
   }
 
-  /** @throws INTERRUPTED, TOPIC_NOT_FOUND when no topic can be looked at, and what Kafka fails with. */
+  /** @throws INTERRUPTED as soon as the signal aborts; when no topic can be estimated, what stands in the way of the first. */
   async run(question: EstimateQuestion, signal: AbortSignal): Promise<Estimate> {
-    const { log, topics: patterns, settings } = this.#options;
-    const { topics, missing, denied } = await selectTopics(log, patterns);
-    const leftOut = [...missing, ...denied];
-    if (topics.length === 0) {
-      throw new BackupError('TOPIC_NOT_FOUND', `no topic to estimate: ${leftOut.join(', ') || 'none matches'}`);
-    }
-    this.#progress.topicsTotal = topics.length;
-    const measured: MeasuredTopic[] = [];
-    for (const topic of topics) {
-      if (signal.aborted) throw new BackupError('INTERRUPTED', 'the estimate was stopped');
-      measured.push(await this.#measure(topic, question));
-      this.#progress.topics += 1;
-    }
-    const { retentionMs, bandwidthBytesPerSec } = question;
-    return { ...project(measured, { ...settings, retentionMs, bandwidthBytesPerSec }), leftOut };
+    const estimate = await unlessAborted(this.#run(question, signal), signal);
+    if (estimate === undefined) throw new BackupError('INTERRUPTED', 'the estimate was stopped');
+    return estimate;
   }
 
-  async #measure(topic: TopicDescription, { sampleBytes }: EstimateQuestion): Promise<MeasuredTopic> {
-    const { log, workers, recompress, layout, limits, settings } = this.#options;
-    const partitions = partitionsOf([topic]);
-    const ends: LogEnds = {
-      earliest: await log.listOffsets(partitions, 'earliest'),
-      latest: await log.listOffsets(partitions, 'latest'),
-    };
+  async #run(question: EstimateQuestion, signal: AbortSignal): Promise<Estimate> {
+    const { log, probe, topics: patterns, settings, patienceMs } = this.#options;
+    const { topics, missing, denied } = await selectTopics(log, patterns);
+    const leftOut = [...missing.map(missingTopic), ...denied.map(deniedTopic)];
+    this.#progress.topicsTotal = topics.length;
+    const patience = new Patience({ signal, ...(patienceMs === undefined ? {} : { allowanceMs: patienceMs }) });
+    const choices = choicesWith(settings.configured);
+    const measured: MeasuredTopic[] = [];
+    for (const description of topics) {
+      const { topic } = description;
+      try {
+        const source = new SampledTopic(description, { log, probe, patience });
+        measured.push(await this.#measure(source, choices, question, signal));
+      } catch (error) {
+        if (!(error instanceof BackupError) || !OF_ONE_TOPIC.has(error.code)) throw error;
+        leftOut.push({ topic, code: error.code, message: error.message });
+      }
+      this.#progress.topics += 1;
+    }
+    if (measured.length === 0) throw nothingToEstimate(leftOut);
+    const { retentionMs, bandwidthBytesPerSec } = question;
+    return { ...project(measured, { ...settings, choices, retentionMs, bandwidthBytesPerSec }), leftOut };
+  }
+
+  async #measure(
+    topic: SampledTopic,
+    choices: readonly CodecChoice[],
+    { sampleBytes }: EstimateQuestion,
+    signal: AbortSignal,
+  ): Promise<MeasuredTopic> {
+    const { workers, recompress, layout, limits, settings } = this.#options;
+    const ends = await topic.ends();
     const rates = await this.#rates(topic, ends);
     const frameOffsets = offsetsPerObject(rates, settings);
-    const frames = sampleTopic(log, topic, ends, { ...limits, sampleBytes, frameOffsets });
+    const frames = sampleTopic(topic, ends, { ...limits, sampleBytes, frameOffsets });
     const onBytes = (bytes: number): void => {
       this.#progress.bytesSampled += bytes;
     };
-    const sample = await measureCodecs(frames, { workers, recompress, layout, onBytes });
+    const sample = await measureCodecs(frames, { choices, workers, recompress, layout, onBytes, signal });
     return { topic: topic.topic, partitions: rates, sample };
   }
 
-  async #rates(topic: TopicDescription, { earliest, latest }: LogEnds): Promise<PartitionRate[]> {
-    const { probe, wallMs } = this.#options;
-    const nowMs = wallMs();
-    const dayAgo = await probe.offsetsAt(partitionsOf([topic]), nowMs - DAY_MS);
-    return partitionsOf([topic]).flatMap((partition) => {
+  async #rates(topic: SampledTopic, { earliest, latest }: LogEnds): Promise<PartitionRate[]> {
+    const nowMs = this.#options.wallMs();
+    const dayAgo = await topic.offsetsAt(nowMs - DAY_MS);
+    return topic.partitions.flatMap((partition) => {
       const name = partitionName(partition);
       const [from, to, at] = [earliest.get(name), latest.get(name), dayAgo.get(name)];
       if (from === undefined || to === undefined || at === undefined) return [];
       return [partitionRate({ earliest: from, latest: to }, at, nowMs)];
     });
   }
+}
+
+function missingTopic(topic: string): LeftOutTopic {
+  return { topic, code: 'TOPIC_NOT_FOUND', message: `there is no topic ${topic}` };
+}
+
+function deniedTopic(topic: string): LeftOutTopic {
+  return { topic, code: 'KAFKA_AUTHORIZATION_FAILED', message: `describe ${topic}: TOPIC_AUTHORIZATION_FAILED` };
+}
+
+/** What can be mended goes before what is not there. */
+function nothingToEstimate(leftOut: readonly LeftOutTopic[]): BackupError {
+  const refused = leftOut.filter(({ code }) => code !== 'TOPIC_NOT_FOUND');
+  const because = (refused.length > 0 ? refused : leftOut).map(({ message }) => message).join('; ');
+  return new BackupError(refused[0]?.code ?? 'TOPIC_NOT_FOUND', `no topic to estimate: ${because || 'none matches'}`);
 }

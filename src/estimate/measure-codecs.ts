@@ -5,6 +5,7 @@ import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { maxStoredSize } from '../compression/frame-codec.ts';
 import type { WorkerPool } from '../compression/worker-pool.ts';
 import type { SegmentCodec } from '../model/codec.ts';
+import { BackupError } from '../model/errors.ts';
 import { type Expansion, PACK_FRAME } from '../segment/pack-frame.ts';
 import { objectOverheadBytes } from './object-overhead.ts';
 import type { SampleFrame } from './sample-frame.ts';
@@ -15,6 +16,7 @@ export interface CodecChoice {
   readonly level: number;
 }
 
+/** What is measured in any case. */
 export const CHOICES: readonly CodecChoice[] = [
   { codec: 'none', level: 0 },
   { codec: 'lz4', level: 0 },
@@ -22,6 +24,18 @@ export const CHOICES: readonly CodecChoice[] = [
   { codec: 'zstd', level: 3 },
   { codec: 'zstd', level: 6 },
 ];
+
+/** The configured one among them, in its place by codec and level. */
+export function choicesWith(configured: CodecChoice): readonly CodecChoice[] {
+  if (CHOICES.some((choice) => isSameChoice(choice, configured))) return CHOICES;
+  // Of the others there is only one each.
+  const behind = CHOICES.findIndex(({ codec, level }) => codec === configured.codec && level > configured.level);
+  return behind < 0 ? [...CHOICES, configured] : CHOICES.toSpliced(behind, 0, configured);
+}
+
+export function isSameChoice(one: CodecChoice, other: CodecChoice): boolean {
+  return one.codec === other.codec && (one.codec !== 'zstd' || one.level === other.level);
+}
 
 export interface Measured {
   /** Of the batches as they would be framed: expanded, or as they came. */
@@ -41,34 +55,40 @@ export interface TopicSample {
   readonly frames: number;
   /** What these frames would take besides as objects of one frame each. */
   readonly overheadBytes: number;
-  /** In the order of {@link CHOICES}. */
+  /** False where the brokers stamped every record themselves. */
+  readonly hasProducerTimes: boolean;
+  /** In the order of the choices. */
   readonly measured: readonly Readonly<Measured>[];
 }
 
 export interface CodecMeasurement {
+  readonly choices: readonly CodecChoice[];
   readonly workers: WorkerPool;
   readonly recompress: 'auto' | 'always' | 'never';
   /** Of the backup that is thought of. */
   readonly layout: ObjectLayout;
   /** Told of each frame's bytes. */
   readonly onBytes: (bytes: number) => void;
+  readonly signal: AbortSignal;
 }
 
-/** @throws BATCH_CORRUPT. */
+/** @throws BATCH_CORRUPT, INTERRUPTED. */
 export async function measureCodecs(
   frames: AsyncIterable<SampleFrame>,
-  { workers, recompress, layout, onBytes }: CodecMeasurement,
+  { choices, workers, recompress, layout, onBytes, signal }: CodecMeasurement,
 ): Promise<TopicSample> {
-  const measured = CHOICES.map((): Measured => ({ framedBytes: 0, storedBytes: 0, seconds: 0 }));
-  const expansions: Expansion[] = CHOICES.map(() => (recompress === 'auto' ? 'measure' : recompress));
+  const measured = choices.map((): Measured => ({ framedBytes: 0, storedBytes: 0, seconds: 0 }));
+  const expansions: Expansion[] = choices.map(() => (recompress === 'auto' ? 'measure' : recompress));
   const sum = { kafkaBytes: 0, rawBytes: 0, offsets: 0, batches: 0, frames: 0, overheadBytes: 0 };
+  let hasProducerTimes = false;
   for await (const frame of frames) {
     const { raw, baseOffset, lastOffset, batchCount } = frame;
     const output = new SharedArrayBuffer(maxStoredSize(raw.byteLength));
     const pack = (choice: CodecChoice, expansion: Expansion) =>
       workers.run(PACK_FRAME, { raw, output, ...choice, expansion });
     const whole = await pack({ codec: 'none', level: 0 }, 'always');
-    for (const [index, choice] of CHOICES.entries()) {
+    for (const [index, choice] of choices.entries()) {
+      if (signal.aborted) throw new BackupError('INTERRUPTED', 'the estimate was stopped');
       let expansion = expansions[index] ?? 'never';
       if (sum.frames === 0) {
         // The first of each kind also sets up what the others find ready.
@@ -89,7 +109,8 @@ export async function measureCodecs(
     sum.batches += batchCount;
     sum.frames += 1;
     sum.overheadBytes += objectOverheadBytes(frame, whole, layout);
+    hasProducerTimes ||= frame.hasProducerTimes;
     onBytes(raw.byteLength);
   }
-  return { ...sum, measured };
+  return { ...sum, hasProducerTimes, measured };
 }

@@ -3,7 +3,7 @@
 
 import { MAX_PIECE_ACTIONS } from '../catalog/checkpoint/checkpoint.ts';
 import { ACTIONS_PER_CHECKPOINT, COMMITS_PER_CHECKPOINT } from '../catalog/checkpoint/checkpoint-series.ts';
-import { CHOICES, type CodecChoice, type TopicSample } from './measure-codecs.ts';
+import { type CodecChoice, isSameChoice, type TopicSample } from './measure-codecs.ts';
 import { COMMIT_HEAD_BYTES } from './object-overhead.ts';
 import type { PartitionRate } from './topic-rate.ts';
 
@@ -16,6 +16,10 @@ export interface MeasuredTopic {
 }
 
 export interface ProjectionSettings {
+  /** In the order of {@link TopicSample.measured}. */
+  readonly choices: readonly CodecChoice[];
+  /** One of them. */
+  readonly configured: CodecChoice;
   /** The most that a frame holds, as the brokers hold it. */
   readonly frameBytes: number;
   readonly segmentMaxBytes: number;
@@ -38,10 +42,17 @@ export interface TopicProjection {
   readonly rawBytesPerDay: number;
   /** The shortest time that the rate of a partition rests on; 0 without partitions. */
   readonly basisMs: number;
+  /**
+   * False where there are records and none bears a time of the last 24 hours, by the clock of its producer: they may have come
+   * just now, so that a rate of 0 says nothing.
+   */
+  readonly isRateKnown: boolean;
   readonly sampleBytes: number;
 }
 
 export interface CodecProjection extends CodecChoice {
+  /** True of the one that a backup by this configuration uses. */
+  readonly isConfigured: boolean;
   /** Bytes with nothing compressed, by bytes of frames; null without a sample. */
   readonly ratio: number | null;
   /** Of the brokers' bytes, by one core; null without a sample. */
@@ -75,7 +86,9 @@ export function project(topics: readonly MeasuredTopic[], settings: ProjectionSe
   const kafkaBytesPerDay = sum(projected, (topic) => topic.kafkaBytesPerDay);
   return {
     topics: projected,
-    codecs: CHOICES.map((choice, index) => projectCodec(choice, index, topics, { ...settings, kafkaBytesPerDay })),
+    codecs: settings.choices.map((choice, index) =>
+      projectCodec(choice, index, topics, { ...settings, kafkaBytesPerDay }),
+    ),
     recordsPerDay: sum(projected, (topic) => topic.recordsPerDay),
     kafkaBytesPerDay,
     rawBytesPerDay: sum(projected, (topic) => topic.rawBytesPerDay),
@@ -93,6 +106,7 @@ function projectTopic({ topic, partitions, sample }: MeasuredTopic): TopicProjec
     kafkaBytesPerDay: recordsPerDay * perOffset(sample.kafkaBytes),
     rawBytesPerDay: recordsPerDay * perOffset(sample.rawBytes),
     basisMs: partitions.length === 0 ? 0 : Math.min(...partitions.map(({ basisMs }) => basisMs)),
+    isRateKnown: recordsPerDay > 0 || !sample.hasProducerTimes,
     sampleBytes: sample.kafkaBytes,
   };
 }
@@ -138,6 +152,7 @@ function projectCodec(
   const storageBytes = storedBytesPerDay * days;
   return {
     ...choice,
+    isConfigured: isSameChoice(choice, settings.configured),
     ratio: sampled.storedBytes === 0 ? null : sampled.rawBytes / sampled.storedBytes,
     bytesPerCoreSecond: sampled.seconds === 0 ? null : sampled.kafkaBytes / sampled.seconds,
     storedBytesPerDay,

@@ -2,7 +2,7 @@
 
 import { copyBytes } from '../model/buffer/copy-bytes.ts';
 import type { PartitionIdentity } from '../model/segment/segment.ts';
-import type { RecordBatchHeader } from '../record/batch-header.ts';
+import { isLogAppendTime, type RecordBatchHeader } from '../record/batch-header.ts';
 
 export interface SampleFrame {
   readonly identity: PartitionIdentity;
@@ -13,6 +13,8 @@ export interface SampleFrame {
   readonly lastOffset: bigint;
   readonly recordCount: number;
   readonly batchCount: number;
+  /** False where the broker stamped every batch when it came (message.timestamp.type: LogAppendTime). */
+  readonly hasProducerTimes: boolean;
 }
 
 /** The frame that is being filled, always in the same memory. */
@@ -25,6 +27,7 @@ export class OpenSampleFrame {
   #lastOffset = 0n;
   #recordCount = 0;
   #batchCount = 0;
+  #hasProducerTimes = false;
 
   constructor(maxBytes: number, maxOffsets: number) {
     this.#maxBytes = maxBytes;
@@ -42,7 +45,8 @@ export class OpenSampleFrame {
     return this.#sizeBytes + sizeBytes <= this.#maxBytes && offsets <= this.#maxOffsets;
   }
 
-  append(batch: Uint8Array, { baseOffset, lastOffset, recordCount }: RecordBatchHeader): void {
+  append(batch: Uint8Array, header: RecordBatchHeader): void {
+    const { baseOffset, lastOffset, recordCount } = header;
     const sizeBytes = batch.byteLength;
     if (this.isEmpty) {
       this.#baseOffset = baseOffset;
@@ -53,6 +57,7 @@ export class OpenSampleFrame {
     this.#sizeBytes += sizeBytes;
     this.#recordCount += recordCount;
     this.#batchCount += 1;
+    this.#hasProducerTimes ||= !isLogAppendTime(header);
   }
 
   take(identity: PartitionIdentity): SampleFrame {
@@ -60,8 +65,10 @@ export class OpenSampleFrame {
       ...{ identity, raw: this.#memory.subarray(0, this.#sizeBytes) },
       ...{ baseOffset: this.#baseOffset, lastOffset: this.#lastOffset },
       ...{ recordCount: this.#recordCount, batchCount: this.#batchCount },
+      hasProducerTimes: this.#hasProducerTimes,
     };
     this.#sizeBytes = this.#recordCount = this.#batchCount = 0;
+    this.#hasProducerTimes = false;
     return frame;
   }
 }

@@ -2,12 +2,11 @@
 // of them than come together before a segment is sealed. As many partitions are looked at as fill a frame each, spread evenly, so
 // that the sample compresses as a backup of it would.
 
-import type { PartitionLog } from '../kafka/partition-log.ts';
 import type { PartitionIdentity } from '../model/segment/segment.ts';
-import type { TopicDescription } from '../model/topic/topic-description.ts';
 import { partitionName } from '../model/topic/topic-partition.ts';
 import { type RecordBatchHeader, splitBatches } from '../record/batch-header.ts';
 import { OpenSampleFrame, type SampleFrame } from './sample-frame.ts';
+import type { LogEnds, SampledTopic } from './sampled-topic.ts';
 
 export interface SampleLimits {
   /** Of one topic. */
@@ -18,20 +17,12 @@ export interface SampleLimits {
   readonly fetchMaxBytes: number;
 }
 
-/** Ends of the log of each partition, by name. */
-export interface LogEnds {
-  readonly earliest: ReadonlyMap<string, bigint>;
-  readonly latest: ReadonlyMap<string, bigint>;
-}
-
 interface SampledPartition {
   readonly identity: PartitionIdentity;
-  readonly leader: number;
   readonly from: bigint;
   readonly to: bigint;
 }
 
-const MAX_WAIT_MS = 1000;
 /** Where the newest batch cannot be had to measure. */
 const LIKELY_RECORD_BYTES = 500;
 /** Of one topic, about. Where frames are small, so many tell what they become: each takes a thread a round trip per codec. */
@@ -39,8 +30,7 @@ const ENOUGH_FRAMES = 500;
 
 /** @throws what fetching fails with. */
 export async function* sampleTopic(
-  log: PartitionLog,
-  topic: TopicDescription,
+  topic: SampledTopic,
   ends: LogEnds,
   limits: SampleLimits,
 ): AsyncGenerator<SampleFrame> {
@@ -52,7 +42,7 @@ export async function* sampleTopic(
   const amount = { bytes: sampleBytes / wanted, offsets: Math.ceil(ENOUGH_FRAMES / wanted) * frameOffsets };
   const frame = new OpenSampleFrame(frameBytes, frameOffsets);
   for (const partition of chosen) {
-    for await (const { batch, header } of newestBatches(log, partition, amount, limits)) {
+    for await (const { batch, header } of newestBatches(topic, partition, amount, limits)) {
       if (!frame.hasRoomFor(header)) yield frame.take(partition.identity);
       frame.append(batch, header);
     }
@@ -60,12 +50,11 @@ export async function* sampleTopic(
   }
 }
 
-function filledPartitions({ topic, topicId, partitions }: TopicDescription, ends: LogEnds): SampledPartition[] {
-  return partitions.flatMap(({ partition, leader }) => {
-    const name = partitionName({ topic, partition });
-    const [from, to] = [ends.earliest.get(name), ends.latest.get(name)];
-    if (leader < 0 || from === undefined || to === undefined || from >= to) return [];
-    return [{ identity: { topic, topicId, partition }, leader, from, to }];
+function filledPartitions({ partitions }: SampledTopic, { earliest, latest }: LogEnds): SampledPartition[] {
+  return partitions.flatMap((identity) => {
+    const name = partitionName(identity);
+    const [from, to] = [earliest.get(name), latest.get(name)];
+    return from === undefined || to === undefined || from >= to ? [] : [{ identity, from, to }];
   });
 }
 
@@ -77,20 +66,26 @@ interface SampledBatch {
 
 /** About the last bytes or offsets of a partition, whichever are fewer, up to its end as it was when the sample began. */
 async function* newestBatches(
-  log: PartitionLog,
+  topic: SampledTopic,
   partition: SampledPartition,
   amount: { readonly bytes: number; readonly offsets: number },
   limits: SampleLimits,
 ): AsyncGenerator<SampledBatch> {
-  const { from, to } = partition;
+  const { identity, from, to } = partition;
   const { bytes } = amount;
-  const bytesPerOffset = await newestDensity(log, partition, limits);
+  const bytesPerOffset = await newestDensity(topic, partition, limits);
   const wanted = BigInt(Math.ceil(Math.min(bytes / bytesPerOffset, amount.offsets)));
   let nextOffset = to - from > wanted ? to - wanted : from;
   for (let taken = 0; nextOffset < to && taken < bytes; ) {
-    const result = await fetchFrom(log, partition, nextOffset, limits.fetchMaxBytes);
+    const before = nextOffset;
+    const result = await topic.fetch(identity, nextOffset, limits.fetchMaxBytes);
+    if (result === undefined) {
+      // Retention was faster.
+      nextOffset = (await topic.ends()).earliest.get(partitionName(identity)) ?? to;
+      if (nextOffset <= before) return;
+      continue;
+    }
     try {
-      const before = nextOffset;
       for (const header of splitBatches(result.records)) {
         if (header.baseOffset >= to || taken >= bytes) break;
         const { position, sizeBytes } = header;
@@ -106,25 +101,16 @@ async function* newestBatches(
   }
 }
 
-async function newestDensity(log: PartitionLog, partition: SampledPartition, limits: SampleLimits): Promise<number> {
-  const result = await fetchFrom(log, partition, partition.to - 1n, Math.min(limits.fetchMaxBytes, 1));
+async function newestDensity(
+  topic: SampledTopic,
+  { identity, to }: SampledPartition,
+  { fetchMaxBytes }: SampleLimits,
+): Promise<number> {
+  const result = await topic.fetch(identity, to - 1n, Math.min(fetchMaxBytes, 1));
   try {
-    for (const { sizeBytes, lastOffsetDelta } of splitBatches(result.records)) return sizeBytes / (lastOffsetDelta + 1);
-    return LIKELY_RECORD_BYTES;
+    const [newest] = splitBatches(result?.records ?? new Uint8Array(0));
+    return newest === undefined ? LIKELY_RECORD_BYTES : newest.sizeBytes / (newest.lastOffsetDelta + 1);
   } finally {
-    result.release();
+    result?.release();
   }
-}
-
-async function fetchFrom(
-  log: PartitionLog,
-  { identity, leader }: SampledPartition,
-  nextOffset: bigint,
-  maxBytes: number,
-): Promise<{ readonly records: Uint8Array; release(): void }> {
-  const limits = { maxWaitMs: MAX_WAIT_MS, minBytes: 1, maxBytes, maxPartitionBytes: maxBytes };
-  const result = await log.fetchOnce(leader, [{ ...identity, nextOffset, lastEpoch: -1 }], limits);
-  const [answer] = result.partitions;
-  const records = answer?.kind === 'records' ? answer.records : new Uint8Array(0);
-  return { records, release: () => result.release() };
 }

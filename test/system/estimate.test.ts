@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogState } from '../../src/catalog/catalog-state.ts';
 import { ObjectLayout } from '../../src/catalog/object-layout.ts';
 import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
@@ -13,6 +14,8 @@ import type { KafkaProbe } from '../support/kafka-probe.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const HOUR_MS = 3_600_000;
+const USER = 'agent';
+const PASSWORD = 'correct horse';
 
 interface Topic {
   readonly topic: string;
@@ -20,12 +23,13 @@ interface Topic {
   readonly kafka_bytes_per_day: number;
   readonly raw_bytes_per_day: number;
   readonly sampled_bytes: number;
-  readonly rate_basis_seconds: number;
+  readonly rate_basis_seconds: number | null;
 }
 
 interface Codec {
   readonly codec: string;
   readonly level: number | null;
+  readonly configured: boolean;
   readonly ratio: number;
   readonly stored_bytes_per_day: number;
   readonly overhead_bytes_per_day: number;
@@ -40,7 +44,15 @@ describe('an estimate', { timeout: 180_000 }, () => {
   let probe: KafkaProbe;
 
   before(async () => {
-    system = await SystemFixture.start();
+    system = await SystemFixture.start({
+      listeners: { SASL: 'SASL_PLAINTEXT' },
+      properties: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': 'User:ANONYMOUS',
+        'listener.name.sasl.sasl.enabled.mechanisms': 'PLAIN',
+        'listener.name.sasl.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_${USER}="${PASSWORD}";`,
+      },
+    });
     ({ probe } = system);
     const nowMs = Date.now();
     // Of two days, half of them in the last one.
@@ -54,6 +66,13 @@ describe('an estimate', { timeout: 180_000 }, () => {
     await probe.createTopic('old');
     await probe.produce('old', { records: 1000, startTimestampMs: nowMs - 72 * HOUR_MS });
     await probe.createTopic('empty');
+    const recent = { records: 2000, timestampStepMs: HOUR_MS / 2000, startTimestampMs: nowMs - HOUR_MS };
+    for (const topic of ['open', 'listed']) {
+      await probe.createTopic(topic);
+      await probe.produce(topic, recent);
+    }
+    await probe.allow(USER, 'open', ['READ', 'DESCRIBE']);
+    await probe.allow(USER, 'listed', ['DESCRIBE']);
   });
 
   after(() => system?.stop());
@@ -67,6 +86,25 @@ describe('an estimate', { timeout: 180_000 }, () => {
     topics: readonly string[],
     ...args: string[]
   ): Promise<AgentRun> {
+    return (await startEstimate({ backup }, topics, ...args)).exit();
+  }
+
+  /** As a user whom the ACLs bind. */
+  async function estimateAsUser(topics: readonly string[], ...args: string[]): Promise<AgentRun> {
+    const login = { security_protocol: 'SASL_PLAINTEXT', sasl_mechanism: 'PLAIN', sasl_username: USER };
+    const source = {
+      bootstrap_servers: [system.broker.listeners.SASL ?? ''],
+      security: { ...login, sasl_password: PASSWORD },
+    };
+    return (await startEstimate({ source }, topics, ...args)).exit();
+  }
+
+  async function startEstimate(
+    change: { readonly [Section in 'backup' | 'source']?: Readonly<Record<string, unknown>> },
+    topics: readonly string[],
+    ...args: string[]
+  ): Promise<AgentProcess> {
+    const { backup = {}, source = {} } = change;
     const { directory } = system.workspace;
     const file = join(directory, 'estimate.yaml');
     const config = {
@@ -75,11 +113,11 @@ describe('an estimate', { timeout: 180_000 }, () => {
         backup_id: 'estimated',
         storage: { backend: 'filesystem', path: join(directory, 'unused') },
       },
-      source: { bootstrap_servers: [system.broker.bootstrap], topics: { include: topics } },
+      source: { bootstrap_servers: [system.broker.bootstrap], topics: { include: topics }, ...source },
       backup,
     };
     await writeFile(file, JSON.stringify(config));
-    return new AgentProcess(['estimate', '-c', file, ...args], { cwd: directory }).exit();
+    return new AgentProcess(['estimate', '-c', file, ...args], { cwd: directory });
   }
 
   const topicsOf = ({ summary }: AgentRun): Topic[] => summary.topics as unknown as Topic[];
@@ -128,7 +166,7 @@ describe('an estimate', { timeout: 180_000 }, () => {
     assertNear(steady!.records_per_day, 10_000, 0.01, 'records of steady');
     assert.equal(steady!.rate_basis_seconds, 86_400);
     assertNear(young!.records_per_day, 24_000, 0.02, 'records of young');
-    assertNear(young!.rate_basis_seconds, 21_600, 0.02, 'basis of young');
+    assertNear(young!.rate_basis_seconds!, 21_600, 0.02, 'basis of young');
     assert.ok(young!.raw_bytes_per_day > 2 * young!.kafka_bytes_per_day, 'what its producer compressed');
     assert.deepEqual([old!.records_per_day, old!.sampled_bytes > 0], [0, true]);
     assert.deepEqual([empty!.records_per_day, empty!.sampled_bytes], [0, 0]);
@@ -222,6 +260,70 @@ describe('an estimate', { timeout: 180_000 }, () => {
     told(zstd.stored_bytes_per_day * share, stored.frameBytes + stored.footerBytes + stored.commitBytes, 'bytes');
     told(zstd.overhead_bytes_per_day * share, stored.footerBytes + stored.commitBytes, 'bytes besides frames');
     assert.ok(stored.footerBytes > stored.frameBytes * 0.3, 'footers matter here');
+  });
+
+  it('does not count a topic as empty that may not be read, and says so by its exit code', async () => {
+    const run = await estimateAsUser(['open', 'listed'], '--json');
+    assertExit(run, 3);
+    assert.deepEqual([topicsOf(run).map(({ topic }) => topic), run.summary.left_out], [['open'], ['listed']]);
+    const [because] = run.summary.left_out_because as unknown as readonly Record<string, string>[];
+    assert.equal(because?.error, 'KAFKA_AUTHORIZATION_FAILED');
+    assert.match(because?.message ?? '', /listed-0 .*TOPIC_AUTHORIZATION_FAILED/);
+    assert.match(because?.remedy ?? '', /READ/);
+    const text = await estimateAsUser(['open', 'listed']);
+    assertExit(text, 3);
+    assert.match(text.stdout, /^Left out: listed: .*TOPIC_AUTHORIZATION_FAILED\n {2}-> .*READ/m);
+    const nothing = await estimateAsUser(['listed'], '--json');
+    assertExit(nothing, 12);
+    assert.equal(nothing.failure?.code, 'KAFKA_AUTHORIZATION_FAILED');
+  });
+
+  it('says that timestamps tell no rate, instead of a day of nothing', async () => {
+    const run = await estimate(['old'], '--json');
+    assertExit(run, 0);
+    assert.equal(topicsOf(run)[0]?.rate_basis_seconds, null);
+    assert.match(String((run.summary.warnings as string[])[0]), /^the rate of old cannot be told: .*CreateTime/);
+    const text = await estimate(['old']);
+    assert.match(text.stdout, /^Warning: the rate of old cannot be told: .* nothing is said of a day\.$/m);
+    assert.doesNotMatch(text.stdout, /^A day: /m);
+    // What brokers stamp themselves is as young as its records are.
+    await probe.createTopic('stamped', { config: { 'message.timestamp.type': 'LogAppendTime' } });
+    await probe.produce('stamped', { records: 100, startTimestampMs: Date.now() - 72 * HOUR_MS });
+    const stamped = await estimate(['stamped'], '--json');
+    assert.deepEqual(stamped.summary.warnings, []);
+    assert.ok(topicsOf(stamped)[0]!.records_per_day > 0);
+  });
+
+  it('measures the codec and level that are configured', async () => {
+    const run = await estimateWith({ compression_level: 12 }, ['open'], '--json');
+    assertExit(run, 0);
+    assert.deepEqual(
+      codecsOf(run).map(({ codec, level, configured }) => [codec, level, configured]),
+      [
+        ['none', null, false],
+        ['lz4', null, false],
+        ['zstd', 1, false],
+        ['zstd', 3, false],
+        ['zstd', 6, false],
+        ['zstd', 12, true],
+      ],
+    );
+  });
+
+  it('ends at once when it is told to, in the midst of its only topic', async () => {
+    await probe.createTopic('bulky');
+    await probe.produce('bulky', { records: 40_000 });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      // At such a level, 28 MB take several seconds, and one frame, which is not broken off, a fraction of one.
+      const agent = await startEstimate({ backup: { compression_level: 15 } }, ['bulky'], '--json');
+      await sleep(2000);
+      assert.ok(agent.signal(signal), 'it was done already');
+      const signalledAt = performance.now();
+      const run = await agent.exit();
+      assertExit(run, 130);
+      assert.ok(performance.now() - signalledAt < 3000, 'it went on');
+      assert.equal(run.failure?.code, 'INTERRUPTED');
+    }
   });
 
   it('reads no more of a topic than it is told to', async () => {

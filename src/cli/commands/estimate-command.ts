@@ -9,6 +9,8 @@ import { parseBandwidth, parseDuration, parseSize } from '../input/parse-quantit
 import { reportProgress, stopwatch } from '../output/progress-reporter.ts';
 import { estimateJson, renderEstimate } from '../output/reports/render-estimate.ts';
 
+const INCOMPLETE_EXIT_CODE = 3;
+
 interface EstimateFlags extends GlobalFlags {
   readonly config: string;
   readonly sample: string;
@@ -26,7 +28,8 @@ export function addEstimateCommand(program: Command, context: CommandContext): v
     .option('--bandwidth <speed>', 'of the link to the store and the target, for the time of a restore', '1Gbit/s')
     .addHelpText(
       'after',
-      '\nRates are those of the last 24 hours, or of as much of a topic as there is. The source is only read, the store is not used.',
+      '\nRates are those of the last 24 hours, or of as much of a topic as there is. The source is only read, the store is not used.\n' +
+        'Exits with 0, or with 3 when topics could not be read, so that the estimate is too small.',
     )
     .action(async (_options, command: Command) => {
       context.exit(await estimate(context, command.optsWithGlobals<EstimateFlags>()));
@@ -55,7 +58,7 @@ async function estimate({ services, terminal }: CommandContext, flags: EstimateF
     const found = await run.run(question, terminal.signals.stop);
     endProgress();
     terminal.result(flags.json ? toJson(estimateJson(found, question)) : renderEstimate(found, question));
-    return 0;
+    return found.leftOut.every(({ code }) => code === 'TOPIC_NOT_FOUND') ? 0 : INCOMPLETE_EXIT_CODE;
   } finally {
     endProgress();
     await run.close();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ObjectLayout } from '../../../src/catalog/object-layout.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
-import { CHOICES, measureCodecs, type TopicSample } from '../../../src/estimate/measure-codecs.ts';
+import { CHOICES, choicesWith, measureCodecs, type TopicSample } from '../../../src/estimate/measure-codecs.ts';
 import { COMMIT_HEAD_BYTES } from '../../../src/estimate/object-overhead.ts';
 import type { SampleFrame } from '../../../src/estimate/sample-frame.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
@@ -29,7 +29,8 @@ function frameOf(batches: readonly Uint8Array[]): SampleFrame {
   const raw = new Uint8Array(shared(...batches));
   const headers = [...splitBatches(raw)];
   const [baseOffset, lastOffset] = [headers[0]!.baseOffset, headers.at(-1)!.lastOffset];
-  return { identity: IDENTITY, raw, baseOffset, lastOffset, recordCount: headers.length, batchCount: headers.length };
+  const counts = { recordCount: headers.length, batchCount: headers.length };
+  return { identity: IDENTITY, raw, baseOffset, lastOffset, ...counts, hasProducerTimes: true };
 }
 
 async function measure(batches: readonly Buffer[][]): Promise<TopicSample> {
@@ -37,7 +38,11 @@ async function measure(batches: readonly Buffer[][]): Promise<TopicSample> {
     for (const some of batches) yield frameOf(some);
   }
   const layout = new ObjectLayout('b');
-  return measureCodecs(frames(), { workers, recompress: 'never', layout, onBytes: () => {} });
+  const { signal } = new AbortController();
+  return measureCodecs(frames(), {
+    ...{ choices: CHOICES, workers, recompress: 'never', layout, signal },
+    onBytes: () => {},
+  });
 }
 
 describe('what is measured of a sample', () => {
@@ -65,4 +70,21 @@ describe('what is measured of a sample', () => {
       assert.deepEqual([sample.frames, sample.batches, sample.offsets], [count, count * records, count * records]);
     });
   }
+});
+
+describe('the codecs that are measured', () => {
+  const levels = (level: number): number[] =>
+    choicesWith({ codec: 'zstd', level }).flatMap((choice) => (choice.codec === 'zstd' ? [choice.level] : []));
+
+  test('are the usual ones, and the configured one in its place', () => {
+    assert.deepEqual(
+      [levels(3), levels(4), levels(12)],
+      [
+        [1, 3, 6],
+        [1, 3, 4, 6],
+        [1, 3, 6, 12],
+      ],
+    );
+    assert.deepEqual(choicesWith({ codec: 'lz4', level: 12 }), CHOICES);
+  });
 });

@@ -14,6 +14,8 @@ const MIB = 1024 * 1024;
 const NOW_MS = 1_700_000_000_000;
 
 const SETTINGS: ProjectionSettings = {
+  choices: CHOICES,
+  configured: { codec: 'zstd', level: 3 },
   frameBytes: 4 * MIB,
   segmentMaxBytes: 128 * MIB,
   segmentMaxIntervalMs: 60_000,
@@ -36,6 +38,7 @@ const SAMPLE: TopicSample = {
   batches: 1000,
   frames: 10,
   overheadBytes: 15_000,
+  hasProducerTimes: true,
   measured: CHOICES.map(() => ({ framedBytes: 2_000_000, storedBytes: 500_000, seconds: 0.01 })),
 };
 
@@ -149,11 +152,18 @@ describe('a projection', () => {
     assert.equal(Math.round(rare.putsPerDay), Math.round(1450 + 1450 + 1450 / 64 + 1450 / 64 + 10));
   });
 
+  test('tells a topic that is quiet from one whose timestamps say nothing', () => {
+    const known = (one: MeasuredTopic): boolean | undefined => project([one], SETTINGS).topics[0]?.isRateKnown;
+    assert.equal(known(topic(10)), true);
+    assert.equal(known(topic(0)), false);
+    assert.equal(known({ ...topic(0), sample: { ...SAMPLE, hasProducerTimes: false } }), true);
+  });
+
   test('says nothing of what was not sampled', () => {
     const empty = {
       kafkaBytes: 0,
       rawBytes: 0,
-      ...{ offsets: 0, batches: 0, frames: 0, overheadBytes: 0 },
+      ...{ offsets: 0, batches: 0, frames: 0, overheadBytes: 0, hasProducerTimes: false },
       measured: CHOICES.map(() => ({ framedBytes: 0, storedBytes: 0, seconds: 0 })),
     };
     const codec = first([{ ...topic(86_400), sample: empty }]);
