@@ -30,6 +30,11 @@ export const fail = (message: string, remedy: string): Finding => ({ status: 'fa
 export class CheckList {
   readonly checks: Check[] = [];
 
+  /** Of the check that was made last. */
+  get lastCode(): ErrorCode | null {
+    return this.checks.at(-1)?.code ?? null;
+  }
+
   /**
    * Makes one check. What it throws is its finding, with the remedy of the error's code; a defect of ours is thrown on.
    * @returns false when it failed: what rests on it is not worth checking then
@@ -51,12 +56,14 @@ export class CheckList {
   }
 }
 
+/** What ends a backup with that exit code. One that lacks a permission on some of its topics goes on with the others. */
 const AUTHENTICATION: ReadonlySet<ErrorCode | null> = new Set([
   'KAFKA_AUTHENTICATION_FAILED',
   'STORE_AUTHENTICATION_FAILED',
+  'STORE_AUTHORIZATION_FAILED',
 ]);
 
-/** 12 when somebody refused the credentials, 1 when anything else failed. */
+/** 12 when somebody refused the credentials, or the store what they ask for; 1 when anything else failed. */
 export function exitCodeOf(checks: readonly Check[]): number {
   const failed = checks.filter(({ status }) => status === 'fail');
   if (failed.some(({ code }) => AUTHENTICATION.has(code))) return 12;

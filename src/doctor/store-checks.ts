@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ObjectLayout } from '../catalog/object-layout.ts';
-import { BackupError, messageOf } from '../model/errors.ts';
+import { BackupError, type ErrorCode, messageOf } from '../model/errors.ts';
 import type { Deletion, ObjectStore } from '../storage/object-store.ts';
 import { CheckList, fail, type Finding, ok, warn } from './check-list.ts';
 import { clockFinding } from './clock-finding.ts';
@@ -24,46 +24,80 @@ export interface StoreSubject {
 const AREA = 'store';
 const CONTENT = Buffer.from('Written and read by kafka-backup doctor; may be deleted.\n');
 
-/** True when the store can be used. */
+/** One permission may be lacking while the others are there; what else fails here stands in the way of everything. */
+const OTHERS_MAY_WORK: ReadonlySet<ErrorCode | null> = new Set(['STORE_AUTHORIZATION_FAILED', 'STORE_FULL']);
+
+/** True when what the store holds can be read. Whatever does not rest on a check that failed is looked at all the same. */
 export async function checkStore(subject: StoreSubject, list: CheckList): Promise<boolean> {
-  const { store, layout, wallMs, partSizeBytes } = subject;
+  const { store, layout, wallMs } = subject;
   const key = layout.doctorProbe(randomBytes(6).toString('hex'));
   const isListed = await list.check(AREA, 'reach and list', async () => {
     for await (const _ of store.list(`${layout.root}/`)) break;
     return ok(store.description);
   });
-  if (!isListed) return false;
-  await list.check(AREA, 'clock', async () => clockFinding('the clock of the store', await store.clock(), wallMs()));
-  const isCreated = await list.check(AREA, 'create', async () => created(store, key, [CONTENT]));
-  if (!isCreated) return false;
-  const parts = partSizeBytes === null ? null : { store, key: `${key.slice(0, -4)}-parts.txt`, partSizeBytes };
-  let isUsable = true;
-  try {
-    const checks: [string, () => Promise<Finding>][] = [
-      ['put if absent', () => refusesSecond(store, key, [CONTENT])],
-      ['read', () => readsBack(store, key)],
-      ['list after a key', () => listsIt(store, key)],
-      ...(parts === null ? [] : partChecks(parts)),
-    ];
-    for (const [name, look] of checks) isUsable = (await list.check(AREA, name, look)) && isUsable;
-  } finally {
-    await list.check(AREA, 'delete', () => deletes(subject, parts === null ? [key] : [key, parts.key]));
+  if (!isListed && !OTHERS_MAY_WORK.has(list.lastCode)) return false;
+  // Asked of the cloud stores by listing.
+  if (isListed) {
+    await list.check(AREA, 'clock', async () => clockFinding('the clock of the store', await store.clock(), wallMs()));
   }
-  await checkUploads(subject, parts, list);
+  const isCreated = await list.check(AREA, 'create', async () => created(store, key, [CONTENT]));
+  if (!isCreated && !OTHERS_MAY_WORK.has(list.lastCode)) return false;
+  const checkRest = isCreated ? checkObjects : checkWithoutObject;
+  const isRead = await checkRest(subject, key, isListed, list);
   await list.check(AREA, 'checksums', async () => checksumFinding(subject));
-  return isUsable;
+  return isListed && isRead;
 }
 
-function partChecks(parts: PartSubject): [string, () => Promise<Finding>][] {
+/** With an object that was created at `key`. True when it can be read. */
+async function checkObjects(subject: StoreSubject, key: string, isListed: boolean, list: CheckList): Promise<boolean> {
+  const { store, partSizeBytes } = subject;
+  const parts = partSizeBytes === null ? null : { store, key: `${key.slice(0, -4)}-parts.txt`, partSizeBytes };
+  let isRead = false;
+  let isInParts = false;
+  try {
+    await list.check(AREA, 'put if absent', () => refusesSecond(store, key, [CONTENT]));
+    isRead = await list.check(AREA, 'read', () => readsBack(store, key));
+    if (isListed) await list.check(AREA, 'list after a key', () => listsIt(store, key));
+    isInParts = parts !== null && (await checkParts(parts, list));
+  } finally {
+    const keys = parts === null ? [key] : [key, parts.key];
+    await list.check(AREA, 'delete', () => deletes(subject, keys, isRead));
+  }
+  // Only a look tells that nothing has become of an upload.
+  await checkUploads(subject, isInParts && isRead ? parts : null, list);
+  return isRead;
+}
+
+/** True when an object can go up in parts. */
+async function checkParts(parts: PartSubject, list: CheckList): Promise<boolean> {
   const { store, key } = parts;
-  return [
-    ['create in parts', () => created(store, key, objectInParts(parts))],
-    ['put if absent in parts', () => refusesSecond(store, key, objectInParts(parts))],
-    ['read in parts', () => readsAcrossParts(parts)],
-  ];
+  if (!(await list.check(AREA, 'create in parts', () => created(store, key, objectInParts(parts))))) return false;
+  await list.check(AREA, 'put if absent in parts', () => refusesSecond(store, key, objectInParts(parts)));
+  await list.check(AREA, 'read in parts', () => readsAcrossParts(parts));
+  return true;
 }
 
-/** Where uploads cannot be listed, nothing tells whether one that was given up is gone. */
+/** What can be told where nothing may be created. True when something could be read. */
+async function checkWithoutObject(
+  subject: StoreSubject,
+  key: string,
+  isListed: boolean,
+  list: CheckList,
+): Promise<boolean> {
+  const { store } = subject;
+  // Whoever may not list is refused an object that is not there, though it may read (S3).
+  const isRead = isListed && (await list.check(AREA, 'read', async () => absentFinding(await store.get(key), key)));
+  await list.check(AREA, 'delete', () => deletes(subject, [key], isRead));
+  await checkUploads(subject, null, list);
+  return isRead;
+}
+
+function absentFinding(found: Uint8Array | undefined, key: string): Finding {
+  if (found === undefined) return ok('it is allowed; nothing could be created to be read back');
+  return fail(`${key} is there, which was never written`, 'Look for a cache or proxy before it.');
+}
+
+/** Where uploads cannot be listed, nothing tells whether one that was given up is gone. @param parts null: none can be tried */
 async function checkUploads(
   { store, layout }: StoreSubject,
   parts: PartSubject | null,
@@ -121,14 +155,18 @@ async function listsIt(store: ObjectStore, key: string): Promise<Finding> {
   return fail(`${key} is not listed right after it was created`, 'Use a store whose listings are consistent.');
 }
 
-/** A backup gets by without it. */
-async function deletes({ store, objectLockDays }: StoreSubject, keys: readonly string[]): Promise<Finding> {
+/** A backup gets by without it. @param isRead whether one may look if they are gone */
+async function deletes(
+  { store, objectLockDays }: StoreSubject,
+  keys: readonly string[],
+  isRead: boolean,
+): Promise<Finding> {
   const lock = objectLockDays === null ? '' : ` Object lock keeps them for ${objectLockDays} day(s).`;
   let deletion: Deletion = 'deleted';
   try {
     for (const key of keys) {
       if ((await store.delete(key)) === 'hidden') deletion = 'hidden';
-      if ((await store.head(key)) !== undefined) {
+      if (isRead && (await store.head(key)) !== undefined) {
         return warn(`${key} is still there after it was deleted`, 'prune would remove nothing in this store.');
       }
     }

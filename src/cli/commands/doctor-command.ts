@@ -14,7 +14,8 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     .addHelpText(
       'after',
       '\nTries every operation on the store with small objects of its own, which it removes again, and looks at the source and at\n' +
-        'every target without changing anything. Exits with 0, with 1 when a check failed, with 12 when credentials were refused.',
+        'every target without changing anything. Exits with 0, with 1 when a check failed, with 12 when credentials were refused\n' +
+        'or lack a permission in the store.',
     )
     .action(async (_options, command: Command) => {
       context.exit(await doctor(context, command.optsWithGlobals<GlobalFlags & { readonly config: string }>()));

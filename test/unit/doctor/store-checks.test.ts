@@ -22,6 +22,7 @@ class FaultyStore extends MemoryObjectStore {
   skewMs = 0;
 
   #uploads: UnfinishedUpload[] = [];
+  #isListing = false;
 
   override async putIfAbsent(
     key: string,
@@ -35,6 +36,7 @@ class FaultyStore extends MemoryObjectStore {
       if (this.keepsUploads) this.#uploads.push({ name: key, id: '1', touchedAtMs: null, sizeBytes: PART_BYTES });
       throw error;
     }
+    if (Buffer.concat(parts).byteLength > PART_BYTES) this.#assert('put in parts');
     if (this.overwrites(Buffer.concat(parts).byteLength)) await super.delete(key);
     return super.putIfAbsent(key, parts);
   }
@@ -44,6 +46,11 @@ class FaultyStore extends MemoryObjectStore {
     const bytes = await super.get(...args);
     if (this.swaps && bytes !== undefined && bytes.byteLength > PART_BYTES) bytes.reverse();
     return bytes;
+  }
+
+  override async head(key: string): ReturnType<MemoryObjectStore['head']> {
+    if (!this.#isListing) this.#assert('head');
+    return super.head(key);
   }
 
   override async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
@@ -58,7 +65,13 @@ class FaultyStore extends MemoryObjectStore {
 
   override async *list(...args: Parameters<MemoryObjectStore['list']>): ReturnType<MemoryObjectStore['list']> {
     this.#assert('list');
-    yield* super.list(...args);
+    // Which looks at each object.
+    this.#isListing = true;
+    try {
+      yield* super.list(...args);
+    } finally {
+      this.#isListing = false;
+    }
   }
 
   override async delete(key: string): Promise<Deletion> {
@@ -139,9 +152,31 @@ describe('the checks of a store', () => {
       0,
     ],
     ['may not list uploads', (store) => (store.refuses = ['unfinished']), ['warn unfinished uploads'], 0],
-    ['may not be read', (store) => (store.refuses = ['get']), ['fail read', 'fail read in parts'], 1],
-    ['may not be written', (store) => (store.refuses = ['put']), ['fail create'], 1],
-    ['may not be listed', (store) => (store.refuses = ['list']), ['fail reach and list'], 1],
+    ['may not be read', (store) => (store.refuses = ['get', 'head']), ['fail read', 'fail read in parts'], 12],
+    ['may not be written', (store) => (store.refuses = ['put']), ['fail create'], 12],
+    [
+      'may neither be written nor deleted from',
+      (store) => (store.refuses = ['put', 'delete']),
+      ['fail create', 'warn delete'],
+      12,
+    ],
+    ['may not be written in parts', (store) => (store.refuses = ['put in parts']), ['fail create in parts'], 12],
+    ['may not be listed', (store) => (store.refuses = ['list']), ['fail reach and list'], 12],
+    [
+      'may neither be listed nor read',
+      (store) => (store.refuses = ['list', 'get', 'head']),
+      ['fail reach and list', 'fail read', 'fail read in parts'],
+      12,
+    ],
+    [
+      'is away',
+      (store) => {
+        store.refuses = ['list', 'put', 'get'];
+        store.refusal = 'STORE_UNAVAILABLE';
+      },
+      ['fail reach and list'],
+      1,
+    ],
     ['may not be deleted from', (store) => (store.refuses = ['delete']), ['warn delete'], 0],
     ['has a clock a minute off', (store) => (store.skewMs = 60_000), ['warn clock'], 0],
     ['has a clock an hour off', (store) => (store.skewMs = -3_600_000), ['fail clock'], 1],
@@ -160,6 +195,24 @@ describe('the checks of a store', () => {
       const checks = await checksOf(spoil);
       assert.deepEqual(faults(checks), expected);
       assert.equal(exitCodeOf(checks), exitCode);
+    });
+  }
+
+  const looks: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+    ['create', ['put'], ['put if absent', 'list after a key', 'create in parts', 'read in parts', 'give up an upload']],
+    ['create in parts', ['put in parts'], ['put if absent in parts', 'read in parts', 'give up an upload']],
+    ['list', ['list'], ['clock', 'list after a key']],
+    ['list or create', ['list', 'put'], ['clock', 'put if absent', 'read', 'create in parts', 'give up an upload']],
+  ];
+  for (const [what, refuses, notMade] of looks) {
+    test(`leave out only what rests on being allowed to ${what}`, async () => {
+      const names = (await checksOf((store) => (store.refuses = refuses))).map(({ name }) => name);
+      const all = (await checksOf(() => {})).map(({ name }) => name);
+      for (const name of notMade) assert.ok(!names.includes(name) && all.includes(name), name);
+      const wanted = ['create', 'delete', 'unfinished uploads', 'checksums'];
+      for (const name of refuses.includes('list') && refuses.includes('put') ? wanted : [...wanted, 'read']) {
+        assert.ok(names.includes(name), name);
+      }
     });
   }
 
