@@ -39,7 +39,10 @@ export async function checkCluster(subject: ClusterSubject, list: CheckList): Pr
   await list.check(area, 'clock', async () => {
     const clockMs = await probe.controllerClockMs();
     if (clockMs !== null) return clockFinding("the clock of the cluster's controller", clockMs, wallMs());
-    return ok('not told by this cluster (Kafka 3.3 in KRaft mode and DESCRIBE on the cluster are needed)');
+    return warn(
+      'not told by this cluster',
+      'Grant DESCRIBE on the cluster (Kafka 3.3 in KRaft mode tells it then), or compare the clocks of the brokers yourself.',
+    );
   });
   return true;
 }

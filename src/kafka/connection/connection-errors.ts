@@ -34,6 +34,12 @@ const LOGIN_ERRORS = new Set(['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_ME
 const BROKEN_LOGIN =
   /^SASL .* failed: .*(timed out|Closed connection|Not connected|Connection timeout|(read|write) E[A-Z]+)$/;
 
+/** Of Node: nobody is there, or whoever is there broke off, as a listener of another security protocol does. */
+const NETWORK_ERRORS = new Set([
+  ...['ECONNABORTED', 'ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTCONN', 'EPIPE', 'ETIMEDOUT'],
+  ...['EAI_AGAIN', 'ENOTFOUND'],
+]);
+
 /** `attempt` says what was tried and where: "Metadata to broker-1:9092". */
 export function connectionError(error: unknown, attempt: string): BackupError {
   if (error instanceof BackupError) {
@@ -72,6 +78,7 @@ function namesOf(error: unknown): { readonly name: string; readonly code: string
 function codeOf(name: string, code: string, type: string): ErrorCode {
   if (name === 'KafkaJSSASLAuthenticationError' || LOGIN_ERRORS.has(type)) return 'KAFKA_AUTHENTICATION_FAILED';
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return 'KAFKA_NOT_KAFKA';
+  if (NETWORK_ERRORS.has(code)) return 'KAFKA_UNREACHABLE';
   if (name.startsWith('KafkaJSConnection') || name === 'KafkaJSRequestTimeoutError' || name === 'KafkaJSLockTimeout') {
     return 'KAFKA_UNREACHABLE';
   }

@@ -133,12 +133,12 @@ describe('the checks of a cluster', () => {
     });
   }
 
-  test('say that a cluster does not tell its clock', async () => {
+  test('warn of a cluster that does not tell its clock', async () => {
     const { checks } = await look((probe) => {
       probe.skewMs = null;
     });
-    assert.deepEqual(faults(checks), []);
-    assert.match(checks.at(-1)!.message, /^not told by this cluster/);
+    assert.deepEqual(faults(checks), ['warn clock: not told by this cluster']);
+    assert.match(checks.at(-1)!.remedy ?? '', /DESCRIBE on the cluster/);
   });
 
   test('warn two weeks before a certificate ends', async () => {
