@@ -107,6 +107,7 @@ const READS_FILES = [
   'storage/(filesystem/(filesystem-object-store|durable-file|store-directory|temporary-files)|request/https-agent|gcs/gcs-client)\\.ts',
   'config/',
   'control/token-file\\.ts',
+  'doctor/made-directories\\.ts',
   'kafka/connection/connection-settings\\.ts',
   'reference/print\\.ts',
   'bundle/',

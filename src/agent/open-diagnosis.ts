@@ -1,5 +1,6 @@
 // Wires the commands that look before anything is done: doctor and estimate.
 
+import { resolve } from 'node:path';
 import { ObjectLayout } from '../catalog/object-layout.ts';
 import type { ConfigSource, OpenedDoctor, OpenedEstimate } from '../cli/services.ts';
 import type { AgentConfig, KafkaConfig, StorageConfig } from '../config/agent-config.ts';
@@ -49,15 +50,21 @@ export async function openDoctor(source: ConfigSource): Promise<OpenedDoctor> {
     opened.push(cluster);
     return cluster;
   };
+  const layout = new ObjectLayout(config.backupId);
   const subject: DoctorSubject = {
     store: {
       store,
-      layout: new ObjectLayout(config.backupId),
+      layout,
       partSizeBytes: 'requests' in config.storage ? config.storage.requests.partSizeBytes : null,
       checksum: checksumOf(config.storage),
       objectLockDays: config.storage.kind === 's3' ? (config.storage.objectLock?.days ?? null) : null,
       wallMs: () => Date.now(),
     },
+    directory: config.storage.kind === 'filesystem' ? resolve(config.storage.path, layout.root) : null,
+    restored:
+      config.mode === 'restore'
+        ? { topics: config.restore.topics, catalogVersion: config.restore.catalogVersion }
+        : null,
     clusters: [
       ...(config.source === null ? [] : [sourceSubject(diagnosis, open(config.source))]),
       ...[...config.targets].map(([name, kafka]) => targetSubject(config, name, open(kafka))),

@@ -1,6 +1,6 @@
 // The doctor against a real cluster that keeps its rules: it finds what is wrong, each fault at its own step, and leaves nothing.
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { FilesystemObjectStore } from '../../src/storage/filesystem/filesystem-object-store.ts';
@@ -29,6 +29,8 @@ describe('the doctor', { timeout: 180_000 }, () => {
   let probe: KafkaProbe;
   let authority: CertificateAuthority;
   let files = 0;
+  /** Where there is a backup `held` of the topics that the targets of restores lack something for. */
+  let held: Readonly<Record<string, unknown>>;
 
   before(async () => {
     authority = await CertificateAuthority.create();
@@ -57,6 +59,10 @@ describe('the doctor', { timeout: 180_000 }, () => {
     await probe.allow(USER, 'unwritable', ['READ', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS']);
     await probe.allow(USER, 'opaque', ['READ', 'WRITE']);
     await probe.allow(USER, 'fixed', ['READ', 'WRITE', 'DESCRIBE_CONFIGS']);
+    const path = join(system.workspace.directory, 'held');
+    held = { backup_id: 'held', storage: { backend: 'filesystem', path } };
+    const topics = ['open', 'unwritable', 'opaque', 'fixed'];
+    assertExit(await system.workspace.backup({ backupId: 'held', topics, store: path }), 0);
     await probe.allow(USER, 'own', ['CREATE', 'DESCRIBE', 'WRITE', 'DESCRIBE_CONFIGS', 'ALTER_CONFIGS']);
   });
 
@@ -160,11 +166,9 @@ describe('the doctor', { timeout: 180_000 }, () => {
   });
 
   it('names what a target lacks to be written, and to have its configuration read and set', async () => {
-    const include = ['own', 'unwritable', 'opaque', 'fixed'];
-    const run = await doctor(
-      { mode: 'restore', target: { ...source([]), topics: { include } }, restore: { topics: { include } } },
-      '--json',
-    );
+    const include = ['open', 'unwritable', 'opaque', 'fixed'];
+    const restore = { topics: { include }, topic_mapping: { open: 'own' } };
+    const run = await doctor({ ...held, mode: 'restore', target: source([]), restore }, '--json');
     assertExit(run, 1);
     const [permissions, ...others] = failures(run);
     assert.equal(permissions?.name, 'permissions');
@@ -227,9 +231,8 @@ describe('the doctor', { timeout: 180_000 }, () => {
 
   it('asks a target whether it would create and take what a restore writes', async () => {
     const restore = (topic: string) => ({
-      mode: 'restore',
-      target: { ...source([]), topics: { include: [topic] } },
-      restore: { topics: { include: [topic] } },
+      ...{ ...held, mode: 'restore', target: source([]) },
+      restore: { topics: { include: ['open'] }, topic_mapping: { open: topic } },
     });
     const good = await doctor(restore('own'), '--json');
     assert.deepEqual(failures(good), []);
@@ -241,6 +244,78 @@ describe('the doctor', { timeout: 180_000 }, () => {
       ['target default: create'],
     );
     await assert.rejects(probe.describeTopic('own'), 'nothing was created');
+  });
+
+  it('fails where what is to be restored is not there: the backup, a topic of it, a version', async () => {
+    const found = async (change: object, topics: readonly string[]): Promise<[number | null, string[]]> => {
+      const restore = { topics: { include: topics }, topic_mapping: { open: 'own' } };
+      const run = await doctor({ ...held, mode: 'restore', target: source([]), restore, ...change }, '--json');
+      const inStore = failures(run).filter(({ area }) => area === 'store');
+      return [run.exitCode, inStore.map(({ name, message, remedy }) => `${name}: ${message}; ${remedy}`)];
+    };
+    assert.deepEqual(await found({}, ['open']), [0, []]);
+    assert.deepEqual(await found({}, []), [0, []]);
+    const [mistyped, absent] = await found({ backup_id: 'hold' }, ['open']);
+    assert.deepEqual([mistyped, absent.length], [1, 1]);
+    assert.match(absent[0] ?? '', /^catalog: there is no backup hold in .*; kafka-backup list/);
+    const [missing, topic] = await found({}, ['open', 'opne']);
+    assert.deepEqual([missing, topic.length], [1, 1]);
+    assert.match(
+      topic[0] ?? '',
+      /^topics to restore: not in the backup: opne; .* holds fixed, opaque, open, unwritable;/,
+    );
+    const [nothing, pattern] = await found({}, ['zzz*']);
+    assert.deepEqual([nothing, pattern.length], [1, 1]);
+    assert.match(pattern[0] ?? '', /^topics to restore: no topic of the backup is meant/);
+    const restore = { topics: { include: ['open'] }, topic_mapping: { open: 'own' }, catalog_version: 99 };
+    const [early, version] = await found({ restore }, []);
+    assert.deepEqual([early, version.length], [1, 1]);
+    assert.match(version[0] ?? '', /^topics to restore: .* no catalog version 99/);
+  });
+
+  it('fails where the backup is of another cluster, or has lost its identity', async () => {
+    const plain = { bootstrap_servers: [system.broker.bootstrap], topics: { include: ['open'] } };
+    assertExit(await doctor({ ...held, source: plain }, '--json'), 0);
+    const path = join(system.workspace.directory, 'foreign');
+    await cp(join(system.workspace.directory, 'held'), path, { recursive: true });
+    const file = join(path, 'held', 'backup.json');
+    const identity = JSON.parse(await readFile(file, 'utf8')) as object;
+    await writeFile(file, JSON.stringify({ ...identity, clusterId: 'AnotherClusterAltogether' }));
+    const foreign = { ...held, storage: { backend: 'filesystem', path }, source: plain };
+    const run = await doctor(foreign, '--json');
+    assertExit(run, 1);
+    const [failed, ...others] = failures(run);
+    assert.deepEqual([`${failed?.area}: ${failed?.name}`, others], ['source: cluster', []]);
+    assert.match(
+      `${failed?.message}; ${failed?.remedy}`,
+      /is of cluster AnotherClusterAltogether; .*another backup_id/,
+    );
+    await rm(file);
+    const lost = await doctor(foreign, '--json');
+    assertExit(lost, 1);
+    assert.deepEqual(
+      failures(lost).map(({ area, name }) => `${area}: ${name}`),
+      ['store: catalog'],
+    );
+  });
+
+  it('leaves no directory behind at a path that was not there', async () => {
+    const { directory } = system.workspace;
+    const plain = { bootstrap_servers: [system.broker.bootstrap], topics: { include: ['open'] } };
+    const path = join(directory, 'mistyped', 'deeply');
+    assertExit(await doctor({ source: plain, storage: { backend: 'filesystem', path } }), 0);
+    await assert.rejects(stat(join(directory, 'mistyped')), { code: 'ENOENT' });
+    assert.ok((await stat(directory)).isDirectory());
+  });
+
+  it('names the security protocol where TLS is spoken to a listener in plain text', async () => {
+    const security = { security_protocol: 'SSL' };
+    const plain = { bootstrap_servers: [system.broker.bootstrap], topics: { include: ['open'] }, security };
+    const run = await doctor({ source: plain }, '--json');
+    assertExit(run, 1);
+    const [failed, ...others] = failures(run);
+    assert.deepEqual(others, []);
+    assert.match(`${failed?.name}; ${failed?.remedy}`, /^TLS .*; .*security_protocol/);
   });
 
   it('warns of a backup that falls behind retention, and of records that it has lost', async () => {
