@@ -314,8 +314,9 @@ describe('an estimate', { timeout: 180_000 }, () => {
     await probe.createTopic('bulky');
     await probe.produce('bulky', { records: 40_000 });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      // At such a level, 28 MB take several seconds, and one frame, which is not broken off, a fraction of one.
-      const agent = await startEstimate({ backup: { compression_level: 15 } }, ['bulky'], '--json');
+      // At such a level, 28 MB take ten seconds, and one frame, which is not broken off, a tenth of one.
+      const slow = { compression_level: 22, frame_bytes: '256KiB' };
+      const agent = await startEstimate({ backup: slow }, ['bulky'], '--json');
       await sleep(2000);
       assert.ok(agent.signal(signal), 'it was done already');
       const signalledAt = performance.now();

@@ -63,8 +63,13 @@ describe('an estimate in words', () => {
     assert.match(text, /^zstd 3 +4\.00 +100 +- +- +- +- +- +- +- *$/m);
     assert.doesNotMatch(text, /^A day: /m);
     assert.match(text, /^This configuration says zstd 3\.$/m);
+    const besideEmpty = { ...topicOf('empty', true), sampleBytes: 0 };
+    assert.doesNotMatch(
+      renderEstimate({ ...estimate, topics: [...estimate.topics, besideEmpty] }, QUESTION),
+      /^A day: /m,
+    );
     const both = { ...estimate, topics: [topicOf('backfilled', false), topicOf('orders', true)] };
-    assert.match(renderEstimate(both, QUESTION), /^Warning: .* sums count nothing for it\.$/m);
+    assert.match(renderEstimate(both, QUESTION), /^Warning: .* no sum counts them\.$/m);
     assert.match(renderEstimate(both, QUESTION), /^A day: /m);
   });
 });

@@ -68,9 +68,10 @@ function leftOutText({ leftOut }: Estimate): string[] {
   ]);
 }
 
-/** False where no topic tells what comes in a day: sums of nothing are no estimate then. */
+/** False where no topic with records tells what comes in a day: sums of nothing are no estimate then. */
 function isAnyRateKnown({ topics }: Estimate): boolean {
-  return topics.some(({ isRateKnown }) => isRateKnown);
+  const filled = topics.filter(({ sampleBytes }) => sampleBytes > 0);
+  return filled.length === 0 || filled.some(({ isRateKnown }) => isRateKnown);
 }
 
 /** What makes the numbers smaller than a backup will be. */
@@ -78,7 +79,8 @@ function warningsOf(estimate: Estimate): string[] {
   const { topics, leftOut } = estimate;
   const refused = leftOut.filter(({ code }) => code !== 'TOPIC_NOT_FOUND').length;
   const unrated = topics.filter(({ isRateKnown }) => !isRateKnown).map(({ topic }) => topic);
-  const named = `${unrated.slice(0, MAX_TOPICS_NAMED).join(', ')}${unrated.length > MAX_TOPICS_NAMED ? ` and ${unrated.length - MAX_TOPICS_NAMED} more` : ''}`;
+  const more = unrated.length > MAX_TOPICS_NAMED ? ` and ${unrated.length - MAX_TOPICS_NAMED} more` : '';
+  const named = `${unrated.slice(0, MAX_TOPICS_NAMED).join(', ')}${more}`;
   return [
     ...(refused === 0
       ? []
@@ -86,7 +88,7 @@ function warningsOf(estimate: Estimate): string[] {
     ...(unrated.length === 0
       ? []
       : [
-          `the rate of ${named} cannot be told: no record has a timestamp of the last 24 h, and timestamps are those of the producers (CreateTime). Records may come now that bear older ones; ${isAnyRateKnown(estimate) ? 'sums count nothing for it' : 'so nothing is said of a day'}.`,
+          `the rate of ${named} cannot be told: no record has a timestamp of the last 24 h, and timestamps are those of the producers (CreateTime). Records may come now that bear older ones; ${isAnyRateKnown(estimate) ? 'no sum counts them' : 'so nothing is said of a day'}.`,
         ]),
   ];
 }
