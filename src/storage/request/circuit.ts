@@ -1,5 +1,5 @@
-// Whether a store answers at all, told to the log once when it does not and once when it does again. The circuit counts as open when the last requests all failed without an answer; a refusal, a plea
-// for fewer requests or a full disk is an answer.
+// Whether a store answers at all, told to the log once when it does not and once when it does again. The circuit counts as open when
+// the last requests all failed without an answer; a refusal, a plea for fewer requests or a full disk is an answer.
 
 import type { BackupError, ErrorCode } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
