@@ -1,5 +1,5 @@
 // Certificates for one test, made by openssl in a temporary directory: an authority, and whom it has signed. They are valid
-// for a day.
+// for a day, where they are not asked to have ended.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -45,13 +45,13 @@ export class CertificateAuthority {
     return authority;
   }
 
-  /** Signs a certificate. @param alternativeName e.g. `IP:127.0.0.1`, for servers */
-  async sign(commonName: string, alternativeName?: string): Promise<Certificate> {
+  /** Signs a certificate. @param alternativeName e.g. `IP:127.0.0.1`, for servers @param days 0 for one that has ended */
+  async sign(commonName: string, alternativeName?: string, days = 1): Promise<Certificate> {
     const path = join(this.#directory, commonName.replaceAll(/[^a-z0-9]+/g, '-'));
     const [request, key, certificate, keyStore] = [`${path}.csr`, `${path}.key`, `${path}.pem`, `${path}.store.pem`];
     await run('openssl', ['req', '-new', ...KEY, '-subj', `/CN=${commonName}`, '-keyout', key, '-out', request]);
     await writeFile(`${path}.ext`, alternativeName === undefined ? '' : `subjectAltName=${alternativeName}\n`);
-    const signing = ['-CA', this.certificate, '-CAkey', this.#key, '-CAcreateserial', '-days', '1'];
+    const signing = ['-CA', this.certificate, '-CAkey', this.#key, '-CAcreateserial', '-days', String(days)];
     await run('openssl', ['x509', '-req', '-in', request, ...signing, '-extfile', `${path}.ext`, '-out', certificate]);
     await writeFile(keyStore, [await readFile(key), await readFile(certificate)]);
     return { certificate, key, keyStore };

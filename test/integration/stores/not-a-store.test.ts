@@ -1,15 +1,18 @@
 // A web server where the store should be: it says yes to everything, sends everybody to its login, or knows no such request. What
-// the message says first is that it is no store, whatever the SDK makes of its answers.
+// the message says first is that it is no store, whatever the SDK makes of its answers. And servers whose certificate is not right.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { storageFromUrl } from '../../../src/config/storage/storage-url.ts';
 import { openStore } from '../../../src/storage/open-store.ts';
 import { ProbedObjectStore } from '../../../src/storage/probed-object-store.ts';
+import { CertificateAuthority } from '../../support/certificates.ts';
 
 const STORES: Readonly<Record<string, { readonly url: string; readonly env: Readonly<Record<string, string>> }>> = {
   S3: {
@@ -98,4 +101,54 @@ describe('an endpoint that does not answer', () => {
     silent.closeAllConnections();
     silent.close();
   });
+});
+
+describe('a certificate that is not right', () => {
+  let authority: CertificateAuthority;
+  let stranger: CertificateAuthority;
+
+  before(async () => {
+    [authority, stranger] = await Promise.all([CertificateAuthority.create(), CertificateAuthority.create()]);
+  });
+
+  after(async () => {
+    await authority?.remove();
+    await stranger?.remove();
+  });
+
+  for (const [what, name, days, isTrusted, says] of [
+    [
+      'of an authority that nobody named',
+      'IP:127.0.0.1',
+      1,
+      false,
+      /name that authority in storage\.ssl_ca_location\.$/,
+    ],
+    [
+      'for another host',
+      'DNS:elsewhere',
+      1,
+      true,
+      /is for another host: use a name that it holds in storage\.endpoint/,
+    ],
+    ['that has expired', 'IP:127.0.0.1', 0, true, /has expired: have it renewed, and check the clock of this host\.$/],
+  ] as const) {
+    it(`is told with what there is to do: ${what}`, async () => {
+      const { certificate, key } = await authority.sign(what, name, days);
+      const server = createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) }, () => {});
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const caPath = (isTrusted ? authority : stranger).certificate;
+      for (const { url, env } of [STORES.S3!, STORES['Azure Blob']!]) {
+        const terms = new URLSearchParams({
+          endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+          ssl_ca_location: caPath,
+        });
+        const { store } = await openStore(storageFromUrl(url + terms.toString(), env));
+        await assert.rejects(store.head('a'), { code: 'STORE_UNSUITABLE', message: says }, url);
+        await store.close();
+      }
+      server.close();
+    });
+  }
 });
