@@ -92,6 +92,8 @@ export interface PartitionRestorePlan {
   readonly decidedBelow: bigint;
   /** With `cut: log`: the offset at or before which the log is cut; null when no segment proves that it is. */
   readonly cutBelow: bigint | null;
+  /** With `cut: log`: parts of segments before the wanted offsets in which it may be cut, in offset order. They are not restored. */
+  readonly cutBefore: readonly CurrentSegment[];
   /** All of the newest timeline: nothing is decided across one. */
   readonly gaps: readonly Gap[];
   /** False when the backup knows neither a segment nor a gap of the partition: it was empty, or never captured. */

@@ -9,7 +9,7 @@ import type { PartitionRestorePlan } from '../restore-plan.ts';
 /** How the backup is looked at. */
 export interface CutSources {
   readonly readFooter: (segment: SegmentSummary) => Promise<SegmentFooter>;
-  /** Offset of the first record in the frame and the wanted offsets with a timestamp greater than `toMs`; null for none. */
+  /** Offset of the first record in the frame and that part of the segment with a timestamp greater than `toMs`; null for none. */
   readonly firstPast: (current: CurrentSegment, frame: FrameEntry, toMs: number) => Promise<bigint | null>;
 }
 
@@ -17,7 +17,7 @@ export interface CutSources {
 export async function cutPlan(plan: PartitionRestorePlan, sources: CutSources): Promise<PartitionRestorePlan> {
   const { toMs, ...target } = plan.recoveryTarget;
   if (target.cut === 'timestamp' || toMs === undefined) return plan;
-  const cut = (await findCut(plan.segments, toMs, sources)) ?? plan.cutBelow;
+  const cut = (await findCut([...plan.cutBefore, ...plan.segments], toMs, sources)) ?? plan.cutBelow;
   const { toOffset: asked } = target;
   if (cut === null || (asked !== undefined && asked < cut)) return { ...plan, recoveryTarget: target };
   const segments = plan.segments

@@ -74,9 +74,10 @@ function laneContent({ sources, targets, partitioning }: RestoreLane) {
 }
 
 function hashSource(plan: PartitionRestorePlan): string {
-  const { recoveryTarget, segments, transactionalSegments, decidedBelow, missing } = plan;
+  const { recoveryTarget, segments, transactionalSegments, decidedBelow, missing, cutBefore } = plan;
   const hash = createHash('sha256').update(toJson([recoveryTarget, missing]));
   for (const { segment, fromOffset, toOffset } of segments) hash.update(`${segment.key} ${fromOffset} ${toOffset}\n`);
+  for (const { segment, toOffset } of cutBefore) hash.update(`cut before ${segment.key} ${toOffset}\n`);
   // Where transactions play no part, what is known of them does not count.
   if (!segments.some(({ segment }) => segment.isTransactional)) return hash.digest('hex');
   const end = segments.at(-1)?.toOffset ?? 0n;

@@ -76,6 +76,7 @@ function planSource(history: PartitionHistory, target: PartitionTarget): Partiti
     transactionalSegments: current.filter(({ segment }) => segment.isTransactional),
     decidedBelow: decided.reduce((highest, offset) => (offset > highest ? offset : highest), 0n),
     cutBelow: cut,
+    cutBefore: cutBeforeOf(current, target),
     gaps: history.currentGaps(),
     isKnown: history.segments.length > 0 || history.gaps.length > 0,
     missing: missingOf(history, current, limited),
@@ -83,19 +84,26 @@ function planSource(history: PartitionHistory, target: PartitionTarget): Partiti
 }
 
 /**
- * Where the first segment begins all of whose records are past the instant. It must be whole: in a part of it there may be none.
- * What lies before the offsets that are wanted does not cut the log.
+ * Where the first segment begins all of whose records are past the instant, be it before the offsets that are wanted. It must be
+ * whole: in a part of it there may be none.
  */
-function cutBelow(
-  current: readonly CurrentSegment[],
-  { fromOffset: first = 0n, toMs, cut }: PartitionTarget,
-): bigint | null {
+function cutBelow(current: readonly CurrentSegment[], { toMs, cut }: PartitionTarget): bigint | null {
   if (cut === 'timestamp' || toMs === undefined) return null;
   const isPast = ({ segment, fromOffset, toOffset }: CurrentSegment): boolean => {
-    const isWhole = fromOffset >= first && fromOffset === segment.baseOffset && toOffset === segment.nextOffset;
+    const isWhole = fromOffset === segment.baseOffset && toOffset === segment.nextOffset;
     return isWhole && segment.minTimestampMs !== null && segment.minTimestampMs > toMs;
   };
   return current.find(isPast)?.fromOffset ?? null;
+}
+
+function cutBeforeOf(
+  current: readonly CurrentSegment[],
+  { fromOffset: first = 0n, toMs, cut }: PartitionTarget,
+): CurrentSegment[] {
+  if (cut === 'timestamp' || toMs === undefined) return [];
+  return current
+    .filter(({ segment, fromOffset }) => fromOffset < first && segment.maxTimestampMs > toMs)
+    .map((one) => (one.toOffset <= first ? one : { ...one, toOffset: first }));
 }
 
 /** Clipped to the offsets that are wanted, without what the timestamps prove to be unwanted. */

@@ -64,7 +64,7 @@ interface Target {
 function model(log: readonly Entry[], { fromMs, toMs, fromOffset, toOffset, cut, isolation }: Target): string[] {
   const isAsked = ({ offset }: LogRecord): boolean => offset >= (fromOffset ?? 0n) && offset < (toOffset ?? 2n ** 62n);
   const isPast = ({ time }: LogRecord): boolean => toMs !== null && time > toMs;
-  const firstPast = log.flatMap(({ records }) => records).find((record) => isAsked(record) && isPast(record));
+  const firstPast = log.flatMap(({ records }) => records).find(isPast);
   const cutOffset = cut === 'log' && firstPast !== undefined ? firstPast.offset : 2n ** 62n;
   const isReached = (record: LogRecord): boolean =>
     record.offset < cutOffset && record.offset < (toOffset ?? 2n ** 62n) && (cut === 'log' || !isPast(record));

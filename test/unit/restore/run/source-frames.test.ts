@@ -62,6 +62,7 @@ describe('frames that are read ahead, larger than the buffers of the pools', () 
       transactionalSegments: [],
       decidedBelow: 0n,
       cutBelow: null,
+      cutBefore: [],
       gaps: [],
       isKnown: true,
       missing: [],
