@@ -19,8 +19,8 @@ import {
   withCheck,
 } from './checks/earlier-checks.ts';
 import { deletedOf, findEarlier } from './journal/find-earlier.ts';
-import { leftConfigs } from './journal/left-configs.ts';
-import { type LeftConfigs, makeIntent } from './journal/make-intent.ts';
+import { type LeftConfigs, leftConfigs } from './journal/left-configs.ts';
+import { makeIntent } from './journal/make-intent.ts';
 import { assertClusterOf, isOfCluster, type RestoreIntent } from './journal/restore-intent.ts';
 import { newestRestores } from './journal/restore-journal.ts';
 import type { RestoreReport } from './journal/restore-report.ts';

@@ -58,7 +58,7 @@ function whatToRestore() {
       defaultText: 'from the first record',
     }),
     time_window_end: instant({
-      doc: 'Restore records up to this instant, inclusive.',
+      doc: 'Restore records up to this instant, inclusive. An age is another instant at each start: a restore that was killed is carried on with `--resume` then.',
       default: null,
       defaultText: 'to the last record',
     }),
@@ -82,7 +82,7 @@ function whatToRestore() {
       defaultText: 'the newest',
     }),
     cut: choice(['timestamp', 'log'], {
-      doc: '`timestamp` keeps exactly the records inside the window; `log` keeps the log up to the first record past its end, transaction markers included, and of transactions those that were committed up to there.',
+      doc: '`timestamp` keeps exactly the records inside the window; `log` keeps the log up to the first record past its end, transaction markers included, and of transactions those that were committed up to there; `offsets` takes a part of that.',
       default: 'timestamp',
     }),
     isolation: choice(['read_committed', 'read_uncommitted'], {
@@ -90,7 +90,10 @@ function whatToRestore() {
       default: 'read_committed',
     }),
     filter: recordFilter(),
-    dry_run: flag({ doc: 'Print the plan and the checks, write nothing to the target.', default: false }),
+    dry_run: flag({
+      doc: 'Print the plan and the checks, write nothing to the target: `--plan`, `--resume` and `--abandon` are refused.',
+      default: false,
+    }),
   };
 }
 

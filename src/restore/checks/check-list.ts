@@ -3,7 +3,7 @@
 import type { EffectiveConfig, RestoreSink } from '../../kafka/restore-sink.ts';
 import type { SegmentSummary } from '../../model/segment/segment.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { LeftConfigs } from '../journal/make-intent.ts';
+import type { LeftConfigs } from '../journal/left-configs.ts';
 import type { IntendedTopic, RestoreIntent } from '../journal/restore-intent.ts';
 import type { PreflightCheck } from '../restore-job.ts';
 import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';

@@ -12,6 +12,9 @@ import type { ConfigChanges } from './restore-intent.ts';
 import type { KnownRestore } from './restore-journal.ts';
 import { isAsCreated } from '../target-topic.ts';
 
+/** What puts a topic's own configuration on again, where it is in the state for filling; empty for one that keeps what it has. */
+export type LeftConfigs = (topic: string, present: ReadonlyMap<string, EffectiveConfig>) => Promise<ConfigChanges>;
+
 /** `unfinished`: restores of this cluster that are not complete, newest first. Empty where nothing was left. */
 export async function leftConfigs(
   topic: string,

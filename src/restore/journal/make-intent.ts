@@ -1,7 +1,8 @@
 // What a restore writes down before it touches the target, from its plan and what the preflight saw.
 
-import type { EffectiveConfig, RestoreSink } from '../../kafka/restore-sink.ts';
+import type { RestoreSink } from '../../kafka/restore-sink.ts';
 import { BackupError } from '../../model/errors.ts';
+import type { LeftConfigs } from './left-configs.ts';
 import type { BatchSettings, ConfigChanges, IntendedTopic, RestoreIntent } from './restore-intent.ts';
 import type { PreflightResult } from '../preflight.ts';
 import type { RestoreRequest } from '../restore-job.ts';
@@ -13,9 +14,6 @@ import { creationSpec, finalConfigs, neededConfigs, undoneConfigs } from '../tar
 const BATCHES_PER_SECOND = 4;
 const SMALLEST_BATCH_BYTES = 16 * 1024;
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
-
-/** What puts a topic's own configuration on again, where it is in the state for filling; empty for one that keeps what it has. */
-export type LeftConfigs = (topic: string, present: ReadonlyMap<string, EffectiveConfig>) => Promise<ConfigChanges>;
 
 export interface IntentInput {
   readonly id: string;
