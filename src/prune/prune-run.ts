@@ -2,11 +2,11 @@
 // whatever object that never ended, and checkpoints that others have replaced. A segment is uploaded first and named by a commit
 // afterwards, so only age tells one that is about to be named from one that never will be; the catalog is read again right before
 // each batch is removed, so that a commit that has just landed wins. Commits and restores are never touched. Killed at any instant,
-// what was removed was nobody's.
+// what was removed was nobody's. What the store refuses for one object, or for one kind of them, keeps nothing else from being removed.
 
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { requireIdentity } from '../inspection/stored-backup.ts';
-import { BackupError } from '../model/errors.ts';
+import { BackupError, type ErrorCode } from '../model/errors.ts';
 import { decodeFooter, footerSizeIn } from '../segment/segment-format.ts';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.ts';
 import { type Leftover, LeftoverList, type LeftoverTally } from './leftover-list.ts';
@@ -18,6 +18,10 @@ const BATCH_OBJECTS = 100;
 /** Holds the footer of most segments. */
 const TAIL_BYTES = 64 * 1024;
 const MAX_FOOTER_BYTES = 64 * 1024 * 1024;
+/** Objects that a store may refuse to remove before no more of their kind are tried. */
+const MOST_REFUSED = 10;
+/** What ends it at once. */
+const FATAL: ReadonlySet<ErrorCode> = new Set(['INTERRUPTED', 'CATALOG_CORRUPT', 'FORMAT_TOO_NEW']);
 
 export interface PruneOptions {
   readonly store: ObjectStore;
@@ -48,12 +52,16 @@ export interface PruneReport {
   readonly young: LeftoverTally;
   /** The first thousand of what was removed or would be. */
   readonly listed: readonly Leftover[];
+  /** What could not be looked at or removed; empty when it is complete. */
+  readonly failures: readonly BackupError[];
 }
 
 export class PruneRun {
   readonly #options: PruneOptions;
   readonly #named = new NamedObjects();
   readonly #leftovers = new LeftoverList();
+  readonly #failures: BackupError[] = [];
+  #startedAtMs = 0;
   #looked = 0;
 
   constructor(options: PruneOptions) {
@@ -65,27 +73,51 @@ export class PruneRun {
     return { objects: this.#looked, orphans, uploads: this.#leftovers.tally('upload').count };
   }
 
-  /** @throws BACKUP_NOT_FOUND, CATALOG_CORRUPT before anything is removed, INTERRUPTED, and what the store fails with. */
+  /**
+   * @throws BACKUP_NOT_FOUND, CATALOG_CORRUPT before anything is removed, INTERRUPTED, and what the store failed with first; what was
+   * done until then is in {@link report}.
+   */
   async run(): Promise<PruneReport> {
-    const { store, layout, signal, olderThanMs, isConfirmed } = this.#options;
+    const { store, layout, signal, olderThanMs } = this.#options;
     await requireIdentity(store, layout);
     await this.#named.readOn(store, layout, signal);
-    const startedAtMs = await store.clock();
-    const bornBeforeMs = startedAtMs - olderThanMs;
-    await this.#pruneOrphans(bornBeforeMs);
-    await this.#pruneUploads(bornBeforeMs);
+    this.#startedAtMs = await store.clock();
+    const bornBeforeMs = this.#startedAtMs - olderThanMs;
+    await this.#asFarAsPossible(() => this.#pruneOrphans(bornBeforeMs));
+    await this.#asFarAsPossible(() => this.#pruneUploads(bornBeforeMs));
     const remove = (object: ObjectInfo): Promise<void> => this.#remove('checkpoint', object);
     const leftovers = this.#leftovers;
-    await pruneCheckpoints({ store, layout, bornBeforeMs, leftovers, remove });
+    await this.#asFarAsPossible(() => pruneCheckpoints({ store, layout, bornBeforeMs, leftovers, remove }));
+    const [failure] = this.#failures;
+    if (failure !== undefined) throw failure;
+    return this.report();
+  }
+
+  /** Of what was done so far. */
+  report(): PruneReport {
+    const { layout, olderThanMs, isConfirmed } = this.#options;
+    const leftovers = this.#leftovers;
     return {
-      ...{ backupId: layout.backupId, catalogVersion: this.#named.version, isConfirmed, olderThanMs, startedAtMs },
+      ...{ backupId: layout.backupId, catalogVersion: this.#named.version, isConfirmed, olderThanMs },
+      startedAtMs: this.#startedAtMs,
       orphans: leftovers.tally('orphan'),
       uploads: leftovers.tally('upload'),
       checkpoints: leftovers.tally('checkpoint'),
       hidden: leftovers.tally('hidden'),
       young: leftovers.tally('young'),
       listed: leftovers.listed,
+      failures: this.#failures,
     };
+  }
+
+  async #asFarAsPossible(prune: () => Promise<void>): Promise<void> {
+    try {
+      await prune();
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      if (!this.#failures.includes(error)) this.#failures.push(error);
+      if (FATAL.has(error.code)) throw error;
+    }
   }
 
   async #pruneOrphans(bornBeforeMs: number): Promise<void> {
@@ -146,8 +178,14 @@ export class PruneRun {
   async #remove(kind: Leftover['kind'], { key, sizeBytes, modifiedAtMs }: ObjectInfo): Promise<void> {
     const { store, layout, signal, isConfirmed } = this.#options;
     assertNotStopped(signal, layout);
-    if (isConfirmed && (await store.delete(key)) === 'hidden') this.#leftovers.hide({ sizeBytes });
-    this.#leftovers.add({ kind, name: key, sizeBytes, touchedAtMs: modifiedAtMs });
+    try {
+      if (isConfirmed && (await store.delete(key)) === 'hidden') this.#leftovers.hide({ sizeBytes });
+      this.#leftovers.add({ kind, name: key, sizeBytes, touchedAtMs: modifiedAtMs });
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      this.#failures.push(error);
+      if (FATAL.has(error.code) || this.#failures.length >= MOST_REFUSED) throw error;
+    }
   }
 }
 

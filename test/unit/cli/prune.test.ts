@@ -80,6 +80,20 @@ describe('kafka-backup prune', () => {
     assert.match(run.stderr, /commit 1 of the catalog is missing/);
   });
 
+  test('says what it did, and what was in the way, when it fails', async () => {
+    const { address, backup } = await leftovers();
+    await backup.store.delete(backup.layout.commit(1));
+    const text = await runCommand(['prune', ...address, '--confirm']);
+    assert.equal(text.exitCode, 13);
+    assert.match(
+      text.stdout,
+      /\n {2}Failed: backup b has no commit, .*\nResult: nothing found to remove; incomplete, run it again/,
+    );
+    const json = await runCommand(['prune', ...address, '--confirm', '--json']);
+    const { complete, failures } = jsonOf(json);
+    assert.deepEqual([complete, failures[0].code, failures.length], [false, 'CATALOG_CORRUPT', 1]);
+  });
+
   test('refuses what it does not understand, and a backup that is not there', async () => {
     const { address, directory } = await leftovers();
     assert.equal((await runCommand(['prune', ...address, '--older-than', '24'])).exitCode, 2);

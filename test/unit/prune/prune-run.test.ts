@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { pruneJson, renderPrune } from '../../../src/cli/output/reports/render-prune.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
+import { BackupError } from '../../../src/model/errors.ts';
 import { type PruneReport, PruneRun } from '../../../src/prune/prune-run.ts';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import type { Deletion, ObjectInfo, UnfinishedUpload } from '../../../src/storage/object-store.ts';
@@ -18,6 +19,9 @@ class TestStore extends MemoryObjectStore {
   onListed: (object: ObjectInfo) => Promise<void> = async () => {};
   /** What a delete answers. */
   deletion: Deletion = 'deleted';
+  /** Objects that it refuses to delete, and whether it refuses to tell of uploads. */
+  readonly refused = new Set<string>();
+  hidesUploads = false;
   /** What a listing says of an object instead. */
   stampedAtMs: number | undefined;
 
@@ -29,6 +33,7 @@ class TestStore extends MemoryObjectStore {
   }
 
   override async *unfinished(prefix: string): AsyncIterable<UnfinishedUpload> {
+    if (this.hidesUploads) throw new BackupError('STORE_AUTHORIZATION_FAILED', 'ListMultipartUploads: HTTP 403');
     yield* this.uploads.filter(({ name }) => name.startsWith(prefix));
   }
 
@@ -37,6 +42,7 @@ class TestStore extends MemoryObjectStore {
   }
 
   override async delete(key: string): Promise<Deletion> {
+    if (this.refused.has(key)) throw new BackupError('STORE_AUTHORIZATION_FAILED', `DeleteObject ${key}: HTTP 403`);
     await super.delete(key);
     return this.deletion;
   }
@@ -68,6 +74,10 @@ function prune(
 ): Promise<PruneReport> {
   const { confirm = true, olderThanMs = DAY_MS, signal = new AbortController().signal } = options;
   return new PruneRun({ store, layout: backup.layout, olderThanMs, isConfirmed: confirm, signal }).run();
+}
+
+function upload(name: string, touchedAtMs: number | null): UnfinishedUpload {
+  return { name, id: '1', touchedAtMs, sizeBytes: 10 };
 }
 
 async function keysOf(store: TestStore): Promise<string[]> {
@@ -178,9 +188,6 @@ describe('prune', () => {
     const made = await newBackup();
     const { layout } = made.backup;
     await made.backup.add([jsonBatch(0n, 5)]);
-    const upload = (name: string, touchedAtMs: number | null): UnfinishedUpload => {
-      return { name, id: '1', touchedAtMs, sizeBytes: 10 };
-    };
     const old = [
       `${layout.dataPrefix}old`,
       `${layout.catalogPrefix}old`,
@@ -198,6 +205,61 @@ describe('prune', () => {
     const report = await prune(made);
     assert.deepEqual([report.uploads.count, report.young.count], [4, 2]);
     assert.deepEqual(made.store.uploads, kept);
+  });
+});
+
+describe('prune goes on where the store', () => {
+  /** So many orphans, and an old checkpoint. */
+  async function withOrphans(count: number) {
+    const made = await newBackup();
+    await made.backup.add([jsonBatch(0n, 5)]);
+    const orphans: string[] = [];
+    for (let at = 1; at <= count; at += 1)
+      orphans.push((await made.backup.segment([[jsonBatch(BigInt(at * 5), 5)]])).key);
+    const { layout } = made.backup;
+    const { signal } = new AbortController();
+    const run = new PruneRun({ store: made.store, layout, olderThanMs: 0, isConfirmed: true, signal });
+    return { ...made, orphans: orphans.sort(), run };
+  }
+
+  const REFUSED = { code: 'STORE_AUTHORIZATION_FAILED' };
+
+  test('refuses to delete one object, and says what it did', async () => {
+    const { store, orphans, run } = await withOrphans(3);
+    store.uploads = [upload('b/data/old', 0)];
+    store.refused.add(orphans[0]!);
+    await assert.rejects(run.run(), REFUSED);
+    const { orphans: removed, uploads, failures, listed } = run.report();
+    assert.deepEqual([removed.count, uploads.count, failures.length], [2, 1, 1]);
+    assert.deepEqual(
+      listed.map(({ name }) => name),
+      [...orphans.slice(1), 'b/data/old'],
+    );
+    assert.deepEqual(
+      (await keysOf(store)).filter((key) => orphans.includes(key)),
+      orphans.slice(0, 1),
+    );
+  });
+
+  test('does not tell of uploads', async () => {
+    const { store, backup, run } = await withOrphans(1);
+    for (let at = 0; at < 5; at += 1) {
+      await backup.add([jsonBatch(BigInt(5 + at * 5), 5)]);
+      await backup.checkpoint();
+    }
+    store.hidesUploads = true;
+    await assert.rejects(run.run(), REFUSED);
+    const { orphans, checkpoints, failures } = run.report();
+    assert.deepEqual([orphans.count, failures.length], [1, 1]);
+    assert.ok(checkpoints.count > 0);
+  });
+
+  test('refuses everything, and does not ask it for ever', async () => {
+    const { store, orphans, run } = await withOrphans(30);
+    for (const key of orphans) store.refused.add(key);
+    await assert.rejects(run.run(), REFUSED);
+    const { orphans: removed, failures } = run.report();
+    assert.deepEqual([removed.count, failures.length], [0, 10]);
   });
 });
 

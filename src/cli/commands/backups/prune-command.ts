@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { toJson } from '../../../model/json-fields.ts';
-import { PruneRun } from '../../../prune/prune-run.ts';
+import { type PruneReport, PruneRun } from '../../../prune/prune-run.ts';
 import { type CommandContext, type StoreFlags, withBackup, withStoreOptions } from '../../command-context.ts';
 import { formatCount } from '../../output/format-quantities.ts';
 import { parseDuration } from '../../input/parse-quantities.ts';
@@ -52,11 +52,17 @@ function prune(context: CommandContext, flags: PruneFlags): Promise<number> {
       line: () => progressLine(run),
       fields: () => ({ ...run.progress() }),
     });
-    try {
-      const report = await run.run();
+    const tell = (report: PruneReport): void => {
       endProgress();
       terminal.result(flags.json ? toJson(pruneJson(report)) : renderPrune(report));
+    };
+    try {
+      tell(await run.run());
       return 0;
+    } catch (error) {
+      const report = run.report();
+      if (report.failures.length > 0) tell(report);
+      throw error;
     } finally {
       endProgress();
     }

@@ -16,7 +16,7 @@ const KINDS: Readonly<Record<Leftover['kind'], string>> = {
 };
 
 export function renderPrune(report: PruneReport): string {
-  const { backupId, catalogVersion, orphans, uploads, checkpoints, hidden, young, listed } = report;
+  const { backupId, catalogVersion, orphans, uploads, checkpoints, hidden, young, listed, failures } = report;
   const total = orphans.count + uploads.count + checkpoints.count;
   const rows = listed.map(({ kind, name, sizeBytes, touchedAtMs }) => [
     KINDS[kind],
@@ -35,6 +35,7 @@ export function renderPrune(report: PruneReport): string {
     ...(hidden.count === 0
       ? []
       : [`  Hidden; the old version stays until its lock or a lifecycle rule ends it: ${tallyText(hidden)}`]),
+    ...failures.map(({ message }) => `  Failed: ${printable(message)}`),
     `Result: ${verdict(total, report)}`,
   ].join('\n');
 }
@@ -43,6 +44,7 @@ export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>
   return {
     message_type: 'summary',
     command: 'prune',
+    complete: report.failures.length === 0,
     backup_id: report.backupId,
     catalog_version: report.catalogVersion,
     confirmed: report.isConfirmed,
@@ -64,13 +66,16 @@ export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>
       size_bytes: sizeBytes,
       since: instantJson(touchedAtMs),
     })),
+    failures: report.failures.map(({ code, message }) => ({ code, message })),
   };
 }
 
-function verdict(total: number, { isConfirmed, hidden }: PruneReport): string {
-  if (total === 0) return 'nothing to remove';
-  if (!isConfirmed) return `${formatCount(total)} to remove; --confirm removes them`;
-  return `removed ${formatCount(total)}${hidden.count === 0 ? '' : `, ${formatCount(hidden.count)} of them only hidden`}`;
+function verdict(total: number, { isConfirmed, hidden, failures }: PruneReport): string {
+  const end = failures.length === 0 ? '' : '; incomplete, run it again once what failed is mended';
+  if (total === 0) return failures.length === 0 ? 'nothing to remove' : `nothing found to remove${end}`;
+  if (!isConfirmed) return `${formatCount(total)} to remove; --confirm removes them${end}`;
+  const ofThem = hidden.count === 0 ? '' : `, ${formatCount(hidden.count)} of them only hidden`;
+  return `removed ${formatCount(total)}${ofThem}${end}`;
 }
 
 function hours({ olderThanMs }: PruneReport): string {
