@@ -59,6 +59,10 @@ describe('a topic that a killed restore has left', { timeout: 240_000 }, () => {
       assertExit(shown, 0);
       assert.match(checks(shown, 'restore'), /is unfinished/);
       assert.match(checks(shown, 'retention'), new RegExp(`^warn: ${target} keeps records for ${ms} ms`));
+      assert.match(
+        checks(shown, 'retention'),
+        /restore --abandon rst_\w+, and restore again with another retention\.ms$/,
+      );
       assert.doesNotMatch(checks(shown, 'configuration'), /keeps its own configuration/);
     }
   });

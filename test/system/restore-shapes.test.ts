@@ -148,14 +148,16 @@ describe('a restore that changes the shape of a topic', { timeout: 240_000 }, ()
     const { found } = await restore('six', 'small-batches', {});
     assert.deepEqual(streams(found, 6), streams(await probe.listTopic('six'), 6));
 
-    await probe.createTopic('tiny-batches', { partitions: 6, config: { 'max.message.bytes': 100 } });
-    const spec = { backupId: 'shapes', topics: { six: 'tiny-batches' } };
-    const refused = await system.workspace.restore(spec);
+    // A record that was alone in its batch would be found before the restore begins.
+    await probe.createTopic('pairs');
+    await probe.produceRecords('pairs', 0, [{ value: Buffer.alloc(80) }, { value: Buffer.alloc(80) }]);
+    assertExit(await system.workspace.backup({ backupId: 'pairs', topics: ['pairs'] }), 0);
+    await probe.createTopic('tiny-batches', { config: { 'max.message.bytes': 100 } });
+    const refused = await system.workspace.restore({ backupId: 'pairs', topics: { pairs: 'tiny-batches' } });
     assertExit(refused, 1);
-
     assert.match(
       refused.failure?.message ?? '',
-      /record \d+ of six-\d of the backup, a batch of \d+ bytes; when the restore began the topic took 100: raise max\.message\.bytes/,
+      /record 0 of pairs-0 of the backup, a batch of \d+ bytes; when the restore began the topic took 100: raise max\.message\.bytes/,
     );
   });
 

@@ -69,6 +69,8 @@ export interface LastingTopic {
   readonly replicationFactor: number;
   /** True of one that exists: it keeps its own configuration, or gets back what is its own. */
   readonly isThere: boolean;
+  /** Id of the restore that is carried on, which puts the topic's own configuration on at its end; null for one that begins. */
+  readonly resumedId: string | null;
 }
 
 /** A number of a topic's configuration; `otherwise` where the target does not tell it. */

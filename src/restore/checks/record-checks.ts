@@ -198,9 +198,11 @@ function keeping(name: 'retention.ms' | 'retention.bytes'): Remedy {
 
 function remedyText(
   { targetTopic }: TopicRestorePlan,
-  { isThere }: LastingTopic,
+  { isThere, resumedId }: LastingTopic,
   { name, value, gain }: Remedy,
 ): string {
+  if (resumedId !== null)
+    return `what the topic has at the end was laid down when ${resumedId} began: restore --abandon ${resumedId}, and restore again with another ${name}`;
   if (isThere)
     return `the topic exists and keeps its own configuration: set ${name}=${value} on it, or map to another name`;
   return `restore.topic_configs: {${targetTopic}: {${name}: "${value}"}} ${gain}`;

@@ -19,7 +19,7 @@ const NEEDED: readonly TopicOperation[] = ['WRITE', 'DESCRIBE_CONFIGS', 'ALTER_C
 const THERE_BY_NOW = 'TOPIC_ALREADY_EXISTS';
 /** Differences or mappings that a message names. */
 const ENTRIES_SHOWN = 5;
-const NOTHING_KNOWN: LastingTopic = { configs: new Map(), replicationFactor: -1, isThere: false };
+const NOTHING_KNOWN: LastingTopic = { configs: new Map(), replicationFactor: -1, isThere: false, resumedId: null };
 
 export function checkNames(topics: readonly TopicRestorePlan[], list: CheckList): void {
   for (const { targetTopic } of topics) {
@@ -90,7 +90,7 @@ export async function checkCreation(
     );
   }
   const configs = lasting.kind === 'accepted' ? lasting.configs : new Map();
-  return { configs, replicationFactor: spec.replicationFactor, isThere: false };
+  return { configs, replicationFactor: spec.replicationFactor, isThere: false, resumedId: null };
 }
 
 /** A topic that is there is used as it is: it must be empty, or meant to be appended to, and must take every record as it was. */
@@ -109,7 +109,7 @@ export async function checkExisting(
     checkPartitions(topic, partitions.length, list);
     const configs = await input.sink.describeEffectiveConfigs(targetTopic);
     const lastConfigs = await lastingConfigs(description, configs, input, list);
-    const lasting = { configs: lastConfigs, replicationFactor, isThere: true };
+    const lasting = { configs: lastConfigs, replicationFactor, isThere: true, resumedId: input.resumed?.id ?? null };
     checkTimestampType(targetTopic, lasting, input, list);
     if (!isCreatedBy(input.resumed, targetTopic)) checkDifferences(topic, lasting, list);
     return { found: { topic: targetTopic, topicId, endOffsets, configs: ownConfigs(configs) }, lasting };
