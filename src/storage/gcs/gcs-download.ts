@@ -4,6 +4,7 @@
 import type { Readable } from 'node:stream';
 import { BackupError } from '../../model/errors.ts';
 import { crc32c } from '../../record/crc32c.ts';
+import { StrangeAnswer } from '../request/request-failure.ts';
 import type { AskForBytes } from '../request/ranged-download.ts';
 import type { SendGcsRequest } from './gcs-client.ts';
 import { gcsErrorOf, isObjectAbsent } from './gcs-failures.ts';
@@ -18,10 +19,16 @@ export function askGcs(send: SendGcsRequest, url: string, name: string): AskForB
         headers: { 'accept-encoding': 'identity', ...(range === undefined ? {} : { range }) },
       });
       const told = /crc32c=([A-Za-z0-9+/=]+)/.exec(headers.get('x-goog-hash') ?? '')?.[1];
+      const generation = headers.get('x-goog-generation') ?? undefined;
+      if (generation === undefined && told === undefined) {
+        (data as Readable).destroy();
+        throw new StrangeAnswer('there is neither generation nor checksum in the answer');
+      }
+      const length = headers.get('content-length');
       return {
         contentRange: headers.get('content-range'),
-        contentLength: Number(headers.get('content-length') ?? 0),
-        version: headers.get('x-goog-generation') ?? undefined,
+        contentLength: length === null ? undefined : Number(length),
+        version: generation,
         body: data as Readable,
         verify: (bytes) => verifyCrc32c(bytes, told, name),
       };

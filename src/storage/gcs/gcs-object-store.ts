@@ -20,7 +20,7 @@ import {
 import { createGcsClient, type GcsResponse, type GcsSettings, type SendGcsRequest } from './gcs-client.ts';
 import { askGcs, crc32cText } from './gcs-download.ts';
 import { isObjectAbsent, translateGcs } from './gcs-failures.ts';
-import { type ObjectResource, ResumableUpload } from './resumable-upload.ts';
+import { type ObjectResource, resourceOf, ResumableUpload } from './resumable-upload.ts';
 
 /** Metadata of every object: which put made it. */
 const NONCE = 'kafka-backup-put';
@@ -29,14 +29,19 @@ const CHUNK_UNIT_BYTES = 256 * 1024;
 const MOST_OBJECTS_OF_A_PAGE = 1000;
 
 interface StoredObject extends ObjectResource {
-  readonly name: string;
   readonly updated: string;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+interface ListedObject {
+  readonly name: string;
+  readonly size: string;
+  readonly updated: string;
+}
+
 interface Page {
   readonly kind?: string;
-  readonly items?: readonly StoredObject[];
+  readonly items?: readonly ListedObject[];
   readonly nextPageToken?: string;
 }
 
@@ -182,15 +187,19 @@ export class GcsObjectStore implements ObjectStore {
       bytes,
       Buffer.from(`\r\n--${boundary}--\r\n`),
     ];
-    const attempt = (signal: AbortSignal): Promise<GcsResponse> =>
-      this.#send({
+    const attempt = async (signal: AbortSignal): Promise<'created' | 'undecided'> => {
+      const { status, data } = await this.#send({
         ...{ method: 'POST', url: `/upload${this.#objects}`, responseType: 'json', answers: [412], signal },
         params: { uploadType: 'multipart', ifGenerationMatch: '0' },
         headers: { 'content-type': `multipart/related; boundary=${boundary}` },
         body,
       });
-    const { status } = await sendPart(this.policy, part, { operation: 'InsertObject', key, attempt });
-    return status === 412 ? await this.#whose(key, nonce, undefined) : 'created';
+      if (status === 412) return 'undecided';
+      resourceOf(data);
+      return 'created';
+    };
+    const outcome = await sendPart(this.policy, part, { operation: 'InsertObject', key, attempt });
+    return outcome === 'created' ? outcome : await this.#whose(key, nonce, undefined);
   }
 
   #beginUpload(key: string, nonce: string): Promise<ResumableUpload | undefined> {
@@ -211,9 +220,9 @@ export class GcsObjectStore implements ObjectStore {
     { size, crc32c: found, generation }: ObjectResource,
     upload: ResumableUpload,
   ): Promise<void> {
-    const isWhole = size === undefined || Number(size) === upload.sizeBytes;
-    if (isWhole && (found ?? upload.crc32c) === upload.crc32c) return;
-    await this.#delete(key, generation === undefined ? {} : { ifGenerationMatch: generation });
+    const isWhole = Number(size) === upload.sizeBytes;
+    if (isWhole && found === upload.crc32c) return;
+    await this.#delete(key, { ifGenerationMatch: generation });
     const what = isWhole ? 'the store has other bytes than were sent' : 'the store ended the upload before its end';
     const message = `put ${key} in ${this.description}: ${what}`;
     throw new BackupError(isWhole ? 'STORE_CHECKSUM_MISMATCH' : 'STORE_UNAVAILABLE', message, { context: { key } });
@@ -232,10 +241,11 @@ export class GcsObjectStore implements ObjectStore {
   }
 
   async #head(key: string): Promise<StoredObject | undefined> {
-    const answer = await this.policy.run('GetObjectMetadata', key, (signal) =>
-      this.#send({ method: 'GET', url: this.#urlOf(key), responseType: 'json', signal }).catch(absentAsUndefined),
-    );
-    return answer?.data as StoredObject | undefined;
+    return this.policy.run('GetObjectMetadata', key, async (signal) => {
+      const request = { method: 'GET', url: this.#urlOf(key), responseType: 'json', signal } as const;
+      const answer = await this.#send(request).catch(absentAsUndefined);
+      return answer && (resourceOf(answer.data) as StoredObject);
+    });
   }
 
   async #delete(key: string, params: Readonly<Record<string, string>>): Promise<void> {
@@ -255,8 +265,8 @@ export class GcsObjectStore implements ObjectStore {
   }
 }
 
-function infoOf(key: string, { size, updated }: StoredObject): ObjectInfo {
-  return { key, sizeBytes: Number(size ?? 0), modifiedAtMs: Date.parse(updated) };
+function infoOf(key: string, { size, updated }: Pick<ListedObject, 'size' | 'updated'>): ObjectInfo {
+  return { key, sizeBytes: Number(size), modifiedAtMs: Date.parse(updated) };
 }
 
 /** @throws StrangeAnswer for what is no listing */

@@ -6,6 +6,7 @@ import { BackupError, errorOf } from '../../model/errors.ts';
 import { crc32c } from '../../record/crc32c.ts';
 import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
 import type { BodyPart } from '../request/body-parts.ts';
+import { StrangeAnswer } from '../request/request-failure.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { sendPart } from '../request/store-requests.ts';
 import type { GcsResponse, SendGcsRequest } from './gcs-client.ts';
@@ -26,9 +27,9 @@ export interface ResumableUploadOptions {
 
 /** What the store knows of an object. */
 export interface ObjectResource {
-  readonly size?: string;
-  readonly crc32c?: string;
-  readonly generation?: string;
+  readonly size: string;
+  readonly crc32c: string;
+  readonly generation: string;
 }
 
 /** `undecided`: something has the name, perhaps this very object; or the store has forgotten the session. */
@@ -67,9 +68,11 @@ export class ResumableUpload {
         body: [Buffer.from(JSON.stringify(object))],
         answers: [412],
       });
-      return answer.status === 412 ? undefined : (answer.headers.get('location') ?? '');
+      if (answer.status === 412) return undefined;
+      const location = answer.headers.get('location');
+      if (location === null) throw new StrangeAnswer('there is no session in the answer');
+      return location;
     });
-    if (session === '') throw new BackupError('STORE_UNSUITABLE', `StartResumableUpload ${key}: no session was given`);
     return session === undefined ? undefined : new ResumableUpload(options, session);
   }
 
@@ -191,9 +194,17 @@ export class ResumableUpload {
     if (status === INCOMPLETE) return false;
     this.#outcome = UNDECIDED.includes(status)
       ? { kind: 'undecided' }
-      : { kind: 'created', resource: (data ?? {}) as ObjectResource };
+      : { kind: 'created', resource: resourceOf(data) };
     return true;
   }
+}
+
+/** What the store always says of an object that is there. @throws StrangeAnswer for any other document */
+export function resourceOf(data: unknown): ObjectResource {
+  const { size, crc32c: checksum, generation } = (data ?? {}) as Partial<Record<keyof ObjectResource, unknown>>;
+  const isResource = [size, checksum, generation].every((each) => typeof each === 'string');
+  if (!isResource) throw new StrangeAnswer('there is no object in the answer');
+  return data as ObjectResource;
 }
 
 /** `range: bytes=0-N` of an answer; without one the store has nothing. */

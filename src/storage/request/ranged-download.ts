@@ -16,7 +16,8 @@ export interface DownloadRequest {
 
 export interface DownloadAnswer {
   readonly contentRange: string | null | undefined;
-  readonly contentLength: number;
+  /** Undefined where the store does not say. */
+  readonly contentLength: number | undefined;
   /** What tells the object from a later one of its key; undefined where the store does not say. */
   readonly version: string | undefined;
   readonly body: Readable;
@@ -96,7 +97,12 @@ export class RangedDownload {
   #boundsOf(answer: DownloadAnswer): Bounds {
     const { range, into } = this.#options;
     const told = parseContentRange(answer.contentRange);
-    const { start, end } = told ?? { start: 0, end: answer.contentLength };
+    if (told === undefined && answer.contentLength === undefined) {
+      // So that it cannot be told whether all of it arrives.
+      const remedy = 'Let nothing between here and the store compress bodies or send them in chunks';
+      throw this.#fault(`the answer has no Content-Length. ${remedy}`);
+    }
+    const { start, end } = told ?? { start: 0, end: answer.contentLength ?? 0 };
     const most = range === undefined ? Infinity : lengthOf(range);
     const isAsAsked = range === undefined || 'suffixBytes' in range || range.position === start;
     if (!isAsAsked || end - start > most)

@@ -71,7 +71,7 @@ export const STRANGE: Meaning = [
 const UNEXPLAINED: Meaning = ['refused', 'STORE_UNSUITABLE', ''];
 const LONGEST_MESSAGE = 300;
 
-/** Thrown by an adapter when an answer of success says nothing of what was asked. */
+/** Thrown by an adapter when an answer of success says nothing of what was asked: it may well not be the store's. */
 export class StrangeAnswer extends Error {}
 
 /** The failure as it is told: `PutObject a/key in bucket b: HTTP 403 AccessDenied no such permission. Grant it.` */
@@ -88,6 +88,8 @@ export function requestFailure(request: FailedRequest, answer: StoreAnswer, mean
     error: new BackupError(code, message, { context: key === '' ? {} : { key } }),
     // A broken service is as good as none, and what stands before it may say so in its stead.
     isAnswer: status !== undefined && (status < 500 || code === 'STORE_FULL'),
+    // A status of failure is more than a page that stands in for the store.
+    isStrange: meaning === STRANGE && (status === undefined || status < 400),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
 }

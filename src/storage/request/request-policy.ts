@@ -20,6 +20,8 @@ export interface RequestFailure {
   readonly retryAfterMs?: number;
   /** Of `unavailable`: the store is there, and says itself what hinders it. */
   readonly isAnswer?: boolean;
+  /** Somebody else answered. Refused until the store has answered once; from then on it is no answer, and may pass. */
+  readonly isStrange?: boolean;
 }
 
 /** @param operation the store's own name of the request, such as `UploadPart`; one of a closed set, since metrics carry it */
@@ -126,6 +128,8 @@ export class RequestPolicy {
   /** Until then the store wants to be left alone. */
   #notBefore: { readonly atMs: number; readonly error: BackupError } | undefined;
   readonly #requests = new Map<string, number>();
+  /** The address is right: what answers otherwise stands before the store, as a load balancer does. */
+  #hasAnswered = false;
 
   constructor(options: RequestPolicyOptions) {
     this.#options = options;
@@ -219,6 +223,7 @@ export class RequestPolicy {
     };
     try {
       const value = await this.#timed(attempt, timeoutMs, ended);
+      this.#hasAnswered = true;
       this.#circuit.answered(this.#monotonicMs(), null);
       this.#limit.release(turn, 'more');
       told('ok');
@@ -262,7 +267,10 @@ export class RequestPolicy {
 
   #failureOf(error: unknown, operation: string, key: string): RequestFailure {
     if (error instanceof BackupError) return { kind: 'refused', error };
-    if (!(error instanceof TimedOut)) return this.#options.translate(error, operation, key);
+    if (!(error instanceof TimedOut)) {
+      const failure = this.#options.translate(error, operation, key);
+      return failure.isStrange === true && this.#hasAnswered ? unanswered(failure.error) : failure;
+    }
     const message = `${operation} ${key}: ${error.message}`;
     return {
       kind: 'unavailable',
@@ -289,6 +297,11 @@ export class RequestPolicy {
     if (restMs > patienceMs) throw givenUp(error, `it wants to be left alone for another ${secondsText(restMs)}`);
     if (restMs > 0) await this.#wait(restMs, ended);
   }
+}
+
+/** Of an answer that somebody else gave. */
+function unanswered({ message, context }: BackupError): RequestFailure {
+  return { kind: 'unavailable', error: new BackupError('STORE_UNAVAILABLE', message, { context }) };
 }
 
 function givenUp(error: BackupError, why: string): BackupError {

@@ -6,7 +6,7 @@ import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { BackupError } from '../../model/errors.ts';
 import type { AskForBytes } from '../request/ranged-download.ts';
 import { crc32, crc32Header } from './crc32.ts';
-import { isAbsent, s3ErrorOf } from './s3-failures.ts';
+import { assertTagged, isAbsent, s3ErrorOf } from './s3-failures.ts';
 
 export interface S3DownloadOptions {
   readonly client: S3Client;
@@ -29,7 +29,9 @@ export function askS3({ client, bucket, objectKey, verifies }: S3DownloadOptions
     });
     try {
       const answer = await client.send(command, { abortSignal: signal });
-      const { ContentRange, ContentLength = 0, ETag, Body, ChecksumCRC32 } = answer;
+      const { ContentRange, ContentLength, ETag, Body, ChecksumCRC32 } = answer;
+      if (ETag === undefined) (Body as Readable).destroy();
+      assertTagged(answer);
       return {
         ...{ contentRange: ContentRange, contentLength: ContentLength, version: ETag, body: Body as Readable },
         verify: (bytes) => {

@@ -139,6 +139,11 @@ export function isAbsent(failure: unknown): boolean {
   return ABSENT.has(s3ErrorOf(failure).code);
 }
 
+/** Of what was put or is there, S3 always tells the entity tag. @throws StrangeAnswer for an answer without it */
+export function assertTagged(answer: { readonly ETag?: string | undefined }): void {
+  if (answer.ETag === undefined) throw new StrangeAnswer('there is no ETag in the answer');
+}
+
 /** The page of a listing. Of any other document the SDK makes an empty page. @throws StrangeAnswer for that */
 export function listingOf<T extends { readonly Name?: string | undefined; readonly IsTruncated?: boolean | undefined }>(
   page: T,

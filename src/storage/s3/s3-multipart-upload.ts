@@ -16,11 +16,12 @@ import { BackupError, errorOf } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
 import type { AdaptiveLimit } from '../request/adaptive-limit.ts';
 import type { BodyPart } from '../request/body-parts.ts';
+import { StrangeAnswer } from '../request/request-failure.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { sendPart } from '../request/store-requests.ts';
 import { crc32Header } from './crc32.ts';
 import type { PartChecksums } from './part-checksums.ts';
-import { s3ErrorOf } from './s3-failures.ts';
+import { assertTagged, s3ErrorOf } from './s3-failures.ts';
 import { goneAsUndefined } from './s3-unfinished-uploads.ts';
 
 export interface S3UploadOptions {
@@ -71,12 +72,13 @@ export class S3MultipartUpload {
     const { client, policy, key, newObject, checksums } = this.#options;
     // One checksum over the whole object, whatever its parts: the last request names what all the bytes must give together.
     const checksum = checksums === null ? {} : ({ ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const);
-    const { UploadId } = await policy.run('CreateMultipartUpload', key, (signal) =>
-      client.send(new CreateMultipartUploadCommand({ ...newObject(), ...checksum }), { abortSignal: signal }),
-    );
-    if (UploadId === undefined) throw new BackupError('STORE_UNSUITABLE', `CreateMultipartUpload ${key}: no upload id`);
-    const { Bucket, Key } = newObject();
-    return { Bucket, Key, UploadId };
+    return policy.run('CreateMultipartUpload', key, async (signal) => {
+      const command = new CreateMultipartUploadCommand({ ...newObject(), ...checksum });
+      const { UploadId } = await client.send(command, { abortSignal: signal });
+      if (UploadId === undefined) throw new StrangeAnswer('there is no upload id in the answer');
+      const { Bucket, Key } = command.input;
+      return { Bucket, Key, UploadId };
+    });
   }
 
   /** Starts a part once it may go; it gives its memory back when it is up. @throws what an earlier part failed with */
@@ -146,7 +148,7 @@ export class S3MultipartUpload {
   async #hasAppeared(signal: AbortSignal): Promise<boolean> {
     const { Bucket, Key } = await this.#begun;
     return this.#options.client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal: signal }).then(
-      () => true,
+      ({ ETag }) => ETag !== undefined,
       () => false,
     );
   }
@@ -180,10 +182,14 @@ export class S3MultipartUpload {
     const { ETag } = await sendPart(policy, part, {
       operation: 'UploadPart',
       key,
-      attempt: (signal) => client.send(command, { abortSignal: signal }),
+      attempt: async (signal) => {
+        const answer = await client.send(command, { abortSignal: signal });
+        assertTagged(answer);
+        return answer;
+      },
       signal: this.#cancel.signal,
     });
-    this.#parts[number - 1] = { PartNumber: number, ...(ETag === undefined ? {} : { ETag }), ...checksum };
+    this.#parts[number - 1] = { PartNumber: number, ETag, ...checksum };
   }
 }
 

@@ -28,7 +28,7 @@ import { crc32Header } from './crc32.ts';
 import { PartChecksums } from './part-checksums.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
-import { isAbsent, listingOf, s3ErrorOf, translateS3 } from './s3-failures.ts';
+import { assertTagged, isAbsent, listingOf, s3ErrorOf, translateS3 } from './s3-failures.ts';
 import { S3MultipartUpload, tellLeftovers } from './s3-multipart-upload.ts';
 import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unfinished-uploads.ts';
 
@@ -201,7 +201,7 @@ export class S3ObjectStore implements ObjectStore {
         ...(checksums === null ? {} : { ChecksumCRC32: crc32Header(checksums.ofWhole()) }),
       });
       try {
-        await this.#client.send(command, { abortSignal: signal });
+        assertTagged(await this.#client.send(command, { abortSignal: signal }));
         return 'created';
       } catch (error) {
         if (s3ErrorOf(error).status === 412) return 'exists';
@@ -242,9 +242,11 @@ export class S3ObjectStore implements ObjectStore {
 
   #head(key: string): Promise<HeadObjectCommandOutput | undefined> {
     const command = new HeadObjectCommand({ Bucket: this.#settings.bucket, Key: this.#prefix + key });
-    return this.policy.run('HeadObject', key, (signal) =>
-      this.#client.send(command, { abortSignal: signal }).catch(absentAsUndefined),
-    );
+    return this.policy.run('HeadObject', key, async (signal) => {
+      const found = await this.#client.send(command, { abortSignal: signal }).catch(absentAsUndefined);
+      if (found !== undefined) assertTagged(found);
+      return found;
+    });
   }
 
   /** Object lock is refused without a checksum. */

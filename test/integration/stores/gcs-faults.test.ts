@@ -7,7 +7,7 @@ import { GcsObjectStore } from '../../../src/storage/gcs/gcs-object-store.ts';
 import { type FakeGcs, startFakeGcs } from '../../support/stores/fake-gcs.ts';
 import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
 import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
-import { describeTrouble } from './trouble.contract.ts';
+import { describePagesForReads, describeTrouble, type TroubledStore } from './trouble.contract.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'backups';
@@ -164,7 +164,7 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     await assertCreated(key, LARGE);
   });
 
-  describeTrouble(() => ({
+  const troubled = (): TroubledStore => ({
     proxy,
     open: (requests, surroundings) =>
       new GcsObjectStore(settings({ requests: { ...QUICK_REQUESTS, ...requests } }), surroundings),
@@ -179,7 +179,9 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     denied: refusal(403, 'forbidden', 'backup@example does not have this access'),
     place: `bucket ${BUCKET}`,
     grant: /Grant the role Storage Object User \(roles\/storage\.objectUser\)/,
-  }));
+  });
+  describeTrouble(troubled);
+  describePagesForReads(troubled);
 
   describe('refuses', () => {
     async function assertRefused(changes: Partial<GcsSettings>, code: string, message: RegExp): Promise<void> {

@@ -11,7 +11,7 @@ import type { RequestSurroundings } from '../../../src/storage/request/store-req
 import type { S3Settings } from '../../../src/storage/s3/s3-client.ts';
 import { S3ObjectStore } from '../../../src/storage/s3/s3-object-store.ts';
 import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
-import { describeTrouble } from './trouble.contract.ts';
+import { describePagesForReads, describeTrouble, type TroubledStore } from './trouble.contract.ts';
 import { s3Client, startVersitygw, type Versitygw } from '../../support/stores/versitygw.ts';
 
 const MIB = 1024 * 1024;
@@ -103,7 +103,7 @@ describe('requests to S3', () => {
 });
 
 describe('the store on S3', () => {
-  describeTrouble(() => ({
+  const troubled = (): TroubledStore => ({
     proxy,
     open: (requests, surroundings) => open({}, requests, surroundings),
     partBytes: 5 * MIB,
@@ -116,7 +116,9 @@ describe('the store on S3', () => {
     denied: answer(403, 'AccessDenied'),
     place: `bucket ${BUCKET}`,
     grant: /The credentials need s3:\w+/,
-  }));
+  });
+  describeTrouble(troubled);
+  describePagesForReads(troubled);
 });
 
 describe('a lost answer', () => {

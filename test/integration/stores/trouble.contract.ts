@@ -58,6 +58,7 @@ export function describeTrouble(troubled: () => TroubledStore): void {
   describeRequests(troubled);
   describeSingleFaults(troubled);
   describeLargePuts(troubled);
+  describePages(troubled);
   describeDenials(troubled);
   describeStart(troubled);
 
@@ -107,6 +108,85 @@ function describeSingleFaults(troubled: () => TroubledStore): void {
     });
     proxy.decide = () => undefined;
     await impatient.close();
+  });
+}
+
+/** What a load balancer says in the store's stead, as if all were well. */
+const PAGE = {
+  kind: 'answer',
+  status: 200,
+  headers: { 'content-type': 'text/html' },
+  body: '<html><p>We will be back soon.<br></html>',
+} as const satisfies Fault;
+
+const any = (): boolean => true;
+
+function describePages(troubled: () => TroubledStore): void {
+  for (const place of ['before the store', 'behind it, so that its answer is lost'] as const) {
+    it(`takes a page of success for no answer: ${place}`, async () => {
+      const { proxy, open, isWhole, isPart, isEnd, takesPartsTogether, partBytes } = troubled();
+      const store = open();
+      const large = Buffer.alloc(2 * partBytes + 1, 'large');
+      await store.putIfAbsent(newKey(), [SMALL]);
+      for (const [fits, body] of [
+        [isWhole, SMALL],
+        // The request with which a large object begins.
+        [any, large],
+        // fake-gcs-server ends an upload when it is asked how much it has: those of Google are in test/unit/storage/gcs.
+        ...(takesPartsTogether ? ([isPart, isEnd].map((each) => [each, large]) as [typeof isPart, Buffer][]) : []),
+      ] as const) {
+        const key = newKey();
+        proxy.once(fits, place === 'before the store' ? PAGE : { kind: 'replace-answer', by: PAGE });
+        assert.equal(await store.putIfAbsent(key, [body]), 'created', String(fits));
+        assert.equal((await store.head(key))?.sizeBytes, body.byteLength);
+        assert.ok(body.equals(Buffer.from((await store.get(key))!)));
+      }
+      await store.close();
+    });
+  }
+
+  it('asks again for a listing that is a page of success', async () => {
+    const { proxy, open } = troubled();
+    const store = open();
+    const key = newKey();
+    await store.putIfAbsent(key, [SMALL]);
+    proxy.once(any, PAGE);
+    const listed: string[] = [];
+    for await (const object of store.list(key)) listed.push(object.key);
+    assert.deepEqual(listed, [key]);
+    await store.close();
+  });
+
+  it('is away for whoever has used it, while a page of success stands in for it', async () => {
+    const { proxy, open, place } = troubled();
+    const store = open({ retryTimeoutMs: 300 });
+    await store.putIfAbsent(newKey(), [SMALL]);
+    proxy.decide = () => PAGE;
+    const says = String.raw`${place}: .*This is not how such a store answers: look at storage\.endpoint\. \(\d+ attempts? in`;
+    const away = { code: 'STORE_UNAVAILABLE', message: new RegExp(says) };
+    await assert.rejects(store.putIfAbsent(newKey(), [SMALL]), away);
+    await assert.rejects(async () => {
+      for await (const { key } of store.list('')) assert.fail(key);
+    }, away);
+    proxy.decide = () => undefined;
+    await store.close();
+  });
+}
+
+/** Of what is there, and of its bytes. */
+export function describePagesForReads(troubled: () => TroubledStore): void {
+  it('takes no page of success for an object or for what is told of it', async () => {
+    const { proxy, open } = troubled();
+    const store = open();
+    const key = newKey();
+    await store.putIfAbsent(key, [SMALL]);
+    for (const range of [undefined, { position: 0, sizeBytes: SMALL.byteLength }, { suffixBytes: SMALL.byteLength }]) {
+      proxy.once(any, PAGE);
+      assert.ok(SMALL.equals(Buffer.from((await store.get(key, range))!)));
+    }
+    proxy.once(any, PAGE);
+    assert.equal((await store.head(key))?.sizeBytes, SMALL.byteLength);
+    await store.close();
   });
 }
 

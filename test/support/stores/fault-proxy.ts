@@ -13,14 +13,18 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+interface Answer {
+  readonly kind: 'answer';
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+
 export type Fault =
   /** Answers in the store's stead. */
-  | {
-      readonly kind: 'answer';
-      readonly status: number;
-      readonly headers?: Record<string, string>;
-      readonly body?: string;
-    }
+  | Answer
+  /** The store does it, and another answer comes in the place of its own. */
+  | { readonly kind: 'replace-answer'; readonly by: Answer }
   /** The store does it, and the connection breaks before its answer. */
   | { readonly kind: 'lose-answer' }
   /** The connection breaks after so many bytes of the answer's body. */
@@ -106,7 +110,7 @@ export class FaultProxy {
       return;
     }
     if (fault?.kind === 'answer') {
-      outgoing.writeHead(fault.status, fault.headers ?? {}).end(fault.body ?? '');
+      answerWith(fault, outgoing);
       return;
     }
     if (fault?.kind === 'delay') await sleep(fault.ms);
@@ -114,6 +118,10 @@ export class FaultProxy {
     const answerBody = await buffer(answer);
     if (fault?.kind === 'lose-answer') {
       incoming.socket.destroy();
+      return;
+    }
+    if (fault?.kind === 'replace-answer') {
+      answerWith(fault.by, outgoing);
       return;
     }
     const { location, ...headers } = answer.headers;
@@ -137,6 +145,10 @@ export class FaultProxy {
       forwarded.end(body);
     });
   }
+}
+
+function answerWith({ status, headers = {}, body = '' }: Answer, outgoing: ServerResponse): void {
+  outgoing.writeHead(status, headers).end(body);
 }
 
 function damaged(bytes: Buffer): Buffer {

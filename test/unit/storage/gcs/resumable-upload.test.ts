@@ -78,6 +78,13 @@ describe('a resumable upload', () => {
     assert.equal((await assertUploaded(['none', 'answer-lost'], bodyOf(PART_BYTES + 1))).requests, 3);
   });
 
+  it('takes a page of success for no answer, above all to the last chunk', async () => {
+    assert.equal((await assertUploaded(['page-instead'], bodyOf(PART_BYTES + 1))).requests, 4);
+    assert.equal((await assertUploaded(['page-behind'], bodyOf(PART_BYTES + 1))).requests, 3);
+    assert.equal((await assertUploaded(['none', 'page-instead'], bodyOf(PART_BYTES + 1))).requests, 4);
+    assert.equal((await assertUploaded(['none', 'page-behind'], bodyOf(PART_BYTES + 1))).requests, 3);
+  });
+
   it('sends again what the store did not keep of a chunk', async () => {
     const session = await assertUploaded([{ keptUnits: 1 }, { keptUnits: 2 }], bodyOf(PART_BYTES + 1));
     assert.equal(session.requests, 4);
@@ -85,7 +92,7 @@ describe('a resumable upload', () => {
 
   it('arrives whole, whatever happens on the way', async () => {
     const anyMishap: fc.Arbitrary<Mishap> = fc.oneof(
-      fc.constantFrom<Mishap[]>('none', 'request-lost', 'answer-lost'),
+      fc.constantFrom<Mishap[]>('none', 'request-lost', 'answer-lost', 'page-instead', 'page-behind'),
       fc.integer({ min: 1, max: 4 }).map((keptUnits) => ({ keptUnits })),
     );
     const anySize = fc.integer({ min: PART_BYTES + 1, max: 2 * PART_BYTES + CHUNK_UNIT_BYTES });

@@ -7,8 +7,14 @@ import { crc32c } from '../../../../src/record/crc32c.ts';
 
 export const CHUNK_UNIT_BYTES = 256 * 1024;
 
-/** What happens to one request: it passes, it never arrives, its answer is lost, or only so many units of it are kept. */
-export type Mishap = 'none' | 'request-lost' | 'answer-lost' | { readonly keptUnits: number };
+/** What happens to one request: it passes, it never arrives, its answer is lost, a page answers in its stead, or only so many units are kept. */
+export type Mishap =
+  | 'none'
+  | 'request-lost'
+  | 'answer-lost'
+  | 'page-instead'
+  | 'page-behind'
+  | { readonly keptUnits: number };
 
 export class UploadSession {
   content = Buffer.alloc(0);
@@ -27,12 +33,18 @@ export class UploadSession {
     this.requests += 1;
     const mishap = this.mishaps.shift() ?? 'none';
     if (mishap === 'request-lost') throw broken();
+    if (mishap === 'page-instead') return PAGE;
     this.#take(Buffer.concat(body), headers['content-range'] ?? '', mishap);
     if (mishap === 'answer-lost') throw broken();
+    if (mishap === 'page-behind') return PAGE;
     if (!this.isComplete) {
       return answer(308, this.content.byteLength === 0 ? {} : { range: `bytes=0-${this.content.byteLength - 1}` });
     }
-    const resource = { size: String(this.content.byteLength), crc32c: crc32cText(crc32c(this.content)) };
+    const resource = {
+      size: String(this.content.byteLength),
+      crc32c: crc32cText(crc32c(this.content)),
+      generation: '1',
+    };
     return answer(200, {}, resource);
   };
 
@@ -57,6 +69,9 @@ export class UploadSession {
 function answer(status: number, headers: Record<string, string>, data: unknown = ''): GcsResponse {
   return { status, headers: new Headers(headers), data };
 }
+
+/** Of a load balancer that says in the store's stead that all is well. */
+const PAGE = answer(200, { 'content-type': 'text/html' }, '<html>We will be back soon.</html>');
 
 function broken(): Error {
   return Object.assign(new Error('the connection broke'), { code: 'ECONNRESET' });

@@ -15,6 +15,7 @@ class Failure extends Error {
   readonly kind: RequestFailure['kind'];
   readonly retryAfterMs: number | undefined;
   readonly isAnswer: boolean = false;
+  readonly isStrange: boolean = false;
 
   constructor(kind: RequestFailure['kind'], retryAfterMs?: number) {
     super(kind);
@@ -24,10 +25,10 @@ class Failure extends Error {
 }
 
 function translate(failure: unknown, operation: string, key: string): RequestFailure {
-  const { kind, retryAfterMs, isAnswer, message } = failure as Failure;
+  const { kind, retryAfterMs, isAnswer, isStrange, message } = failure as Failure;
   const code = kind === 'refused' ? 'STORE_REFUSED' : 'STORE_UNAVAILABLE';
   const error = new BackupError(code, `${operation} ${key}: ${message}`, { context: { key } });
-  return { kind, error, isAnswer, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  return { kind, error, isAnswer, isStrange, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
 function make(options: Partial<RequestPolicyOptions> = {}) {
@@ -69,6 +70,28 @@ function reasonOf(outcome: PromiseSettledResult<unknown>): BackupError {
   assert.equal(outcome.status, 'rejected');
   return outcome.reason as BackupError;
 }
+
+describe('an answer that somebody else gave', () => {
+  const strange = () => Object.assign(new Failure('refused'), { isStrange: true, isAnswer: true });
+
+  test('is told at once where the store has never answered: it may not be one', async () => {
+    const { policy, outcomes } = make();
+    await assert.rejects(policy.run('Put', 'a', failing(strange())), { code: 'STORE_REFUSED' });
+    await assert.rejects(policy.run('Put', 'a', failing(strange())), { code: 'STORE_REFUSED' });
+    assert.deepEqual(outcomes, ['refused', 'refused']);
+  });
+
+  test('is none once the store has answered, and is waited for as long as the patience', async () => {
+    const { policy, time, outcomes } = make();
+    await policy.run('Get', 'a', failing());
+    assert.equal((await time.until(policy.run('Put', 'a', failing(strange())))).status, 'fulfilled');
+    assert.deepEqual(outcomes, ['ok', 'unavailable', 'ok']);
+    const reason = reasonOf(await time.until(policy.run('Put', 'a', forever(strange()))));
+    assert.equal(reason.code, 'STORE_UNAVAILABLE');
+    assert.match(reason.message, /^Put a: refused \(\d+ attempts in/);
+    assert.equal(policy.traffic().circuit, 'open');
+  });
+});
 
 describe('one request', () => {
   test('is counted by its operation as often as it went out', async () => {
