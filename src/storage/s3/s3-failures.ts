@@ -15,6 +15,7 @@ import {
   type StoreAnswer,
 } from '../request/request-failure.ts';
 import type { RequestFailure } from '../request/request-policy.ts';
+import { CutListing } from './s3-pages.ts';
 
 interface S3Error extends StoreAnswer {
   readonly headers: Readonly<Record<string, string>>;
@@ -42,6 +43,11 @@ const DAMAGED_READ: Meaning = [
   'refused',
   'STORE_CHECKSUM_MISMATCH',
   'If it stays so, the object is damaged in the store: bring it back from a copy.',
+];
+const CUT_LISTING: Meaning = [
+  'refused',
+  'STORE_UNSUITABLE',
+  'The store does not list as S3 does, and what it leaves out would be taken for absent: bring it up to date, or use another.',
 ];
 const NO_LOCK: Meaning = ['refused', 'STORE_UNSUITABLE', 'Enable object lock on the bucket.'];
 
@@ -144,16 +150,6 @@ export function assertTagged(answer: { readonly ETag?: string | undefined }): vo
   if (answer.ETag === undefined) throw new StrangeAnswer('there is no ETag in the answer');
 }
 
-/** The page of a listing. Of any other document the SDK makes an empty page. @throws StrangeAnswer for that */
-export function listingOf<T extends { readonly Name?: string | undefined; readonly IsTruncated?: boolean | undefined }>(
-  page: T,
-): T {
-  if (page.Name === undefined && page.IsTruncated === undefined) {
-    throw new StrangeAnswer('there is no listing in the answer');
-  }
-  return page;
-}
-
 /** @param key empty where the request is about the bucket */
 export function translateS3(place: S3Place, failure: unknown, operation: string, key: string): RequestFailure {
   const found = s3ErrorOf(failure);
@@ -169,6 +165,7 @@ interface Asked {
 
 function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked): Meaning {
   const { code, status, message, headers } = found;
+  if (failure instanceof CutListing) return CUT_LISTING;
   if (BODY_MISMATCH.test(message)) return DAMAGED_READ;
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
   if (code === 'RequestTimeTooSkewed') return skewed(headers['date']);

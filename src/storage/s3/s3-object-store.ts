@@ -28,8 +28,9 @@ import { crc32Header } from './crc32.ts';
 import { PartChecksums } from './part-checksums.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
-import { assertTagged, isAbsent, listingOf, s3ErrorOf, translateS3 } from './s3-failures.ts';
+import { assertTagged, isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
 import { S3MultipartUpload, tellLeftovers } from './s3-multipart-upload.ts';
+import { nextOf } from './s3-pages.ts';
 import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unfinished-uploads.ts';
 
 /** Metadata of every object: which put made it. */
@@ -141,15 +142,17 @@ export class S3ObjectStore implements ObjectStore {
         ...(token === undefined ? after : { ContinuationToken: token }),
         ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
       });
-      const page = await this.policy.run('ListObjectsV2', prefix, async (signal) =>
-        listingOf(await this.#client.send(command, { abortSignal: signal })),
-      );
-      for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
+      const page = await this.policy.run('ListObjectsV2', prefix, async (signal) => {
+        const answer = await this.#client.send(command, { abortSignal: signal });
+        const next = nextOf(answer, 'NextContinuationToken', answer.NextContinuationToken);
+        return { objects: answer.Contents ?? [], next };
+      });
+      for (const { Key = '', Size = 0, LastModified } of page.objects) {
         const key = Key.slice(this.#prefix.length);
         // Others may keep objects here too, and some tools make empty ones for folders.
         if (isObjectKey(key)) yield { key, sizeBytes: Size, modifiedAtMs: wholeSeconds(LastModified) };
       }
-      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      token = page.next;
     } while (token !== undefined);
   }
 

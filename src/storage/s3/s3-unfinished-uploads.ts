@@ -6,13 +6,14 @@ import {
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
   ListPartsCommand,
-  type ListPartsCommandOutput,
+  type Part,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { isObjectKey } from '../object-key.ts';
 import type { UnfinishedUpload } from '../object-store.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { s3ErrorOf } from './s3-failures.ts';
+import { nextOf } from './s3-pages.ts';
 
 export interface S3UploadPlace {
   readonly client: S3Client;
@@ -24,18 +25,20 @@ export interface S3UploadPlace {
 
 export async function* listUnfinishedUploads(place: S3UploadPlace, prefix: string): AsyncGenerator<UnfinishedUpload> {
   const { client, policy, bucket } = place;
-  let after: Pick<ListMultipartUploadsCommandOutput, 'NextKeyMarker' | 'NextUploadIdMarker'> | undefined = {};
-  while (after !== undefined) {
+  let keyMarker: string | undefined;
+  let uploadIdMarker: string | undefined;
+  do {
     const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
       Bucket: bucket,
       Prefix: place.prefix + prefix,
-      KeyMarker: after.NextKeyMarker,
-      UploadIdMarker: after.NextUploadIdMarker,
+      KeyMarker: keyMarker,
+      UploadIdMarker: uploadIdMarker,
     });
-    const page: ListMultipartUploadsCommandOutput = await policy.run('ListMultipartUploads', prefix, (signal) =>
-      client.send(command, { abortSignal: signal }),
-    );
-    for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
+    const page: UploadsPage = await policy.run('ListMultipartUploads', prefix, async (signal) => {
+      const answer = await client.send(command, { abortSignal: signal });
+      return { answer, next: nextOf(answer, 'NextKeyMarker', answer.NextKeyMarker) };
+    });
+    for (const { Key = '', UploadId = '', Initiated } of page.answer.Uploads ?? []) {
       const name = Key.slice(place.prefix.length);
       // Others may be uploading here too, and not every store heeds the prefix.
       if (!Key.startsWith(place.prefix + prefix) || !isObjectKey(name)) continue;
@@ -44,8 +47,9 @@ export async function* listUnfinishedUploads(place: S3UploadPlace, prefix: strin
       const touchedAtMs = times.length === 0 ? null : Math.max(...times);
       yield { name, id: UploadId, touchedAtMs, sizeBytes: growth.sizeBytes };
     }
-    after = page.IsTruncated === true ? page : undefined;
-  }
+    keyMarker = page.next;
+    uploadIdMarker = page.answer.NextUploadIdMarker;
+  } while (keyMarker !== undefined);
 }
 
 /** Succeeds when it has ended in the meantime. */
@@ -57,6 +61,16 @@ export async function abortUpload(place: S3UploadPlace, { name, id }: Unfinished
   });
 }
 
+interface UploadsPage {
+  readonly answer: ListMultipartUploadsCommandOutput;
+  readonly next: string | undefined;
+}
+
+interface PartsPage {
+  readonly parts: readonly Part[];
+  readonly next: string | undefined;
+}
+
 /** Nothing of an upload that has ended in the meantime. */
 async function measureParts(
   { client, policy, bucket, prefix }: S3UploadPlace,
@@ -65,22 +79,25 @@ async function measureParts(
 ): Promise<{ readonly sizeBytes: number; readonly grownAtMs: number | undefined }> {
   let sizeBytes = 0;
   let grownAtMs: number | undefined;
-  let page: ListPartsCommandOutput | undefined;
+  let marker: string | undefined;
   do {
     const command: ListPartsCommand = new ListPartsCommand({
       Bucket: bucket,
       Key: prefix + name,
       UploadId: uploadId,
-      PartNumberMarker: page?.NextPartNumberMarker,
+      PartNumberMarker: marker,
     });
-    page = await policy.run('ListParts', name, (signal) =>
-      client.send(command, { abortSignal: signal }).catch(goneAsUndefined),
-    );
-    for (const { Size = 0, LastModified } of page?.Parts ?? []) {
+    const page: PartsPage = await policy.run('ListParts', name, async (signal) => {
+      const answer = await client.send(command, { abortSignal: signal }).catch(goneAsUndefined);
+      if (answer === undefined) return { parts: [], next: undefined };
+      return { parts: answer.Parts ?? [], next: nextOf(answer, 'NextPartNumberMarker', answer.NextPartNumberMarker) };
+    });
+    for (const { Size = 0, LastModified } of page.parts) {
       sizeBytes += Size;
       grownAtMs = Math.max(grownAtMs ?? 0, LastModified?.getTime() ?? 0);
     }
-  } while (page?.IsTruncated === true);
+    marker = page.next;
+  } while (marker !== undefined);
   return { sizeBytes, grownAtMs };
 }
 

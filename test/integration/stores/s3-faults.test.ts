@@ -310,6 +310,44 @@ describe('a store in trouble', () => {
   });
 });
 
+describe('a listing that ends too early', () => {
+  /** As stores answer that know only the first version of the request. */
+  const cut = (name: string, what = ''): Fault => ({
+    kind: 'answer',
+    status: 200,
+    headers: { 'content-type': 'application/xml' },
+    body: `<?xml version="1.0"?><${name}>${what}<IsTruncated>true</IsTruncated></${name}>`,
+  });
+  async function all(listing: AsyncIterable<unknown>): Promise<void> {
+    for await (const _ of listing);
+  }
+  const refused = (says: RegExp) => ({ code: 'STORE_UNSUITABLE', message: says });
+
+  it('of objects is no listing', async () => {
+    const store = open();
+    proxy.decide = () => cut('ListBucketResult', `<Name>${BUCKET}</Name><Contents><Key>a/1</Key></Contents>`);
+    const listed = all(store.list('a'));
+    const says =
+      /^ListObjectsV2 a in bucket faults: .*no NextContinuationToken\. The store does not list as S3 does, .*use another\.$/;
+    await assert.rejects(listed, refused(says));
+    assert.equal(proxy.seen.length, 1);
+  });
+
+  it('of uploads and of their parts neither ends nor goes on for ever', async () => {
+    const store = open();
+    proxy.decide = () => cut('ListMultipartUploadsResult', `<Bucket>${BUCKET}</Bucket>`);
+    await assert.rejects(all(store.unfinished('a')), refused(/^ListMultipartUploads a .*no NextKeyMarker\./));
+    proxy.decide = ({ url }) =>
+      url.includes('uploadId=')
+        ? cut('ListPartsResult', `<Bucket>${BUCKET}</Bucket>`)
+        : {
+            ...{ kind: 'answer', status: 200, headers: { 'content-type': 'application/xml' } },
+            body: `<?xml version="1.0"?><ListMultipartUploadsResult><Bucket>${BUCKET}</Bucket><IsTruncated>false</IsTruncated><Upload><Key>a/1</Key><UploadId>u</UploadId></Upload></ListMultipartUploadsResult>`,
+          };
+    await assert.rejects(all(store.unfinished('a')), refused(/^ListParts a\/1 .*no NextPartNumberMarker\./));
+  });
+});
+
 describe('a broken download', () => {
   it('goes on where it broke off, on the same object', async () => {
     const store = open();
