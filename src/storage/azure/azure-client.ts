@@ -36,8 +36,15 @@ export interface AzureSettings {
 
 type HttpsAgent = ReturnType<typeof createHttpsAgent>;
 
-/** Makes no request. @throws CONFIG_INVALID for an account key of no possible form */
-export function createContainerClient(settings: AzureSettings): ContainerClient {
+/**
+ * Makes no request.
+ * @param hear told the `Date` of every answer of the store
+ * @throws CONFIG_INVALID for an account key of no possible form
+ */
+export function createContainerClient(
+  settings: AzureSettings,
+  hear: (date: string | undefined) => void,
+): ContainerClient {
   const { accountName, container, sasToken } = settings;
   const endpoint = settings.endpoint ?? `https://${accountName}.blob.core.windows.net`;
   const agent = agentOf(settings);
@@ -49,6 +56,15 @@ export function createContainerClient(settings: AzureSettings): ContainerClient 
   };
   const signature = sasToken === null ? '' : `?${sasToken.replace(/^\?/, '')}`;
   const pipeline = newPipeline(credentialOf(settings, agent), options);
+  pipeline.factories.push({
+    create: (next) => ({
+      async sendRequest(request) {
+        const answer = await next.sendRequest(request);
+        hear(answer.headers.get('date'));
+        return answer;
+      },
+    }),
+  });
   return new BlobServiceClient(`${endpoint.replace(/\/+$/, '')}${signature}`, pipeline).getContainerClient(container);
 }
 

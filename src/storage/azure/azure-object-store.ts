@@ -10,6 +10,7 @@ import { type BodyPart, cutParts, wholePart } from '../request/body-parts.ts';
 import { assertKeyPrefix, assertObjectKey, folderOf, isObjectKey } from '../object-key.ts';
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
+import { StoreClock } from '../request/store-clock.ts';
 import { createStoreRequests, type RequestSurroundings, type StoreRequests } from '../request/store-requests.ts';
 import { type AzureSettings, createContainerClient } from './azure-client.ts';
 import { azureErrorOf, translateAzure } from './azure-failures.ts';
@@ -52,7 +53,8 @@ export class AzureObjectStore implements ObjectStore {
   /** @throws CONFIG_INVALID for an account key of no possible form */
   constructor(settings: AzureSettings, surroundings: RequestSurroundings = {}) {
     const { accountName, container } = settings;
-    this.#container = createContainerClient(settings);
+    const clock = new StoreClock(surroundings.logger);
+    this.#container = createContainerClient(settings, (date) => clock.hear(date));
     this.#prefix = folderOf(settings.prefix);
     this.description = `azure://${accountName}/${container}/${this.#prefix}`;
     const translate: TranslateFailure = (...failure) => translateAzure({ accountName, container }, ...failure);

@@ -54,8 +54,12 @@ const SCOPE = 'https://www.googleapis.com/auth/devstorage.read_write';
 /** Requests for objects name no project; left out, credentials of another cloud would ask the resource manager, beyond their scope. */
 const NO_PROJECT = 'none';
 
-/** Makes no request. @throws CONFIG_INVALID for a key file that is none */
-export function createGcsClient(settings: GcsSettings): SendGcsRequest {
+/**
+ * Makes no request.
+ * @param hear told the `Date` of the store's answers, refusals aside
+ * @throws CONFIG_INVALID for a key file that is none
+ */
+export function createGcsClient(settings: GcsSettings, hear: (date: string | null) => void): SendGcsRequest {
   const { endpoint } = settings;
   const authClient = authClientOf(settings, connectionsOf(settings));
   const storage = new Storage({
@@ -63,8 +67,8 @@ export function createGcsClient(settings: GcsSettings): SendGcsRequest {
     authClient,
     retryOptions: { autoRetry: false, maxRetries: 0 },
   });
-  return ({ url, headers = {}, body, answers = [], ...request }) =>
-    storage.authClient.request({
+  return async ({ url, headers = {}, body, answers = [], ...request }) => {
+    const answer = await storage.authClient.request({
       ...request,
       url: url.startsWith('/') ? `${storage.apiEndpoint}${url}` : url,
       headers: {
@@ -80,6 +84,9 @@ export function createGcsClient(settings: GcsSettings): SendGcsRequest {
       // The request policy's.
       timeout: 0,
     });
+    hear(answer.headers.get('date'));
+    return answer;
+  };
 }
 
 function sizeOf(body: readonly Buffer[]): number {

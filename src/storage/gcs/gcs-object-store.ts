@@ -11,6 +11,7 @@ import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } f
 import { StrangeAnswer } from '../request/request-failure.ts';
 import { lengthOf, noBytes, RangedDownload } from '../request/ranged-download.ts';
 import type { RequestPolicy, TranslateFailure } from '../request/request-policy.ts';
+import { StoreClock } from '../request/store-clock.ts';
 import {
   createStoreRequests,
   type RequestSurroundings,
@@ -48,6 +49,7 @@ interface Page {
 export class GcsObjectStore implements ObjectStore {
   readonly description: string;
   readonly policy: RequestPolicy;
+  readonly #clock: StoreClock;
   readonly #send: SendGcsRequest;
   readonly #objects: string;
   /** In front of every key: empty, or ends with a slash. */
@@ -58,7 +60,8 @@ export class GcsObjectStore implements ObjectStore {
   /** @throws CONFIG_INVALID for a key file that is none */
   constructor(settings: GcsSettings, surroundings: RequestSurroundings = {}) {
     const { bucket, requests } = settings;
-    this.#send = createGcsClient(settings);
+    this.#clock = new StoreClock(surroundings.logger);
+    this.#send = createGcsClient(settings, (date) => this.#clock.hear(date));
     this.#objects = `/storage/v1/b/${encodeURIComponent(bucket)}/o`;
     this.#prefix = folderOf(settings.prefix);
     this.description = `gs://${bucket}/${this.#prefix}`;
@@ -164,11 +167,11 @@ export class GcsObjectStore implements ObjectStore {
   /** As the answer to a listing is dated. */
   async clock(): Promise<number> {
     const params = { prefix: this.#prefix, maxResults: '1', fields: 'items(name)' };
-    const { headers } = await this.policy.run('ListObjects', '', (signal) =>
+    await this.policy.run('ListObjects', '', (signal) =>
       this.#send({ method: 'GET', url: this.#objects, params, responseType: 'json', signal }),
     );
-    const timeMs = Date.parse(headers.get('date') ?? '');
-    if (Number.isNaN(timeMs)) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);
+    const timeMs = this.#clock.nowMs();
+    if (timeMs === undefined) throw new BackupError('STORE_UNSUITABLE', `${this.description} does not tell the time`);
     return timeMs;
   }
 

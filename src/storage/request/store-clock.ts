@@ -17,7 +17,7 @@ export class StoreClock {
   }
 
   /** @param date header of an answer that has just arrived */
-  hear(date: string | undefined): void {
+  hear(date: string | null | undefined): void {
     const aheadMs = Date.parse(date ?? '') - this.#hostMs();
     if (Number.isNaN(aheadMs)) return;
     this.#aheadOfHostMs = aheadMs;

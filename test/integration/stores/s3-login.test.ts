@@ -103,11 +103,11 @@ describe('S3 under the names of AWS', { timeout: 120_000 }, () => {
     const path = url.split('?')[0] ?? '';
     if (method === 'PUT') {
       objects.set(path, body);
-      return { status: 200, body: '' };
+      return { status: 200, headers: { etag: '"tag"' }, body: '' };
     }
     const found = objects.get(path);
     if (found === undefined) return refusal(404, 'NoSuchKey', 'no such key');
-    return { status: 200, headers: { 'content-length': String(found.byteLength) }, body: found };
+    return { status: 200, headers: { 'content-length': String(found.byteLength), etag: '"tag"' }, body: found };
   };
 
   function open(change: Partial<S3Settings> = {}, terms: Partial<S3Settings['requests']> = {}): S3ObjectStore {

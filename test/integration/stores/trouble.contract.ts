@@ -59,6 +59,7 @@ export function describeTrouble(troubled: () => TroubledStore): void {
   describeSingleFaults(troubled);
   describeLargePuts(troubled);
   describePages(troubled);
+  describeClock(troubled);
   describeDenials(troubled);
   describeStart(troubled);
 
@@ -171,6 +172,27 @@ function describePages(troubled: () => TroubledStore): void {
       for await (const { key } of store.list('')) assert.fail(key);
     }, away);
     proxy.decide = () => undefined;
+    await store.close();
+  });
+}
+
+function describeClock(troubled: () => TroubledStore): void {
+  it('tells once that the clock of this host is wrong, and nothing of one that is right', async (test) => {
+    const { proxy, open } = troubled();
+    proxy.decide = () => undefined;
+    const warnings: string[] = [];
+    const ignore = (): void => {};
+    const logger = { debug: ignore, info: ignore, warn: (text: string) => void warnings.push(text), error: ignore };
+    const now = Date.now;
+    let aheadMs = 0;
+    test.mock.method(Date, 'now', () => now.call(Date) + aheadMs);
+    const store = open({}, { logger });
+    await store.putIfAbsent(newKey(), [SMALL]);
+    assert.deepEqual(warnings, []);
+    aheadMs = 3_600_000;
+    for (const _ of [1, 2]) await store.putIfAbsent(newKey(), [SMALL]);
+    assert.equal(warnings.length, 1, warnings.join());
+    assert.match(warnings[0]!, /^the clock of this host is (3599|360[01]) s ahead of that of the store: set it right$/);
     await store.close();
   });
 }
