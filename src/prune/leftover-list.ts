@@ -18,7 +18,7 @@ export interface LeftoverTally {
   readonly sizeBytes: number;
 }
 
-type TallyKind = Leftover['kind'] | 'young' | 'hidden';
+type TallyKind = Leftover['kind'] | 'young' | 'lapsing' | 'hidden';
 
 export class LeftoverList {
   /** The first thousand. */
@@ -38,6 +38,11 @@ export class LeftoverList {
   /** Left alone: too young, or of an age that nothing tells. */
   spare({ sizeBytes }: { readonly sizeBytes: number | null }): void {
     this.#count('young', sizeBytes);
+  }
+
+  /** Left to the store, which drops it in time. */
+  leave({ sizeBytes }: { readonly sizeBytes: number | null }): void {
+    this.#count('lapsing', sizeBytes);
   }
 
   /** Removed, but the store keeps its bytes as an older version. */

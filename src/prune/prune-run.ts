@@ -1,8 +1,10 @@
 // Finds what crashes leave behind, and removes it when that is confirmed: objects under data/ that no commit names, uploads of
 // whatever object that never ended, and checkpoints that others have replaced. A segment is uploaded first and named by a commit
 // afterwards, so only age tells one that is about to be named from one that never will be; the catalog is read again right before
-// each batch is removed, so that a commit that has just landed wins. Commits and restores are never touched. Killed at any instant,
-// what was removed was nobody's. What the store refuses for one object, or for one kind of them, keeps nothing else from being removed.
+// each batch is removed, so that a commit that has just landed wins. Commits and restores are never touched: an upload that goes only
+// by an empty object in its place (Azure's) is discarded under data/, where that is one orphan more, and nowhere else. Killed at any
+// instant, what was removed was nobody's. What the store refuses for one object, or for one kind of them, keeps nothing else from being
+// removed.
 
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { requireIdentity } from '../inspection/stored-backup.ts';
@@ -50,6 +52,8 @@ export interface PruneReport {
   readonly hidden: LeftoverTally;
   /** Left alone: too young, or of an age that nothing tells. */
   readonly young: LeftoverTally;
+  /** Uploads left to the store, which drops them itself: in their place discarding would show an object that is none. */
+  readonly lapsing: LeftoverTally;
   /** The first thousand of what was removed or would be. */
   readonly listed: readonly Leftover[];
   /** What could not be looked at or removed; empty when it is complete. */
@@ -105,6 +109,7 @@ export class PruneRun {
       checkpoints: leftovers.tally('checkpoint'),
       hidden: leftovers.tally('hidden'),
       young: leftovers.tally('young'),
+      lapsing: leftovers.tally('lapsing'),
       listed: leftovers.listed,
       failures: this.#failures,
     };
@@ -165,9 +170,11 @@ export class PruneRun {
     const { store, layout, signal, isConfirmed } = this.#options;
     for await (const upload of store.unfinished(`${layout.root}/`)) {
       assertNotStopped(signal, layout);
-      const { name, sizeBytes, touchedAtMs } = upload;
+      const { name, sizeBytes, touchedAtMs, appearsWhenDiscarded = false } = upload;
       if (touchedAtMs === null || touchedAtMs > bornBeforeMs) {
         this.#leftovers.spare(upload);
+      } else if (appearsWhenDiscarded && !name.startsWith(layout.dataPrefix)) {
+        this.#leftovers.leave(upload);
       } else {
         if (isConfirmed) await store.discard(upload);
         this.#leftovers.add({ kind: 'upload', name, sizeBytes, touchedAtMs });

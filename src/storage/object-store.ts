@@ -18,6 +18,11 @@ export interface UnfinishedUpload {
   readonly touchedAtMs: number | null;
   /** Null where the store does not say. */
   readonly sizeBytes: number | null;
+  /**
+   * The store frees its room only by an empty object of that name, which {@link ObjectStore.discard} deletes at once: readers may
+   * see it, for a moment or, where the delete does not come about, for good. Without a discard the store drops the upload itself.
+   */
+  readonly appearsWhenDiscarded?: true;
 }
 
 /**

@@ -1,9 +1,17 @@
 // A backup and its restore through the real process, with Azure Blob for a store: what a consumer sees at the source it sees after
 // the restore, however the store ended in between; and what cannot work is refused before anything is fetched.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ObjectLayout } from '../../src/catalog/object-layout.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { AgentProcess } from '../support/agent-process.ts';
+import { assertExit } from '../support/agent-workspace.ts';
 import { type CloudStore, START_CLOUD } from '../support/stores/cloud-stores.ts';
 import { azuriteSignature } from '../support/stores/azurite.ts';
-import type { Fault, SeenRequest } from '../support/stores/fault-proxy.ts';
+import { type Fault, FaultProxy, type SeenRequest } from '../support/stores/fault-proxy.ts';
 import {
   describeRefusals,
   journeyByUrl,
@@ -16,11 +24,22 @@ const isList = ({ url }: SeenRequest): boolean => url.includes('comp=list');
 const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('comp=list');
 const isBlock = ({ url }: SeenRequest): boolean => /comp=block(&|$)/.test(url);
 const isCommit = ({ url }: SeenRequest): boolean => url.includes('comp=blocklist');
+const isDelete = ({ method }: SeenRequest): boolean => method === 'DELETE';
 const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
 
 /** An answer of Azure in the server's stead. */
 function answer(status: number, code: string): Fault {
   return { kind: 'answer', status, headers: { 'x-ms-error-code': code } };
+}
+
+/** What a put of that key leaves when its process dies: blocks, and no blob. */
+async function leaveBlocks(store: ObjectStore, key: string): Promise<void> {
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield Buffer.alloc(2 * 1024 * 1024);
+    for (let staged = 0; staged === 0; await sleep(50)) for await (const _ of store.unfinished(key)) staged += 1;
+    throw new Error('the process died');
+  }
+  await assert.rejects(store.putIfAbsent(key, failing()), /the process died/);
 }
 
 describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
@@ -43,6 +62,49 @@ describe('a backup in Azure Blob', { timeout: 240_000 }, () => {
     journeyThroughOutage(system, cloud));
 
   it('is shown by every command that takes the address of a store', () => journeyByUrl(system, cloud));
+
+  for (const [when, fault] of [
+    ['may not delete', answer(403, 'AuthorizationPermissionMismatch')],
+    ['is killed at its first delete', { kind: 'hang' }],
+  ] as const) {
+    it(`is whole after a prune that ${when}: no empty blob stands where a commit would`, async () => {
+      const { probe, workspace, broker } = system;
+      const topic = `pruned-${fault.kind}`;
+      await probe.createTopic(topic);
+      await probe.produce(topic, { records: 1000 });
+      const spec = { backupId: topic, topics: [topic], store: cloud.storage() };
+      assertExit(await workspace.backup(spec), 0);
+      const layout = new ObjectLayout(topic);
+      const { version } = await workspace.catalog(topic, cloud.store);
+      const next = layout.commit(version + 1);
+      for (const key of [next, `${layout.dataPrefix}stuck`]) await leaveBlocks(cloud.store, key);
+      await sleep(1500);
+
+      const proxy = await FaultProxy.start(`http://${cloud.server.address}`, { keepHost: true });
+      proxy.decide = (request) => (isDelete(request) ? fault : undefined);
+      const prune = (endpoint?: string): AgentProcess =>
+        new AgentProcess(['prune', '-c', `${topic}.yaml`, '--json', '--older-than', '0s', '--confirm'], {
+          cwd: workspace.directory,
+          env: endpoint === undefined ? {} : { KAFKA_BACKUP__STORAGE__ENDPOINT: endpoint },
+        });
+      const source = { bootstrap_servers: [broker.bootstrap], topics: { include: [topic] } };
+      const config = { mode: 'backup', backup_id: topic, source, storage: cloud.storage() };
+      await writeFile(join(workspace.directory, `${topic}.yaml`), JSON.stringify(config));
+      const spoilt = prune(cloud.endpoint(proxy.address));
+      while (!proxy.seen.some(isDelete)) await sleep(20);
+      if (fault.kind === 'hang') spoilt.signal('SIGKILL');
+      const { exitCode } = await spoilt.exit();
+      assert.equal(exitCode, fault.kind === 'hang' ? null : 12);
+      await proxy.stop();
+
+      assert.equal(await cloud.store.head(next), undefined);
+      assert.equal((await workspace.catalog(topic, cloud.store)).version, version);
+      const { summary, ...run } = await prune().exit();
+      assertExit({ summary, ...run }, 0);
+      assert.deepEqual([summary.orphan_count, summary.upload_count, summary.lapsing_count], [1, 0, 1]);
+      assertExit(await workspace.backup(spec), 0);
+    });
+  }
 
   describe('that cannot be', () => {
     describeRefusals(

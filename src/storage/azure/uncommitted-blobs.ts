@@ -1,6 +1,8 @@
 // Blobs of which blocks were staged and no list was ever committed: no reader sees them, and the service drops them after a week.
-// It deletes no blob that is not there yet; an empty list committed in their place takes the blocks away and makes an empty blob,
-// which is deleted at once. Blocks staged for a blob that another put has made are not shown: the service drops those too.
+// It deletes no blob that is not there yet, and every request that takes blocks away makes a blob of that name: an empty list
+// committed in their place makes an empty one, which is deleted at once. Whoever discards must be able to bear that it is seen, and
+// that it stays when the delete is denied or the process dies before it: `appearsWhenDiscarded` says so. Blocks staged for a blob
+// that another put has made are not shown: the service drops those too.
 
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { isObjectKey } from '../object-key.ts';
@@ -46,7 +48,7 @@ export async function* listUncommittedBlobs(
       // Azurite tells it; Microsoft has no Last-Modified for what is not there yet.
       const modifiedAtMs = properties.lastModified?.getTime() ?? Number.NaN;
       const touchedAtMs = Number.isNaN(modifiedAtMs) ? staged.startedAtMs : modifiedAtMs;
-      yield { name, id: '', touchedAtMs, sizeBytes: staged.sizeBytes };
+      yield { name, id: '', touchedAtMs, sizeBytes: staged.sizeBytes, appearsWhenDiscarded: true };
     }
     next = value?.continuationToken === '' ? undefined : value?.continuationToken;
   }

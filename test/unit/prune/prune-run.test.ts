@@ -263,6 +263,40 @@ describe('prune goes on where the store', () => {
   });
 });
 
+test('an upload that goes only by an empty object in its place is discarded where that is nothing but an orphan', async () => {
+  const made = await newBackup();
+  const { layout } = made.backup;
+  await made.backup.add([jsonBatch(0n, 5)]);
+  const upload = (name: string, touchedAtMs = 0): UnfinishedUpload => {
+    return { name, id: '', touchedAtMs, sizeBytes: 10, appearsWhenDiscarded: true };
+  };
+  const left = [
+    layout.commit(2),
+    layout.checkpoint(1),
+    `${layout.restoresPrefix}r1/intent.json`,
+    layout.fillingPrefix(TOPIC_ID),
+    layout.identity,
+  ].map((name) => upload(name));
+  const young = upload(layout.commit(3), made.store.nowMs - 1);
+  made.store.uploads = [...left, young, upload(`${layout.dataPrefix}old`)];
+  const dry = await prune(made, { confirm: false });
+  const report = await prune(made);
+  for (const { uploads, lapsing, young: spared, listed } of [dry, report]) {
+    assert.deepEqual([uploads.count, spared.count], [1, 1]);
+    assert.deepEqual(lapsing, { count: 5, sizeBytes: 50 });
+    assert.deepEqual(
+      listed.map(({ name }) => name),
+      [`${layout.dataPrefix}old`],
+    );
+  }
+  assert.deepEqual(made.store.uploads, [...left, young]);
+  assert.match(
+    renderPrune(report),
+    /\n {2}Unfinished uploads outside data\/, left to the store, which drops them .*: 5, 50 B\n/,
+  );
+  assert.deepEqual([pruneJson(report).lapsing_count, pruneJson(report).lapsing_bytes], [5, 50]);
+});
+
 describe('prune removes nothing', () => {
   async function withOrphan(): Promise<TestPrune & { readonly orphan: string }> {
     const made = await newBackup();

@@ -16,7 +16,7 @@ const KINDS: Readonly<Record<Leftover['kind'], string>> = {
 };
 
 export function renderPrune(report: PruneReport): string {
-  const { backupId, catalogVersion, orphans, uploads, checkpoints, hidden, young, listed, failures } = report;
+  const { backupId, catalogVersion, orphans, uploads, checkpoints, hidden, young, lapsing, listed, failures } = report;
   const total = orphans.count + uploads.count + checkpoints.count;
   const rows = listed.map(({ kind, name, sizeBytes, touchedAtMs }) => [
     KINDS[kind],
@@ -32,6 +32,11 @@ export function renderPrune(report: PruneReport): string {
     `  Unfinished uploads: ${tallyText(uploads)}`,
     `  Checkpoints that others have replaced: ${tallyText(checkpoints)}`,
     ...(young.count === 0 ? [] : [`  Left alone, since it is younger than ${hours(report)}: ${tallyText(young)}`]),
+    ...(lapsing.count === 0
+      ? []
+      : [
+          `  Unfinished uploads outside data/, left to the store, which drops them after a week: ${tallyText(lapsing)}`,
+        ]),
     ...(hidden.count === 0
       ? []
       : [`  Hidden; the old version stays until its lock or a lifecycle rule ends it: ${tallyText(hidden)}`]),
@@ -60,6 +65,8 @@ export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>
     hidden_bytes: report.hidden.sizeBytes,
     younger_count: report.young.count,
     younger_bytes: report.young.sizeBytes,
+    lapsing_count: report.lapsing.count,
+    lapsing_bytes: report.lapsing.sizeBytes,
     leftovers: report.listed.map(({ kind, name, sizeBytes, touchedAtMs }) => ({
       kind,
       name,
