@@ -1,16 +1,16 @@
-// Ranges of a blob, read in pieces of 4 MiB beside each other: the most for which the service sends an MD5 of the bytes asked for
-// (`x-ms-range-get-content-md5`). A piece that breaks off is read again, the others are not. All of them are of one version of the
+// Ranges of a blob, read beside each other in pieces of which the service sends an MD5. A piece that breaks off is gone on with where
+// it ended, so a link that carries less than a piece within a request's time still gets on. All of them are of one version of the
 // blob: each but the first request asks for that one only (`If-Match`).
 
-import { createHash } from 'node:crypto';
-import type { BlobDownloadResponseParsed, BlockBlobClient } from '@azure/storage-blob';
+import type { BlockBlobClient } from '@azure/storage-blob';
 import { BackupError } from '../../model/errors.ts';
 import type { ByteRange } from '../object-store.ts';
-import { noBytes, parseContentRange } from '../request/ranged-download.ts';
+import { noBytes, parseContentRange, RangedDownload } from '../request/ranged-download.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
+import { askAzure, MAX_HASHED_BYTES } from './azure-download.ts';
 import { azureErrorOf } from './azure-failures.ts';
 
-const PIECE_BYTES = 4 * 1024 * 1024;
+const PIECE_BYTES = MAX_HASHED_BYTES;
 const PIECES_AT_ONCE = 4;
 
 export interface BlobSource {
@@ -45,8 +45,7 @@ export async function readBlob(
   if (maxBytes === 0) return (await propertiesOf(source)) === undefined ? undefined : noBytes(into);
   const begun = await readFirstPiece(source, { ...extent, maxBytes }, into);
   if (begun === undefined) return undefined;
-  await readOtherPieces(source, extent.position, begun);
-  return begun.target;
+  return (await readOtherPieces(source, extent.position, begun)) ? begun.target : undefined;
 }
 
 /** Where a range begins; a blob's last bytes can only be asked for by their position. Undefined when there is no blob. */
@@ -77,43 +76,44 @@ function propertiesOf({
 }
 
 /** Undefined when there is no blob. */
-function readFirstPiece(
+async function readFirstPiece(
   source: BlobSource,
   { position, maxBytes, version }: Extent,
   into: Uint8Array | undefined,
 ): Promise<Begun | undefined> {
-  return source.policy.run('GetBlob', source.key, async (abortSignal) => {
-    try {
-      const count = Math.min(maxBytes, PIECE_BYTES);
-      const response = await download(source, { position, count, version }, abortSignal);
-      const totalBytes = parseContentRange(response.contentRange)?.total ?? response.contentLength ?? 0;
-      const foundBytes = Math.max(0, Math.min(maxBytes, totalBytes - position));
-      const target = into?.subarray(0, foundBytes) ?? Buffer.allocUnsafe(foundBytes);
-      await receive(response, target.subarray(0, Math.min(count, foundBytes)), source.key, abortSignal);
-      return { target, version: response.etag };
-    } catch (error) {
-      const { status, code } = azureErrorOf(error);
-      if (code === 'BlobNotFound') return undefined;
-      // There is a blob, but it ends before the range begins.
-      if (status === 416) return { target: noBytes(into), version };
-      throw error;
-    }
-  });
+  const sizeBytes = Math.min(maxBytes, PIECE_BYTES);
+  const piece = await downloadPiece(source, { position, sizeBytes, version, into });
+  if (piece === undefined) return undefined;
+  const { firstAnswer } = piece;
+  if (firstAnswer === undefined) return { target: noBytes(into), version };
+  const bytes = piece.bytes();
+  const totalBytes = parseContentRange(firstAnswer.contentRange)?.total ?? firstAnswer.contentLength;
+  const foundBytes = Math.min(maxBytes, totalBytes - position);
+  if (foundBytes <= bytes.byteLength) return { target: bytes, version: firstAnswer.version };
+  const target = into?.subarray(0, foundBytes) ?? Buffer.allocUnsafe(foundBytes);
+  if (into === undefined) target.set(bytes);
+  return { target, version: firstAnswer.version };
 }
 
-async function readOtherPieces(source: BlobSource, position: number, { target, version }: Begun): Promise<void> {
+/** False when there is no blob any more. */
+async function readOtherPieces(source: BlobSource, position: number, { target, version }: Begun): Promise<boolean> {
   const pieces = piecesAfterFirst(target);
   const readers = Array.from({ length: PIECES_AT_ONCE }, async () => {
     for (const { at, bytes } of pieces) {
-      await source.policy.run('GetBlob', source.key, async (abortSignal) => {
-        const piece = { position: position + at, count: bytes.byteLength, version };
-        await receive(await download(source, piece, abortSignal), bytes, source.key, abortSignal);
-      });
+      const { byteLength: sizeBytes } = bytes;
+      const piece = await downloadPiece(source, { position: position + at, sizeBytes, version, into: bytes });
+      if (piece === undefined) return false;
+      if (piece.filledBytes === sizeBytes) continue;
+      const message = `GetBlob ${source.key}: ${piece.filledBytes} bytes came where ${sizeBytes} were asked for`;
+      throw new BackupError('STORE_UNSUITABLE', message, { context: { key: source.key } });
     }
+    return true;
   });
   // The memory is the caller's: nobody may be writing into it any more when this ends.
-  const failed = (await Promise.allSettled(readers)).find((reader) => reader.status === 'rejected');
+  const ended = await Promise.allSettled(readers);
+  const failed = ended.find((reader) => reader.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+  return ended.every((reader) => reader.status === 'fulfilled' && reader.value);
 }
 
 /** Shared by the readers, each of which takes the next piece; when one fails, there are no more. */
@@ -125,48 +125,20 @@ function* piecesAfterFirst(target: Uint8Array): Generator<{ readonly at: number;
 
 interface Piece {
   readonly position: number;
-  readonly count: number;
+  readonly sizeBytes: number;
   readonly version: string | undefined;
+  readonly into: Uint8Array | undefined;
 }
 
-async function download(
-  { blob, key }: BlobSource,
-  { position, count, version }: Piece,
-  abortSignal: AbortSignal,
-): Promise<BlobDownloadResponseParsed> {
-  try {
-    return await blob.download(position, count, {
-      ...{ abortSignal, rangeGetContentMD5: true, maxRetryRequests: 0 },
-      ...(version === undefined ? {} : { conditions: { ifMatch: version } }),
-    });
-  } catch (error) {
-    if (azureErrorOf(error).status !== 412) throw error;
-    throw new BackupError('STORE_UNSUITABLE', `GetBlob ${key}: changed while it was read`, { context: { key } });
-  }
-}
-
-async function receive(
-  response: BlobDownloadResponseParsed,
-  target: Uint8Array,
-  key: string,
-  abortSignal: AbortSignal,
-): Promise<void> {
-  const hash = createHash('md5');
-  let filledBytes = 0;
-  for await (const chunk of response.readableStreamBody ?? []) {
-    abortSignal.throwIfAborted();
-    const bytes = chunk as unknown as Uint8Array;
-    if (filledBytes + bytes.byteLength > target.byteLength) break;
-    target.set(bytes, filledBytes);
-    filledBytes += bytes.byteLength;
-    hash.update(bytes);
-  }
-  if (filledBytes !== target.byteLength) {
-    throw Object.assign(new Error(`${filledBytes} of ${target.byteLength} bytes arrived`), { code: 'ECONNRESET' });
-  }
-  const sent = response.contentMD5;
-  if (sent !== undefined && !hash.digest().equals(sent)) {
-    const message = `GetBlob ${key}: the bytes that arrived do not have the MD5 that was sent with them`;
-    throw new BackupError('STORE_CHECKSUM_MISMATCH', message, { context: { key } });
-  }
+/** Undefined when there is no blob. */
+async function downloadPiece(
+  { blob, key, policy }: BlobSource,
+  { position, sizeBytes, version, into }: Piece,
+): Promise<RangedDownload | undefined> {
+  const ask = askAzure({ blob, key, version });
+  const range = { position, sizeBytes };
+  const download = new RangedDownload({ ask, operation: 'GetBlob', name: key, range, into });
+  const progress = (): number => download.filledBytes;
+  const found = await policy.run('GetBlob', key, (signal) => download.proceed(signal), { progress });
+  return found === 'absent' ? undefined : download;
 }

@@ -113,7 +113,13 @@ export class GcsObjectStore implements ObjectStore {
   async get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
     assertObjectKey(key);
     if (range !== undefined && lengthOf(range) === 0) return (await this.head(key)) && noBytes(into);
-    const download = new RangedDownload({ ask: askGcs(this.#send, this.#urlOf(key), key), name: key, range, into });
+    const download = new RangedDownload({
+      ask: askGcs(this.#send, this.#urlOf(key), key),
+      operation: 'GetObject',
+      name: key,
+      range,
+      into,
+    });
     const progress = (): number => download.filledBytes;
     const found = await this.policy.run('GetObject', key, (signal) => download.proceed(signal), { progress });
     return found === 'absent' ? undefined : download.bytes();

@@ -1,6 +1,6 @@
-// An object, or a range of it, on its way down in one request, for stores that check what they send as a stream. A body that breaks
-// off is gone on with where it ended, and only on the same version of the object, so what arrives is one object from its beginning
-// to its end. How a store is asked, and what it answers, its adapter knows.
+// An object, or a range of it, on its way down. A body that breaks off is gone on with where it ended, and only on the same version
+// of the object, so what arrives is one object from its beginning to its end. How a store is asked, and what it answers, its adapter
+// knows.
 
 import type { Readable } from 'node:stream';
 import { BackupError } from '../../model/errors.ts';
@@ -23,6 +23,8 @@ export interface DownloadAnswer {
   readonly body: Readable;
   /** Holds a whole object, or a whole range that is one, against what the store tells of it. @throws when it is another one */
   readonly verify?: (bytes: Uint8Array) => void;
+  /** Holds all that this answer was asked for, whole object or not, against what the store tells of just that. @throws as well */
+  readonly verifyRange?: (bytes: Uint8Array) => void;
 }
 
 /** `beyond`: nothing of the object lies in the range; `changed`: the version is not there any more. */
@@ -34,6 +36,8 @@ export type AskForBytes = (
 export interface DownloadOptions {
   /** Sends one request. What it throws is passed on. */
   readonly ask: AskForBytes;
+  /** The store's own name of the request, for messages. */
+  readonly operation: string;
   /** Of the object and where it is, for messages. */
   readonly name: string;
   /** Not empty. Undefined: the whole object. */
@@ -71,8 +75,15 @@ export class RangedDownload {
     return this.#filled;
   }
 
+  /** Which tells what object it is of, and how much there is; undefined before it, and where nothing lies in the range. */
+  get firstAnswer(): DownloadAnswer | undefined {
+    return this.#bounds?.answer;
+  }
+
   /** Asks for what is still missing. May be called again after a failure. */
   async proceed(signal: AbortSignal): Promise<'done' | 'absent'> {
+    // The last answer may have failed behind its last byte.
+    if (this.#bounds !== undefined && isFull(this.#bounds, this.#filled)) return this.#verified(this.#bounds);
     const answer = await this.#options.ask({ range: this.#rest(), version: this.#bounds?.answer.version }, signal);
     if (answer === 'absent') return answer;
     if (answer === 'beyond' && this.#bounds === undefined) return 'done';
@@ -80,8 +91,7 @@ export class RangedDownload {
     if (this.#bounds !== undefined) this.#assertContinues(this.#bounds, answer);
     this.#bounds ??= this.#boundsOf(answer);
     await this.#fill(this.#bounds, answer.body, signal);
-    if (this.#bounds.isWhole) this.#bounds.answer.verify?.(this.bytes());
-    return 'done';
+    return this.#verified(this.#bounds);
   }
 
   #rest(): string | undefined {
@@ -137,9 +147,20 @@ export class RangedDownload {
     throw Object.assign(new Error(message), { code: 'ECONNRESET' });
   }
 
-  #fault(what: string): BackupError {
-    return new BackupError('STORE_UNSUITABLE', `GetObject ${this.#options.name}: ${what}`);
+  /** The first answer was asked for all of it. */
+  #verified({ isWhole, answer }: Bounds): 'done' {
+    answer.verifyRange?.(this.bytes());
+    if (isWhole) answer.verify?.(this.bytes());
+    return 'done';
   }
+
+  #fault(what: string): BackupError {
+    return new BackupError('STORE_UNSUITABLE', `${this.#options.operation} ${this.#options.name}: ${what}`);
+  }
+}
+
+function isFull({ start, end }: Bounds, filledBytes: number): boolean {
+  return filledBytes === end - start;
 }
 
 /** The most that a range can hold. */
@@ -158,6 +179,13 @@ export function parseContentRange(
 ): { readonly start: number; readonly end: number; readonly total: number } | undefined {
   const told = /^bytes (\d+)-(\d+)\/(\d+|\*)/.exec(header ?? '');
   return told === null ? undefined : { start: Number(told[1]), end: Number(told[2]) + 1, total: Number(told[3]) };
+}
+
+/** What {@link DownloadRequest.range} asks for, where that is neither the whole object nor its end. */
+export function parseRange(header: string | undefined): { readonly position: number; readonly sizeBytes: number } {
+  const asked = /^bytes=(\d+)-(\d+)$/.exec(header ?? '');
+  if (asked === null) throw new Error(`invariant broken: ${header} is no range from a position`);
+  return { position: Number(asked[1]), sizeBytes: Number(asked[2]) + 1 - Number(asked[1]) };
 }
 
 function rangeHeader(start: number, end: number): string {

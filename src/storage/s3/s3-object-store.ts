@@ -116,6 +116,7 @@ export class S3ObjectStore implements ObjectStore {
         objectKey: this.#prefix + key,
         verifies: checksum === 'when_supported',
       }),
+      operation: 'GetObject',
       name: `${key} in bucket ${bucket}`,
       range,
       into,

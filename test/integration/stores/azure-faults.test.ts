@@ -2,6 +2,7 @@
 // Azurite; what spoils the requests stands in front of it.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ERROR_KINDS } from '../../../src/model/errors.ts';
 import type { AzureSettings } from '../../../src/storage/azure/azure-client.ts';
 import { AzureObjectStore } from '../../../src/storage/azure/azure-object-store.ts';
@@ -21,6 +22,8 @@ const isCommit = ({ method, url }: SeenRequest): boolean => method === 'PUT' && 
 const isWhole = ({ method, url }: SeenRequest): boolean => method === 'PUT' && !url.includes('comp=');
 const isListing = ({ url }: SeenRequest): boolean => url.includes('comp=list&');
 const isGet = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('comp=list');
+/** The SDK's own name of the header. */
+const rangeOf = ({ headers }: SeenRequest): string => String(headers['x-ms-range'] ?? headers.range);
 
 describe('the store on Azure', { timeout: 120_000 }, () => {
   let azurite: Azurite;
@@ -96,16 +99,89 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     }
   });
 
-  it('reads on where a download broke off', async () => {
+  it('reads on where a download broke off, on the same blob', async () => {
     const key = newKey();
     const body = Buffer.concat([LARGE, LARGE, LARGE]);
     await store.putIfAbsent(key, [body]);
-    const before = proxy.seen.filter(isGet).length;
-    proxy.once(isGet, { kind: 'cut-answer', afterBytes: 100_000 });
-    assert.ok(body.equals((await store.get(key))!));
-    // Three pieces of at most 4 MiB, one of them twice.
-    assert.equal(proxy.seen.filter(isGet).length - before, 4);
+    const end = body.byteLength;
+    for (const [range, from] of [
+      [undefined, 0],
+      [{ position: 1000, sizeBytes: end - 1000 }, 1000],
+      [{ suffixBytes: end - 10 }, 10],
+    ] as const) {
+      proxy.seen.length = 0;
+      const cuts = new Map<string, number>();
+      proxy.decide = (request) => {
+        if (!isGet(request)) return undefined;
+        const pieceEnd = /-(\d+)$/.exec(rangeOf(request))?.[1] ?? '';
+        cuts.set(pieceEnd, (cuts.get(pieceEnd) ?? 0) + 1);
+        return (cuts.get(pieceEnd) ?? 0) <= 2 ? { kind: 'cut-answer', afterBytes: 500_000 } : undefined;
+      };
+      const into = new Uint8Array(new SharedArrayBuffer(end));
+      const found = Buffer.from((await store.get(key, range, into))!);
+      assert.ok(body.subarray(from).equals(found), JSON.stringify(range));
+      const asked: string[] = [];
+      for (let at = from; at < end; at += 4 * MIB) {
+        const last = at === from + 8 * MIB ? end - 1 : at + 4 * MIB - 1;
+        for (const start of [at, at + 500_000, at + 1_000_000]) asked.push(`bytes=${start}-${last}`);
+      }
+      assert.deepEqual(new Set(proxy.seen.filter(isGet).map(rangeOf)), new Set(asked));
+      const [first, ...others] = proxy.seen.filter(isGet);
+      assert.equal(first?.headers['if-match'] === undefined, !(range !== undefined && 'suffixBytes' in range));
+      assert.equal(new Set(others.map(({ headers }) => headers['if-match'])).size, 1);
+      assert.match(others[0]?.headers['if-match'] ?? '', /\w+/);
+    }
   });
+
+  it('holds a piece that broke off, and what went on with it, against the MD5 of the whole piece', async () => {
+    const key = newKey();
+    await store.putIfAbsent(key, [LARGE]);
+    let asked = 0;
+    proxy.decide = (request) => {
+      if (!isGet(request)) return undefined;
+      asked += 1;
+      return asked === 1 ? { kind: 'cut-answer', afterBytes: 500_000 } : { kind: 'damage-answer' };
+    };
+    await assert.rejects(store.get(key), { code: 'STORE_CHECKSUM_MISMATCH', message: /MD5/ });
+    assert.equal(asked, 2);
+  });
+
+  it('is patient for as long as a blob gets on, however long all of it takes', async () => {
+    const slow = new AzureObjectStore(settings({ requests: { ...QUICK_REQUESTS, retryTimeoutMs: 1000 } }));
+    const key = newKey();
+    await store.putIfAbsent(key, [LARGE]);
+    proxy.decide = (request) => (isGet(request) ? { kind: 'cut-answer', afterBytes: 300_000 } : undefined);
+    assert.ok(LARGE.equals((await slow.get(key))!));
+    await slow.close();
+  });
+
+  for (const { becomes, replace } of [
+    {
+      becomes: 'another one',
+      replace: (direct: AzureObjectStore, key: string) => direct.putIfAbsent(key, [LARGE.toReversed()]),
+    },
+    { becomes: 'nothing', replace: async () => 'deleted' },
+  ]) {
+    it(`gives no blob that has become ${becomes} while it was read`, async () => {
+      const key = newKey();
+      const body = Buffer.concat([LARGE, LARGE]);
+      await store.putIfAbsent(key, [body]);
+      const direct = new AzureObjectStore(azurite.settings({ container: CONTAINER }));
+      let changing: Promise<unknown> | undefined;
+      proxy.decide = (request) => {
+        if (!isGet(request)) return undefined;
+        if (changing !== undefined) return { kind: 'delay', ms: 1500 };
+        changing = sleep(500).then(() => direct.delete(key).then(() => replace(direct, key)));
+        return { kind: 'cut-answer', afterBytes: 500_000 };
+      };
+      const found = await store.get(key).catch((error: unknown) => error);
+      await changing;
+      await direct.close();
+      if (becomes === 'nothing') return assert.equal(found, undefined);
+      assert.equal((found as { readonly code?: unknown }).code, 'STORE_UNSUITABLE');
+      assert.match((found as Error).message, /^GetBlob trouble\/\d+: changed while it was read/);
+    });
+  }
 
   /** A listing as Microsoft writes it. */
   function listing(blobs: string): Fault {

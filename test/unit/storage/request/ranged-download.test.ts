@@ -7,6 +7,7 @@ import {
   type DownloadAnswer,
   type DownloadRequest,
   parseContentRange,
+  parseRange,
   RangedDownload,
 } from '../../../../src/storage/request/ranged-download.ts';
 
@@ -60,7 +61,13 @@ async function arrive(download: RangedDownload): Promise<Buffer> {
 function spoilt(second: DownloadAnswer | 'absent' | 'beyond' | 'changed'): RangedDownload {
   let asked = 0;
   const ask = async (request: DownloadRequest) => ((asked += 1) === 1 ? answerOf(request, 300) : second);
-  return new RangedDownload({ ask, name: 'a/key', range: { position: 100, sizeBytes: 500 }, into: undefined });
+  return new RangedDownload({
+    ask,
+    operation: 'GetObject',
+    name: 'a/key',
+    range: { position: 100, sizeBytes: 500 },
+    into: undefined,
+  });
 }
 
 describe('a download', () => {
@@ -80,7 +87,7 @@ describe('a download', () => {
           return answerOf(request, rest.shift());
         };
         const into = isGiven ? new Uint8Array(1200) : undefined;
-        const found = await arrive(new RangedDownload({ ask, name: 'a/key', range, into }));
+        const found = await arrive(new RangedDownload({ ask, operation: 'GetObject', name: 'a/key', range, into }));
         assert.ok(wantedOf(range).equals(found));
         assert.ok(versions.every((version, index) => version === (index === 0 ? undefined : 'v1')));
       }),
@@ -105,7 +112,13 @@ describe('a download', () => {
 
   test('is refused where the first answer is another range than was asked for', async () => {
     const ask = async () => answerOf({ range: undefined, version: undefined });
-    const download = new RangedDownload({ ask, name: 'a/key', range: { position: 1, sizeBytes: 9 }, into: undefined });
+    const download = new RangedDownload({
+      ask,
+      operation: 'GetObject',
+      name: 'a/key',
+      range: { position: 1, sizeBytes: 9 },
+      into: undefined,
+    });
     await assert.rejects(download.proceed(NEVER), { code: 'STORE_UNSUITABLE', message: /^GetObject a\/key: / });
   });
 
@@ -116,9 +129,51 @@ describe('a download', () => {
       verify: (bytes: Uint8Array) => void verified.push(bytes.byteLength),
     });
     for (const range of [undefined, { position: 0, sizeBytes: 2000 }, { suffixBytes: 2000 }, { suffixBytes: 999 }]) {
-      await arrive(new RangedDownload({ ask, name: 'a/key', range, into: undefined }));
+      await arrive(new RangedDownload({ ask, operation: 'GetObject', name: 'a/key', range, into: undefined }));
     }
     assert.deepEqual(verified, [1000, 1000, 1000]);
+  });
+
+  test('is held against what the store tells of a range, all of it, however often it broke off', async () => {
+    const verified: Buffer[] = [];
+    let asked = 0;
+    const ask = async (request: DownloadRequest) => {
+      asked += 1;
+      const number = asked;
+      const verifyRange = (bytes: Uint8Array): void => {
+        assert.equal(number, 1, 'the first answer was asked for all of it');
+        verified.push(Buffer.from(bytes));
+      };
+      return { ...(answerOf(request, number < 3 ? 100 : Infinity) as DownloadAnswer), verifyRange };
+    };
+    const range = { position: 100, sizeBytes: 500 };
+    await arrive(new RangedDownload({ ask, operation: 'GetObject', name: 'a/key', range, into: undefined }));
+    assert.deepEqual([asked, verified], [3, [BYTES.subarray(100, 600)]]);
+  });
+
+  test('asks for nothing more where an answer failed behind its last byte', async () => {
+    let asked = 0;
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield BYTES;
+      throw Object.assign(new Error('cut'), { code: 'ECONNRESET' });
+    }
+    const ask = async () => {
+      asked += 1;
+      const { contentRange, contentLength, version } = answerOf({
+        range: undefined,
+        version: undefined,
+      }) as DownloadAnswer;
+      return { contentRange, contentLength, version, body: Readable.from(body(), { objectMode: false }) };
+    };
+    const download = new RangedDownload({
+      ask,
+      operation: 'GetObject',
+      name: 'a/key',
+      range: undefined,
+      into: undefined,
+    });
+    assert.ok(BYTES.equals(await arrive(download)));
+    assert.equal(asked, 1);
   });
 
   test('ends with its signal, and writes nothing after that', async () => {
@@ -133,7 +188,7 @@ describe('a download', () => {
       ...{ contentRange: undefined, contentLength: 1000, version: undefined },
       body: Readable.from(body(), { objectMode: false }),
     });
-    const download = new RangedDownload({ ask, name: 'a/key', range: undefined, into });
+    const download = new RangedDownload({ ask, operation: 'GetObject', name: 'a/key', range: undefined, into });
     await assert.rejects(download.proceed(ending.signal), { message: 'the time is over' });
     assert.equal(into[11], 0);
   });
@@ -155,4 +210,10 @@ test('a content range may leave the size of the object open', () => {
         /^GetObject a\/key: the answer has no Content-Length\. Let nothing .* compress bodies or send them in chunks$/,
     });
   });
+});
+
+test('what is asked for is a range from a position', () => {
+  assert.deepEqual(parseRange('bytes=5-9'), { position: 5, sizeBytes: 5 });
+  for (const other of [undefined, 'bytes=-5', 'bytes=5-'])
+    assert.throws(() => parseRange(other), /is no range from a position/);
 });
