@@ -67,7 +67,7 @@ export async function openDoctor(source: ConfigSource): Promise<OpenedDoctor> {
         : null,
     clusters: [
       ...(config.source === null ? [] : [sourceSubject(diagnosis, open(config.source))]),
-      ...[...config.targets].map(([name, kafka]) => targetSubject(config, name, open(kafka))),
+      ...[...config.targets].map(([name, kafka]) => targetSubject(diagnosis, name, open(kafka))),
     ],
   };
   return {
@@ -115,13 +115,16 @@ export async function openEstimate(configSource: ConfigSource): Promise<OpenedEs
   };
 }
 
-function sourceSubject({ config, topics }: Diagnosis, { cluster, probe }: Cluster): DoctorSubject['clusters'][number] {
+function sourceSubject(
+  { config, logger, topics }: Diagnosis,
+  { cluster, probe }: Cluster,
+): DoctorSubject['clusters'][number] {
   const { backup } = config;
   const wallMs = (): number => Date.now();
   const source = {
     log: new KafkaPartitionLog(cluster),
     probe,
-    admin: sinkOf(cluster),
+    admin: sinkOf(cluster, logger),
     topics,
     failsOnMissingTopic: backup.onMissingTopic === 'fail',
     maxPartitionFetchBytes: backup.maxPartitionFetchBytes,
@@ -132,7 +135,7 @@ function sourceSubject({ config, topics }: Diagnosis, { cluster, probe }: Cluste
 }
 
 function targetSubject(
-  { restore }: AgentConfig,
+  { config: { restore }, logger }: Diagnosis,
   name: string,
   { cluster, probe }: Cluster,
 ): DoctorSubject['clusters'][number] {
@@ -141,7 +144,7 @@ function targetSubject(
   const mapped = literal.map((topic) => restore.topicMapping.get(topic) ?? topic);
   const target = {
     area,
-    sink: sinkOf(cluster),
+    sink: sinkOf(cluster, logger),
     topics: [...new Set([...mapped, ...restore.topicMapping.values()])].sort(),
     createsTopics: restore.createTopics,
     replicationFactor: restore.defaultReplicationFactor,
@@ -150,8 +153,13 @@ function targetSubject(
 }
 
 /** It only asks here: nothing is produced. */
-function sinkOf(cluster: KafkaCluster): KafkaRestoreSink {
-  return new KafkaRestoreSink(cluster, { produceTimeoutMs: 0, patienceMs: 0, monotonicMs: () => performance.now() });
+function sinkOf(cluster: KafkaCluster, logger: Logger): KafkaRestoreSink {
+  return new KafkaRestoreSink(cluster, {
+    produceTimeoutMs: 0,
+    patienceMs: 0,
+    logger,
+    monotonicMs: () => performance.now(),
+  });
 }
 
 function checksumOf(storage: StorageConfig): string | null {

@@ -140,6 +140,8 @@ export interface RestoreConfig {
   readonly produceBatchSize: number;
   readonly batchSizeBytes: number;
   readonly produceTimeoutMs: number;
+  /** For a store or a target that is away. */
+  readonly outageTimeoutMs: number;
 }
 
 export interface ControlConfig {

@@ -148,6 +148,7 @@ export function restoreConfig({ restore, target }: SchemaValues, nowMs: number):
     produceBatchSize: restore.produce_batch_size,
     batchSizeBytes: restore.batch_size_bytes,
     produceTimeoutMs: restore.produce_timeout_ms,
+    outageTimeoutMs: restore.outage_timeout_ms,
   };
 }
 

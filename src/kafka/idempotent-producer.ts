@@ -5,6 +5,8 @@
 import { BackOff, pause } from '../model/back-off.ts';
 import { BackupError, errorOf, isRetriable } from '../model/errors.ts';
 import { partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
+import type { Logger } from '../model/logger.ts';
+import { Waiting } from '../model/patience.ts';
 import { WaitList } from '../model/wait-list.ts';
 import { sequenceOf, stampBatch } from '../record/producer-fields.ts';
 import { arrivedBatches, NO_TOPIC } from './arrived-batches.ts';
@@ -29,6 +31,7 @@ export interface IdempotentProducerOptions {
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   readonly permit: WritePermit;
+  readonly logger: Logger;
   readonly monotonicMs: () => number;
 }
 
@@ -56,12 +59,13 @@ export class IdempotentProducer implements PartitionProducer {
   #isKnown = false;
   #inFlight = 0;
   #isRecovering = false;
-  #troubleSinceMs: number | undefined;
+  readonly #waiting: Waiting;
   #missingSinceMs: number | undefined;
   #failure: Error | undefined;
 
   constructor(options: IdempotentProducerOptions) {
     this.#options = options;
+    this.#waiting = new Waiting({ work: 'the restore', ...options });
     this.#nextIndex = options.position.recordsThere;
   }
 
@@ -106,8 +110,14 @@ export class IdempotentProducer implements PartitionProducer {
 
   async #request(entry: Unacknowledged): Promise<bigint> {
     const { cluster, lane, partition, timeoutMs, permit } = this.#options;
-    const permitted = permit();
-    if (permitted !== undefined) await permitted;
+    try {
+      const permitted = permit();
+      if (permitted !== undefined) await permitted;
+    } catch (error) {
+      // Whoever permits has waited already, and not for the target.
+      this.#fail(error);
+      throw error;
+    }
     const leader = cluster.leaderOf(partition);
     const call = produceCall({ ...partition, batch: entry.batch, timeoutMs });
     const answer = await cluster.call(leader, lane, call, timeoutMs * 2);
@@ -137,7 +147,7 @@ export class IdempotentProducer implements PartitionProducer {
     this.#isKnown = true;
     if (!this.#isRecovering) {
       this.#backOff.reset();
-      this.#troubleSinceMs = undefined;
+      this.#waiting.served();
     }
     this.#changes.wake();
     this.#pump();
@@ -152,27 +162,27 @@ export class IdempotentProducer implements PartitionProducer {
 
   #trouble(entry: Unacknowledged, error: unknown): void {
     entry.isSent = false;
+    if (this.#failure !== undefined) return;
     // Out of order because an earlier one failed: it will be right when both are sent again.
     const isFollowUp = isOutOfOrder(error) && (this.#isRecovering || this.#unacknowledged[0] !== entry);
-    if (!isFollowUp && !isRetriable(error)) {
-      this.#fail(error);
-      return;
-    }
-    if (this.#isOutOfPatience()) this.#fail(error);
-    else this.#isRecovering = true;
+    if (this.#isEnd(error, isFollowUp)) return;
+    this.#isRecovering = true;
   }
 
-  #isOutOfPatience(): boolean {
-    const nowMs = this.#options.monotonicMs();
-    this.#troubleSinceMs ??= nowMs;
-    return nowMs - this.#troubleSinceMs > this.#options.patienceMs;
+  /** True when the failure ends the producer: trying again does not help, or has been tried for too long. */
+  #isEnd(error: unknown, isFollowUp = false): boolean {
+    const isPassing = error instanceof BackupError && (isFollowUp || isRetriable(error));
+    const end = isPassing ? this.#waiting.failed(error) : error;
+    if (end === undefined) return false;
+    this.#fail(end);
+    return true;
   }
 
   /** Nothing is in flight: find out what has arrived, then send the rest again in order. */
   async #recover(): Promise<void> {
     const { partition, signal } = this.#options;
     while (this.#isRecovering && this.#failure === undefined) {
-      await pause(this.#backOff.nextDelayMs(), signal);
+      await pause(Math.min(this.#backOff.nextDelayMs(), this.#waiting.restMs), signal);
       if (signal.aborted) {
         this.#fail(new BackupError('INTERRUPTED', `produce to ${partitionName(partition)} was stopped`));
         return;
@@ -183,7 +193,7 @@ export class IdempotentProducer implements PartitionProducer {
         this.#missingSinceMs = undefined;
       } catch (error) {
         if (this.#isGone(error)) this.#fail(gone(partition));
-        else if (!isRetriable(error) || this.#isOutOfPatience()) this.#fail(error);
+        else this.#isEnd(error);
       }
     }
     for (const entry of this.#unacknowledged) {

@@ -20,11 +20,13 @@ import type {
   WritePermit,
 } from './restore-sink.ts';
 import { BackOff, pause } from '../model/back-off.ts';
+import type { Logger } from '../model/logger.ts';
 import type { ProducerIdentity } from '../record/producer-fields.ts';
 
 export interface RestoreSinkOptions {
   readonly produceTimeoutMs: number;
   readonly patienceMs: number;
+  readonly logger: Logger;
   readonly monotonicMs: () => number;
 }
 
@@ -146,6 +148,7 @@ export class KafkaRestoreSink implements RestoreSink {
       patienceMs: this.#options.patienceMs,
       signal,
       permit,
+      logger: this.#options.logger,
       monotonicMs: this.#options.monotonicMs,
     });
   }

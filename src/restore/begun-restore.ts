@@ -15,12 +15,13 @@ import type { RestoreReport } from './journal/restore-report.ts';
 import { TopicFillings } from './journal/topic-fillings.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import type { Patience } from '../model/patience.ts';
+import { unlessAborted } from '../model/unless-aborted.ts';
 import { PatientStore } from '../storage/patient-store.ts';
 import { PatientTarget } from './run/patience/patient-target.ts';
 import { RestoreRun, type RunLimits } from './run/restore-run.ts';
 
-/** How long a running restore waits for a store or a target that is away. */
-const PATIENCE_MS = 600_000;
+/** A store that has gone silent does not hold up the end of a restore for longer. */
+const LONGEST_KEEP_MS = 5000;
 /** Not even for the first failure. */
 export const NO_PATIENCE_MS = -1;
 
@@ -36,6 +37,8 @@ export interface RunContext {
   readonly store: ObjectStore;
   readonly layout: ObjectLayout;
   readonly settings: RunLimits;
+  /** How long a running restore waits for a store or a target that is away. */
+  readonly patienceMs: number;
   /** Opened for an attempt and closed after it: between restores no thread is kept. */
   readonly openWorkers: () => WorkerPool;
   readonly observer: RestoreObserver;
@@ -50,6 +53,8 @@ export interface RunContext {
 interface Hold extends ReturnType<BegunRestore['patient']> {
   readonly attempt: number;
   readonly permit: WritePermit;
+  /** Ends whatever waits for the store or the target. */
+  readonly stop: () => void;
 }
 
 export class BegunRestore {
@@ -67,7 +72,7 @@ export class BegunRestore {
   }
 
   /** The store and what is kept in it, as they are used once a restore has begun. */
-  patient(signal: AbortSignal = this.#signal, patienceMs = PATIENCE_MS) {
+  patient(signal: AbortSignal = this.#signal, patienceMs = this.#context.patienceMs) {
     const { store, layout, logger, monotonicMs, wait } = this.#context;
     const { id } = this.intent;
     const patience: Patience = { work: 'the restore', patienceMs, signal, logger, monotonicMs, wait };
@@ -99,8 +104,14 @@ export class BegunRestore {
       wait,
       progress: () => this.run?.mark() ?? NO_ATTEMPT,
     });
-    const held = this.patient(AbortSignal.any([this.#signal, watch.signal]));
-    const hold: Hold = { ...held, attempt, permit: () => watch.permit(held.attempts) };
+    const stopping = new AbortController();
+    const held = this.patient(AbortSignal.any([this.#signal, watch.signal, stopping.signal]));
+    const hold: Hold = {
+      ...held,
+      attempt,
+      permit: () => watch.permit(held.attempts),
+      stop: () => stopping.abort(),
+    };
     return watch.during(async () => {
       // Looked for behind the takeover: whoever had the restore before puts either first and then looks whether it still has it.
       const [ended, verified] = await Promise.all([hold.journal.endedAs(), hold.journal.verified()]);
@@ -109,10 +120,13 @@ export class BegunRestore {
     });
   }
 
-  /** Keeps what an attempt that did not complete has to say. @throws as every put. */
+  /** Keeps what an attempt that did not complete has to say. @throws as every put, or when that takes too long. */
   async keepEnded(description: unknown): Promise<void> {
     if (this.#attempt === undefined) return;
-    await this.patient(new AbortController().signal, NO_PATIENCE_MS).attempts.putEnded(this.#attempt, description);
+    const { attempts } = this.patient(new AbortController().signal, NO_PATIENCE_MS);
+    const keeping = attempts.putEnded(this.#attempt, description).then(() => true);
+    const isKept = await unlessAborted(keeping, AbortSignal.timeout(LONGEST_KEEP_MS));
+    if (isKept === undefined) throw new BackupError('STORE_UNAVAILABLE', 'the store does not answer');
   }
 
   async #fill(plan: RestorePlan | null, sink: RestoreSink, hold: Hold, onRunning: () => void): Promise<RestoreReport> {

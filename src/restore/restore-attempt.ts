@@ -5,6 +5,7 @@ import { readCatalog } from '../catalog/catalog-reader.ts';
 import { assertNeverFounded, readIdentity } from '../catalog/backup-identity.ts';
 import type { RestoreSink } from '../kafka/restore-sink.ts';
 import { BackupError } from '../model/errors.ts';
+import { mayPass } from '../model/patience.ts';
 import { TopicSelection } from '../model/topic/topic-selection.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
 import { readFooter } from '../segment/segment-reader.ts';
@@ -290,11 +291,15 @@ export class RestoreAttempt {
   }
 }
 
-/** What may end in giving the restore up names it. */
+/** What may end in giving the restore up, or in carrying it on, names it. */
 function withId(error: unknown, id: string): unknown {
-  if (!(error instanceof BackupError) || error.code !== 'TARGET_CHANGED') return error;
+  if (!(error instanceof BackupError)) return error;
   const { code, message, context } = error;
-  return new BackupError(code, `${message}; to give the restore up: restore --abandon ${id}`, {
+  if (!mayPass(error) && code !== 'TARGET_CHANGED') return error;
+  const remedy = mayPass(error)
+    ? `run it again to carry the restore on, or restore --resume ${id}`
+    : `to give the restore up: restore --abandon ${id}`;
+  return new BackupError(code, `${message}; ${remedy}`, {
     context,
     cause: error,
   });

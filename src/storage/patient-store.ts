@@ -1,7 +1,7 @@
 // The store as long work uses it: failures that may pass are waited out, and so is a mount that was lost (witnessed-store.ts).
 
 import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from './object-store.ts';
-import { type Patience, patiently } from '../model/patience.ts';
+import { type Patience, patiently, patientlyUnlessAborted } from '../model/patience.ts';
 import { WitnessedStore } from './witnessed-store.ts';
 
 export class PatientStore implements ObjectStore {
@@ -13,7 +13,7 @@ export class PatientStore implements ObjectStore {
   /** `witnessKey` names an object that is there as long as the store is. */
   constructor(store: ObjectStore, witnessKey: string, patience: Patience) {
     this.#store = new WitnessedStore(store, witnessKey);
-    this.#patience = patience;
+    this.#patience = { ...patience, outage: { sinceMs: undefined } };
   }
 
   get description(): string {
@@ -25,8 +25,9 @@ export class PatientStore implements ObjectStore {
     return patiently(this.#patience, () => this.#store.putIfAbsent(key, chunks));
   }
 
+  /** A read that the signal has cut short may go on writing to `into` behind it: nobody may use that for anything else then. */
   get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined> {
-    return patiently(this.#patience, async () => {
+    return patientlyUnlessAborted(this.#patience, async () => {
       const bytes = await this.#store.get(key, range, into);
       this.bytesRead += bytes?.byteLength ?? 0;
       return bytes;
@@ -34,7 +35,7 @@ export class PatientStore implements ObjectStore {
   }
 
   head(key: string): Promise<ObjectInfo | undefined> {
-    return patiently(this.#patience, () => this.#store.head(key));
+    return patientlyUnlessAborted(this.#patience, () => this.#store.head(key));
   }
 
   /** After a failure it goes on behind the last one that was listed. */

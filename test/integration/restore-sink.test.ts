@@ -38,6 +38,7 @@ describe('the producer of a restore', { timeout: 120_000 }, () => {
     sink = new KafkaRestoreSink(cluster, {
       produceTimeoutMs: 10_000,
       patienceMs: 60_000,
+      logger: LOGGER,
       monotonicMs: () => performance.now(),
     });
     await sink.connect();

@@ -20,9 +20,6 @@ import { openControl } from '../open-control.ts';
 import { openTelemetry, type Telemetry } from '../open-telemetry.ts';
 import { configuredRequest, configuredSettings, unconfiguredTarget } from './restore-requests.ts';
 
-/** How long a restore waits for a target that is away. */
-const TARGET_PATIENCE_MS = 600_000;
-
 export async function openRestore(source: ConfigSource): Promise<OpenedRestore> {
   const { config, logger } = await configured(source);
   const { restore } = config;
@@ -121,12 +118,14 @@ export function createRestores(
     store,
     layout: new ObjectLayout(config.backupId),
     settings: configuredSettings(restore),
+    patienceMs: restore.outageTimeoutMs,
     openSink: (name) => {
       const target = targets.get(name);
       invariant(target !== undefined, 'a restore names a target that is not configured');
       return new KafkaRestoreSink(openCluster(target, logger), {
         produceTimeoutMs: restore.produceTimeoutMs,
-        patienceMs: TARGET_PATIENCE_MS,
+        patienceMs: restore.outageTimeoutMs,
+        logger,
         monotonicMs,
       });
     },

@@ -26,8 +26,8 @@ export type RestoreBody =
   | { readonly kind: 'restore'; readonly restore: RestoreConfig; readonly has: (key: string) => boolean }
   | { readonly kind: 'invalid'; readonly faults: readonly BodyFault[] };
 
-/** Keys of `restore` that say how the agent speaks to a target, whatever is restored. */
-const SETTINGS: readonly (keyof typeof SCHEMA.restore)[] = ['produce_acks', 'produce_timeout_ms'];
+/** Keys of `restore` that say how the agent speaks to store and target, whatever is restored. */
+const SETTINGS: readonly (keyof typeof SCHEMA.restore)[] = ['produce_acks', 'produce_timeout_ms', 'outage_timeout_ms'];
 /** Another name of `time_window_end`. */
 const POINT_IN_TIME = 'point_in_time';
 const ROOT = 'body';

@@ -223,6 +223,13 @@ function howFast() {
       min: 100,
       max: LARGEST_INT,
     }),
+    outage_timeout_ms: durationMs({
+      doc: 'How long a restore that has begun waits for a store or a target that is away, once a request to it has failed, before it gives up. Run again, it goes on where it stopped.',
+      unit: 'ms',
+      default: 7_200_000,
+      min: 1000,
+      max: 604_800_000,
+    }),
   };
 }
 

@@ -52,6 +52,8 @@ export interface RestoreRunOptions {
   readonly patience: Patience;
   /** Of this attempt, as long as no other one has taken the restore over. */
   readonly permit: WritePermit;
+  /** Aborts the signal of the patience, which store and target share: nothing goes on behind a failure. */
+  readonly stop: () => void;
   readonly wallMs: () => number;
 }
 
@@ -63,18 +65,16 @@ export class RestoreRun {
   readonly #options: RestoreRunOptions;
   readonly #lanes: readonly LaneRestore[];
   readonly #target: PatientTarget;
-  readonly #stopping = new AbortController();
   readonly #startedAtMs: number;
   #isResumed = false;
 
   constructor(options: RestoreRunOptions) {
     this.#options = options;
     const { plan, intent, limits, store, journal, sink, workers, onAcknowledged, patience, permit } = options;
-    const signal = AbortSignal.any([patience.signal, this.#stopping.signal]);
     const rate = (perSecond: number | null): TokenBucket | null =>
       perSecond === null ? null : new TokenBucket(perSecond, patience);
     this.#startedAtMs = patience.monotonicMs();
-    this.#target = new PatientTarget(sink, { ...patience, signal }, permit);
+    this.#target = new PatientTarget(sink, patience, permit);
     const context: Omit<LaneContext, 'settings'> = {
       store,
       workers,
@@ -86,7 +86,7 @@ export class RestoreRun {
       onAcknowledged,
       recordRate: rate(limits.recordsPerSecond),
       byteRate: rate(limits.bytesPerSecond),
-      signal,
+      signal: patience.signal,
     };
     const intended = new Map(intent.topics.map((topic) => [topic.topic, topic]));
     this.#lanes = plan.topics.flatMap(({ targetTopic, lanes }) => {
@@ -194,23 +194,25 @@ export class RestoreRun {
 
   /** Returns, or throws the first failure, when nothing is under way any more, `positions` included. */
   async #runLanes(positions: Promise<PositionOf>): Promise<void> {
-    const { limits, patience } = this.#options;
-    positions.catch(() => {});
+    const { limits, patience, stop } = this.#options;
     const queue = [...this.#lanes];
     let failure: Error | undefined;
+    const fail = (error: unknown): void => {
+      failure ??= errorOf(error);
+      stop();
+    };
+    const positioned = positions.then(() => {}, fail);
     const runNext = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined && failure === undefined; next = queue.shift()) {
         try {
           await next.run(positions, this.#isResumed);
         } catch (error) {
-          failure ??= errorOf(error);
-          this.#stopping.abort();
+          fail(error);
         }
       }
     };
     await Promise.all(Array.from({ length: limits.maxConcurrentPartitions }, runNext));
-    const [{ status }] = await Promise.allSettled([positions]);
-    if (failure === undefined && status === 'rejected') await positions;
+    await positioned;
     if (failure !== undefined) throw failure;
     if (patience.signal.aborted) throw new BackupError('INTERRUPTED', 'the restore was stopped');
   }

@@ -82,6 +82,11 @@ export class StoreServer {
     return this.#end('SIGTERM');
   }
 
+  /** SIGSTOP: connections stay, and nothing answers. Follow with `restart`. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
   /** Starts again on the same port and data. */
   async restart(): Promise<void> {
     await this.kill9();

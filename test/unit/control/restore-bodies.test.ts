@@ -111,6 +111,7 @@ describe('the body of a restore', () => {
     ['a point in the future', { point_in_time: NOW_MS + 1 }, 'body/point_in_time'],
     ['both names of the end', { point_in_time: 1, time_window_end: 1 }, 'body/time_window_end'],
     ['a setting of the agent', { produce_timeout_ms: 1000 }, 'body/produce_timeout_ms'],
+    ['how long the agent waits', { outage_timeout_ms: 1000 }, 'body/outage_timeout_ms'],
     ['an isolation that is not known', { isolation: 'serializable' }, 'body/isolation'],
     ['a rate of nothing', { rate_limit_bytes_per_sec: 0 }, 'body/rate_limit_bytes_per_sec'],
     ['a configuration that is a list', { topic_configs: { a: ['x'] } }, 'body/topic_configs/a'],

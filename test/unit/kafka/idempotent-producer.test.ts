@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { IdempotentProducer } from '../../../src/kafka/idempotent-producer.ts';
-import type { BackupError } from '../../../src/model/errors.ts';
+import { BackupError } from '../../../src/model/errors.ts';
 import { encodeBatch, text } from '../../support/record-batches.ts';
 import { randomNumbers } from '../../support/random-numbers.ts';
 import { ModelPartition, PARTITION, TOPIC_ID } from './model-partition.ts';
@@ -26,7 +26,7 @@ function producerOf(
   log: ModelPartition,
   startOffset: bigint,
   recordsThere: bigint,
-  { patienceMs = 60_000, monotonicMs = (): number => 0 } = {},
+  { patienceMs = 60_000, monotonicMs = (): number => 0, permit = (): Promise<void> | undefined => undefined } = {},
 ): IdempotentProducer {
   return new IdempotentProducer({
     cluster: log.cluster(),
@@ -36,7 +36,8 @@ function producerOf(
     timeoutMs: 1000,
     patienceMs,
     signal: new AbortController().signal,
-    permit: () => undefined,
+    permit,
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
     monotonicMs,
   });
 }
@@ -122,6 +123,16 @@ describe('an idempotent producer, whatever the brokers and the connections do', 
       }
     });
   }
+});
+
+test('an idempotent producer ends at once when nobody can permit it to write: they have waited already', async () => {
+  const permit = async (): Promise<void> => {
+    throw new BackupError('STORE_UNAVAILABLE', 'the journal was waited for');
+  };
+  const producer = producerOf(new ModelPartition(0n, () => 0, 0), 0n, 0n, { permit });
+  const { acknowledged } = await producer.send(batchOf(0, 1), 1);
+  await assert.rejects(acknowledged, { code: 'STORE_UNAVAILABLE', message: 'the journal was waited for' });
+  await assert.rejects(producer.send(batchOf(1, 1), 1), { code: 'STORE_UNAVAILABLE' });
 });
 
 describe('an idempotent producer whose topic was deleted', () => {

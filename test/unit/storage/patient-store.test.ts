@@ -102,6 +102,57 @@ test('loses its patience with a store that does not come back', async () => {
   assert.ok(elapsedMs() >= 30_000 && elapsedMs() < 60_000, String(elapsedMs()));
 });
 
+test('says how long it will wait, once a minute, and in the end how long it has waited', async () => {
+  const mount = await mountWith('b/backup.json');
+  mount.isAway = true;
+  const told: string[] = [];
+  const { patience } = patienceOf(7_200_000);
+  const logger = { ...LOGGER, warn: (message: string) => told.push(message) };
+  await assert.rejects(new PatientStore(mount, 'b/backup.json', { ...patience, logger }).get('b/data/x'), {
+    code: 'STORE_UNAVAILABLE',
+    message: /; the restore has waited for 2 h and gives up$/,
+  });
+  assert.equal(told[0], 'the restore waits, for another 2 h at most');
+  assert.equal(told[1], 'the restore waits, for another 1 h 59 min at most');
+  assert.match(told.at(-1) ?? '', /another \d+ (s|min) at most/);
+  assert.ok(told.length > 90 && told.length <= 121, String(told.length));
+});
+
+test('whoever asks in the middle of an outage waits no longer than those before, and an answer ends it for all', async () => {
+  const mount = await mountWith('b/backup.json', 'b/data/x');
+  mount.isAway = true;
+  const { patience, elapsedMs } = patienceOf(30_000);
+  const store = new PatientStore(mount, 'b/backup.json', patience);
+  const gone = { code: 'STORE_UNAVAILABLE' };
+  await assert.rejects(store.get('b/data/x'), gone);
+  assert.equal(elapsedMs(), 30_000);
+  await assert.rejects(store.head('b/data/x'), gone);
+  assert.equal(elapsedMs(), 30_000, 'the patience was over before it was asked');
+  mount.isAway = false;
+  await store.get('b/data/x');
+  mount.isAway = true;
+  await assert.rejects(store.head('b/data/x'), gone);
+  assert.equal(elapsedMs(), 60_000, 'another outage, another patience');
+});
+
+test('who is not patient has not waited', async () => {
+  const mount = await mountWith('b/backup.json');
+  mount.isAway = true;
+  const { patience } = patienceOf(-1);
+  let nowMs = 0;
+  const store = new PatientStore(mount, 'b/backup.json', { ...patience, monotonicMs: () => (nowMs += 1000) });
+  for (let time = 0; time < 2; time += 1) await assert.rejects(store.get('b/data/x'), /^(?!.*has waited)/);
+});
+
+test('a read that is silent ends with the restore', async () => {
+  const mount = await mountWith('b/backup.json');
+  mount.get = () => new Promise<never>(() => {});
+  const { patience, stop } = patienceOf(30_000);
+  const reading = new PatientStore(mount, 'b/backup.json', patience).get('b/data/x');
+  stop.abort();
+  await assert.rejects(reading, { code: 'INTERRUPTED' });
+});
+
 test('does not wait out what will not change', async () => {
   const mount = await mountWith('b/backup.json');
   mount.get = async () => {

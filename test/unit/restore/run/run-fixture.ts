@@ -33,6 +33,7 @@ export const SURROUNDINGS = {
   unknownTarget: (target: string): Error => new Error(`no target ${target}`),
   beforePlan: async (): Promise<void> => {},
   logger: NOBODY,
+  patienceMs: 600_000,
   monotonicMs: (): number => performance.now(),
   wallMs: (): number => T0 + 100_000,
 };
