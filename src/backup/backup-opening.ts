@@ -42,13 +42,23 @@ export interface BackupGround {
   readonly founded: () => Promise<void>;
 }
 
+/** What has to answer before it is known what there is to back up. */
+export type OpeningSide = 'source' | 'store';
+
 export class BackupOpening {
   readonly #options: BackupOpeningOptions;
   #catalog: CatalogWriter | undefined;
   #founded = (): Promise<void> => Promise.resolve();
+  /** By the last attempt. */
+  readonly #unreached = new Set<OpeningSide>();
 
   constructor(options: BackupOpeningOptions) {
     this.#options = options;
+  }
+
+  /** What a stop in the middle of it has not heard from. Behind the opening it is the source that is still asked for offsets. */
+  get unreached(): readonly OpeningSide[] {
+    return this.#unreached.size === 0 ? ['source'] : [...this.#unreached];
   }
 
   /**
@@ -76,10 +86,17 @@ export class BackupOpening {
     const reading = readIdentity(store, layout);
     reading.catch(() => {});
     const opening = Promise.resolve(this.#catalog ?? CatalogWriter.open(store, layout, wallMs, storeRequests));
-    opening.catch(() => {});
+    this.#unreached.add('source').add('store');
+    Promise.all([reading, opening]).then(
+      () => this.#unreached.delete('store'),
+      () => {},
+    );
     await log.connect();
     const finding = discovery.find();
-    finding.catch(() => {});
+    finding.then(
+      () => this.#unreached.delete('source'),
+      () => {},
+    );
     const known = await reading;
     if (known !== undefined) assertCluster(known, log.clusterId, store);
     const catalog = await opening;

@@ -357,7 +357,7 @@ export class BackupSupervisor {
       retired: this.#intake?.retired ?? [],
       progress: this.#progress,
       isContinuous: settings.continuous,
-      isOpen,
+      unreached: isOpen ? [] : this.#opening.unreached,
       isTimedOut: deadline.aborted,
       isShutdown,
     });

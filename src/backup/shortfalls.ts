@@ -1,6 +1,7 @@
 // What a backup that ends leaves undone, in words: success is never claimed falsely.
 
 import { messageOf } from '../model/errors.ts';
+import type { OpeningSide } from './backup-opening.ts';
 import type { BackupProgress } from './progress/backup-progress.ts';
 import type { TrackedPartition } from './roster/tracked-partition.ts';
 
@@ -10,8 +11,8 @@ export interface BackupEnd {
   readonly retired: readonly TrackedPartition[];
   readonly progress: BackupProgress;
   readonly isContinuous: boolean;
-  /** It came to know what there is to back up. */
-  readonly isOpen: boolean;
+  /** What had not answered when it was stopped; empty once it knew what there is to back up. */
+  readonly unreached: readonly OpeningSide[];
   /** The time for draining ended first. */
   readonly isTimedOut: boolean;
   /** It was told to stop. */
@@ -24,12 +25,15 @@ export function shortfallsOf({
   retired,
   progress,
   isContinuous,
-  isOpen,
+  unreached,
   isTimedOut,
   isShutdown,
 }: BackupEnd): string[] {
   const shortfalls: string[] = [];
-  if (!isOpen) shortfalls.push('stopped before the source was reached');
+  if (unreached.length > 0) {
+    const what = unreached.length === 1 ? `the ${unreached[0]} was` : 'source and store were';
+    shortfalls.push(`stopped before ${what} reached`);
+  }
   if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
   shortfalls.push(...partitions.flatMap((partition) => shortfallOf(partition, isShutdown) ?? []));
   shortfalls.push(...progress.deniedTopics.map((topic) => `${topic}: TOPIC_AUTHORIZATION_FAILED`));

@@ -130,6 +130,24 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
         assert.deepEqual(outcome?.shortfalls, ['stopped before the source was reached']);
       });
     }
+
+    for (const [isSourceSilent, shortfall] of [
+      [false, 'stopped before the store was reached'],
+      [true, 'stopped before source and store were reached'],
+    ] as const) {
+      test(`of a ${kind} run says that it was ${shortfall}`, async () => {
+        const log = new MemoryPartitionLog([twoSegments()]);
+        if (isSourceSilent) log.describeTopics = () => new Promise<never>(() => {});
+        const store = new GatedStore();
+        store.get = () => new Promise<never>(() => {});
+        const stopping = new AbortController();
+        const running = supervise(log, store, { continuous }).run(stopping.signal);
+        await pause(50);
+        stopping.abort();
+        const outcome = await Promise.race([running, pause(2000)]);
+        assert.deepEqual(outcome?.shortfalls, [shortfall]);
+      });
+    }
   }
 
   test('does not found a backup anew that has lost its identity', async () => {
