@@ -101,7 +101,7 @@ export const ERROR_KINDS = {
     retriable: true,
     exitCode: 1,
     httpStatus: 503,
-    hint: 'Check that the store is mounted or reachable; a continuous backup waits for it.',
+    hint: 'Check that the store is mounted or reachable; a continuous backup waits for it. Where uploads time out on a narrow link, raise storage.request_timeout_ms, or lower storage.max_parts_in_flight and storage.part_size_bytes.',
   },
   STORE_REFUSED: {
     summary: 'the object store refuses access',

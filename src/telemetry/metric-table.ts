@@ -138,7 +138,7 @@ export const METRICS = {
   storageConcurrencyLimit: {
     name: 'kafka_backup_storage_concurrency_limit',
     type: 'gauge',
-    help: 'Requests to a cloud store allowed at once now: halved when it asks for fewer, growing again up to max_concurrent_requests.',
+    help: 'Requests to a cloud store allowed at once now: half of those under way when it asks for fewer, growing again up to max_concurrent_requests. Uploads that timed out are held back besides.',
     labels: [],
     unit: 'count',
   },

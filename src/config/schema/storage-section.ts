@@ -176,14 +176,14 @@ function requestKeys() {
       backends: CLOUD,
     }),
     max_concurrent_requests: count({
-      doc: 'Requests to the store at once. It is halved when the store asks for fewer, and grows again.',
+      doc: 'Requests to the store at once. It falls to half of those under way when the store asks for fewer, and grows again.',
       default: 32,
       min: 1,
       max: 1000,
       backends: CLOUD,
     }),
     request_timeout_ms: durationMs({
-      doc: 'Longest time for one request, its body included. The one that makes a large object appear has three times as long, and a second more for every 32 MiB, since the store may have to join the parts.',
+      doc: 'Longest time for one request, its body included. The one that makes a large object appear has three times as long, and a second more for every 32 MiB, since the store may have to join the parts. Uploads that time out go up one at a time after that, and beside each other again where their pace shows that they come through.',
       unit: 'ms',
       default: 60_000,
       min: 100,

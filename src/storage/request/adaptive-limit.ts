@@ -1,5 +1,5 @@
-// How many requests may be under way at once: starts at the bound, halves when the store asks for less, and grows again by one
-// for every round of requests that went well (additive increase, multiplicative decrease, as TCP does: RFC 5681).
+// How many requests may be under way at once: starts at the bound, falls to half of those under way when the store asks for less, and
+// grows again by one for every round of requests that went well (additive increase, multiplicative decrease, as TCP does: RFC 5681).
 // Waiting is in order of arrival. The queue needs no bound of its own: it holds callers, each of which waits for its turn.
 
 interface Waiter {
@@ -11,9 +11,9 @@ export class AdaptiveLimit {
   readonly #max: number;
   #limit: number;
   #inFlight = 0;
-  /** Counts the turns given, so that one burst of refusals halves only once. */
+  /** Counts the turns given, so that one burst of refusals counts only once. */
   #turns = 0;
-  #halvedAtTurn = 0;
+  #fellAtTurn = 0;
   readonly #waiting: Waiter[] = [];
 
   /** @param max at least 1 */
@@ -68,14 +68,19 @@ export class AdaptiveLimit {
     });
   }
 
-  /** Gives a turn back: `more` after an answer, `less` when the store asked for fewer requests, `same` when it said nothing. */
-  release(turn: number, next: 'more' | 'less' | 'same'): void {
+  /**
+   * Gives a turn back: `more` after an answer, `less` when the store asked for fewer requests, `one` when no two are to run beside
+   * each other, `same` when it said nothing.
+   */
+  release(turn: number, next: 'more' | 'less' | 'one' | 'same'): void {
+    // Of a bound that is not used up, half may be no less than there was.
+    const used = Math.min(this.#limit, this.#inFlight);
     this.#inFlight -= 1;
     if (next === 'more') this.#limit = Math.min(this.#max, this.#limit + 1 / this.#limit);
-    // Requests that began before the last halving say nothing about the limit as it is now.
-    if (next === 'less' && turn > this.#halvedAtTurn) {
-      this.#limit = Math.max(1, this.#limit / 2);
-      this.#halvedAtTurn = this.#turns;
+    // Requests that began before it last fell say nothing about the limit as it is now.
+    if ((next === 'less' || next === 'one') && turn > this.#fellAtTurn) {
+      this.#limit = next === 'one' ? 1 : Math.max(1, used / 2);
+      this.#fellAtTurn = this.#turns;
     }
     while (this.#waiting.length > 0 && this.#inFlight < this.current) this.#waiting.shift()?.go();
   }

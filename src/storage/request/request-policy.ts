@@ -7,6 +7,7 @@ import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
 import { type RequestCounts, totalRequests } from '../../model/request-counts.ts';
 import { AdaptiveLimit } from './adaptive-limit.ts';
+import { BodyLimit } from './body-limit.ts';
 import { Circuit } from './circuit.ts';
 import { joinSignals } from './joined-signal.ts';
 
@@ -95,6 +96,8 @@ export interface RequestTerms {
    * the time of others, and a second more for every 32 MiB; the patience with it is longer by as much.
    */
   readonly joinedBytes?: number | undefined;
+  /** Size of the body that goes up. Large ones have a limit of their own: see {@link BodyLimit}. */
+  readonly bodyBytes?: number | undefined;
   /** Grows with what the attempts have achieved together. One that got on is an answer, and the patience begins anew with it. */
   readonly progress?: (() => number) | undefined;
 }
@@ -106,11 +109,19 @@ const JOINED_BYTES_PER_MS = (32 * 1024 * 1024) / 1000;
 
 class TimedOut extends Error {}
 
+/** Under the limit of all requests, and under that of large bodies where it carries one. */
+interface Turn {
+  readonly ofAll: number;
+  readonly ofBodies: number | undefined;
+  /** For the bodies before it. */
+  readonly waitedMs: number;
+}
+
 interface Request {
   readonly operation: string;
   readonly key: string;
-  /** Under the limit. */
-  readonly turn: number;
+  readonly turn: Turn;
+  readonly bodyBytes: number;
   readonly timeoutMs: number;
   readonly progress: () => number;
 }
@@ -123,6 +134,7 @@ export class RequestPolicy {
   readonly #monotonicMs: () => number;
   readonly #wait: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly #limit: AdaptiveLimit;
+  readonly #bodies: BodyLimit;
   readonly #circuit: Circuit;
   readonly #closing = new AbortController();
   /** Until then the store wants to be left alone. */
@@ -136,6 +148,7 @@ export class RequestPolicy {
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.#wait = options.wait ?? pause;
     this.#limit = new AdaptiveLimit(options.maxConcurrency);
+    this.#bodies = new BodyLimit(options.maxConcurrency, options.timeoutMs);
     this.#circuit = new Circuit(options.logger);
   }
 
@@ -148,16 +161,22 @@ export class RequestPolicy {
   async run<T>(operation: string, key: string, attempt: Attempt<T>, terms: RequestTerms = {}): Promise<T> {
     const { random = Math.random } = this.#options;
     const { timeoutMs, patienceMs } = this.#timesOf(terms);
-    const { progress = () => 0 } = terms;
+    const { progress = () => 0, bodyBytes = 0 } = terms;
     const backOff = new BackOff(random);
     let troubleSinceMs: number | undefined;
     const ended = joinSignals([this.#closing.signal, ...(terms.signal === undefined ? [] : [terms.signal])]);
     try {
       for (;;) {
         await this.#leaveAlone(patienceMs, ended.signal);
-        const turn = await this.#limit.acquire(ended.signal);
+        const turn = await this.#turnOf(bodyBytes, ended.signal);
         const startedAtMs = this.#monotonicMs();
-        const attempted = await this.#once({ operation, key, turn, timeoutMs, progress }, attempt, ended.signal);
+        // Whoever lets others go first is no closer to giving up.
+        if (troubleSinceMs !== undefined) troubleSinceMs += turn.waitedMs;
+        const attempted = await this.#once(
+          { operation, key, turn, timeoutMs, progress, bodyBytes },
+          attempt,
+          ended.signal,
+        );
         if (attempted.kind === 'ok') return attempted.value;
         if (attempted.kind === 'refused') throw attempted.error;
         const nowMs = this.#monotonicMs();
@@ -166,7 +185,8 @@ export class RequestPolicy {
         // Those that were told the same do not all come back at the same moment.
         const toldMs = Math.min(attempted.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS) * (1 + random() / 4);
         const delayMs = Math.max(backOff.nextDelayMs(), toldMs);
-        if (nowMs + delayMs - troubleSinceMs > patienceMs || this.#circuit.failingForMs(nowMs) > patienceMs) {
+        const boundMs = patienceMs + this.#chanceMs();
+        if (nowMs + delayMs - troubleSinceMs > boundMs || this.#circuit.failingForMs(nowMs) > boundMs) {
           if (toldMs > 0) this.#notBefore = { atMs: nowMs + toldMs, error: attempted.error };
           throw givenUp(attempted.error, `${attemptsText(backOff.attempts)} in ${secondsText(nowMs - troubleSinceMs)}`);
         }
@@ -189,7 +209,7 @@ export class RequestPolicy {
       circuit: this.#circuit.isOpen ? 'open' : 'closed',
       concurrency: this.#limit.current,
       inFlight: this.#limit.inFlight,
-      waiting: this.#limit.waiting,
+      waiting: this.#limit.waiting + this.#bodies.waiting,
       failingForMs: this.#circuit.failingForMs(this.#monotonicMs()),
       lastFailure: this.#circuit.lastFailure,
       requests: totalRequests(this.#requests),
@@ -214,7 +234,7 @@ export class RequestPolicy {
   }
 
   async #once<T>(request: Request, attempt: Attempt<T>, ended: AbortSignal): Promise<Attempted<T>> {
-    const { operation, key, turn, timeoutMs, progress } = request;
+    const { operation, timeoutMs, progress } = request;
     const startedAtMs = this.#monotonicMs();
     const progressBefore = progress();
     const told = (outcome: RequestOutcome): void => {
@@ -225,24 +245,51 @@ export class RequestPolicy {
       const value = await this.#timed(attempt, timeoutMs, ended);
       this.#hasAnswered = true;
       this.#circuit.answered(this.#monotonicMs(), null);
-      this.#limit.release(turn, 'more');
+      this.#release(request, 'ok', startedAtMs);
       told('ok');
       return { kind: 'ok', value };
     } catch (error) {
       if (ended.aborted) {
-        this.#limit.release(turn, 'same');
+        this.#release(request, 'cancelled', startedAtMs);
         told('cancelled');
         throw ended.reason;
       }
-      const failure = this.#failureOf(error, operation, key);
+      const failure = this.#failureOf(error, request);
       const hasAdvanced = progress() > progressBefore;
       this.#note(failure, failure.isAnswer === true || hasAdvanced, startedAtMs);
-      // What timed out on a slow link fares better with fewer neighbours.
-      const isTooMuch = failure.kind === 'throttled' || error instanceof TimedOut;
-      this.#limit.release(turn, isTooMuch ? 'less' : 'same');
-      told(error instanceof TimedOut ? 'timed-out' : failure.kind);
+      const outcome = error instanceof TimedOut ? 'timed-out' : failure.kind;
+      this.#release(request, outcome, startedAtMs);
+      told(outcome);
       return { ...failure, hasAdvanced };
     }
+  }
+
+  /** @throws the signal's reason when it aborts first */
+  async #turnOf(bodyBytes: number, ended: AbortSignal): Promise<Turn> {
+    const askedAtMs = this.#monotonicMs();
+    const ofBodies = BodyLimit.bounds(bodyBytes) ? await this.#bodies.acquire(ended) : undefined;
+    const waitedMs = this.#monotonicMs() - askedAtMs;
+    try {
+      return { ofAll: await this.#limit.acquire(ended), ofBodies, waitedMs };
+    } catch (error) {
+      if (ofBodies !== undefined) this.#bodies.release(ofBodies, { bytes: bodyBytes, tookMs: 0, ended: 'otherwise' });
+      throw error;
+    }
+  }
+
+  /** Added to the patience once bodies have timed out beside each other: the first one alone may meet what they left on the link. */
+  #chanceMs(): number {
+    return this.#bodies.isNarrowed ? this.#options.timeoutMs : 0;
+  }
+
+  #release({ turn, bodyBytes: bytes }: Request, outcome: RequestOutcome, startedAtMs: number): void {
+    const { ofAll, ofBodies } = turn;
+    // What timed out on a slow link fares better with fewer neighbours; a large body, with fewer of its kind.
+    const isTooMuch = outcome === 'throttled' || (outcome === 'timed-out' && ofBodies === undefined);
+    this.#limit.release(ofAll, outcome === 'ok' ? 'more' : isTooMuch ? 'less' : 'same');
+    if (ofBodies === undefined) return;
+    const ended = outcome === 'ok' || outcome === 'timed-out' ? outcome : 'otherwise';
+    this.#bodies.release(ofBodies, { bytes, tookMs: this.#monotonicMs() - startedAtMs, ended });
   }
 
   /** Ends when the attempt ends, the time is over or `ended` aborts, whichever is first. */
@@ -265,13 +312,13 @@ export class RequestPolicy {
     }
   }
 
-  #failureOf(error: unknown, operation: string, key: string): RequestFailure {
+  #failureOf(error: unknown, { operation, key, bodyBytes }: Request): RequestFailure {
     if (error instanceof BackupError) return { kind: 'refused', error };
     if (!(error instanceof TimedOut)) {
       const failure = this.#options.translate(error, operation, key);
       return failure.isStrange === true && this.#hasAnswered ? unanswered(failure.error) : failure;
     }
-    const message = `${operation} ${key}: ${error.message}`;
+    const message = `${operation} ${key}: ${error.message}${bodyText(bodyBytes)}`;
     return {
       kind: 'unavailable',
       error: new BackupError('STORE_UNAVAILABLE', message, { context: { key }, cause: error }),
@@ -286,7 +333,9 @@ export class RequestPolicy {
     }
     this.#circuit.unanswered(error, startedAtMs, nowMs);
     // Whoever waits behind requests that cannot succeed should hear of it as soon as those do.
-    if (this.#circuit.failingForMs(nowMs) > this.#options.patienceMs) this.#limit.rejectWaiting(error);
+    if (this.#circuit.failingForMs(nowMs) <= this.#options.patienceMs + this.#chanceMs()) return;
+    this.#bodies.rejectWaiting(error);
+    this.#limit.rejectWaiting(error);
   }
 
   /** Waits until the store may be asked again. @throws what the store has said, where that is further away than the patience */
@@ -306,6 +355,10 @@ function unanswered({ message, context }: BackupError): RequestFailure {
 
 function givenUp(error: BackupError, why: string): BackupError {
   return new BackupError(error.code, `${messageOf(error)} (${why})`, { context: error.context, cause: error.cause });
+}
+
+function bodyText(bytes: number): string {
+  return BodyLimit.bounds(bytes) ? `, its body of ${(bytes / 1024 / 1024).toFixed(1)} MiB included` : '';
 }
 
 function attemptsText(attempts: number): string {

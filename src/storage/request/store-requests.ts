@@ -56,7 +56,8 @@ export interface PartRequest<T> extends RequestTerms {
 
 /** Sends a part, again and again while that can help, and gives its memory back. */
 export async function sendPart<T>(policy: RequestPolicy, part: BodyPart, request: PartRequest<T>): Promise<T> {
-  const { operation, key, attempt, ...terms } = request;
+  const { operation, key, attempt, ...rest } = request;
+  const terms = { ...rest, bodyBytes: part.bytes.byteLength };
   let attempts = 0;
   const answer = await policy.run(operation, key, (end) => attempt(end, (attempts += 1)), terms);
   // After a request that was cut off, its socket may still read from the memory: then it is garbage.

@@ -294,6 +294,14 @@ describe('many requests', () => {
     assert.equal(policy.traffic().concurrency, 16);
   });
 
+  test('fall to half of those under way, where the bound is not used up', async () => {
+    const { policy, time } = make({ maxConcurrency: 32 });
+    const burst = Array.from({ length: 4 }, () => policy.run('Get', 'a', failing(new Failure('throttled'))));
+    await setImmediate();
+    assert.equal(policy.traffic().concurrency, 2);
+    await time.until(Promise.all(burst));
+  });
+
   test('never fall below one at once', async () => {
     const { policy, time } = make({ maxConcurrency: 4, patienceMs: 600_000 });
     const slow = Array.from({ length: 8 }, () => new Failure('throttled'));
