@@ -188,7 +188,8 @@ export class RequestPolicy {
         const boundMs = patienceMs + this.#chanceMs();
         if (nowMs + delayMs - troubleSinceMs > boundMs || this.#circuit.failingForMs(nowMs) > boundMs) {
           if (toldMs > 0) this.#notBefore = { atMs: nowMs + toldMs, error: attempted.error };
-          throw givenUp(attempted.error, `${attemptsText(backOff.attempts)} in ${secondsText(nowMs - troubleSinceMs)}`);
+          const tried = `${attemptsText(backOff.attempts)} in ${secondsText(nowMs - troubleSinceMs)}`;
+          throw givenUp(attempted.error, tried + restText(attempted.retryAfterMs));
         }
         this.#options.logger?.debug('a request to the store is tried again', {
           operation,
@@ -363,6 +364,10 @@ function bodyText(bytes: number): string {
 
 function attemptsText(attempts: number): string {
   return `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
+}
+
+function restText(retryAfterMs = 0): string {
+  return retryAfterMs === 0 ? '' : `; it wants to be left alone for ${secondsText(retryAfterMs)}`;
 }
 
 function secondsText(ms: number): string {

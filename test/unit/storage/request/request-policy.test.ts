@@ -153,6 +153,7 @@ describe('one request', () => {
     const { policy, time, outcomes } = make();
     const outcome = await time.until(policy.run('Get', 'a', forever(new Failure('throttled', 61_000))));
     assert.equal(reasonOf(outcome).code, 'STORE_UNAVAILABLE');
+    assert.match(reasonOf(outcome).message, /\(1 attempt in 0\.0 s; it wants to be left alone for 61\.0 s\)$/);
     assert.deepEqual([time.monotonicMs(), outcomes.length], [0, 1]);
   });
 
