@@ -87,7 +87,7 @@ async function readFirstPiece(
   const { firstAnswer } = piece;
   if (firstAnswer === undefined) return { target: noBytes(into), version };
   const bytes = piece.bytes();
-  const totalBytes = parseContentRange(firstAnswer.contentRange)?.total ?? firstAnswer.contentLength;
+  const totalBytes = parseContentRange(firstAnswer.contentRange)?.total ?? bytes.byteLength;
   const foundBytes = Math.min(maxBytes, totalBytes - position);
   if (foundBytes <= bytes.byteLength) return { target: bytes, version: firstAnswer.version };
   const target = into?.subarray(0, foundBytes) ?? Buffer.allocUnsafe(foundBytes);

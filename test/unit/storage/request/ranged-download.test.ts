@@ -199,16 +199,22 @@ test('a content range may leave the size of the object open', () => {
   assert.deepEqual(parseContentRange('bytes 5-9/*'), { start: 5, end: 10, total: Number.NaN });
   assert.equal(parseContentRange('bytes */20'), undefined);
   assert.equal(parseContentRange(null), undefined);
+});
 
-  test('says so where the store does not tell how much is to come', async () => {
-    const whole = answerOf({ range: undefined, version: undefined }) as DownloadAnswer;
-    const ask = async () => ({ ...whole, contentLength: undefined });
-    const download = new RangedDownload({ ask, name: 'a/key', range: undefined, into: undefined });
-    await assert.rejects(download.proceed(NEVER), {
-      code: 'STORE_UNSUITABLE',
-      message:
-        /^GetObject a\/key: the answer has no Content-Length\. Let nothing .* compress bodies or send them in chunks$/,
-    });
+test('says so where the store does not tell how much is to come', async () => {
+  const whole = answerOf({ range: undefined, version: undefined }) as DownloadAnswer;
+  const ask = async () => ({ ...whole, contentLength: undefined });
+  const download = new RangedDownload({
+    ask,
+    operation: 'GetObject',
+    name: 'a/key',
+    range: undefined,
+    into: undefined,
+  });
+  await assert.rejects(download.proceed(NEVER), {
+    code: 'STORE_UNSUITABLE',
+    message:
+      /^GetObject a\/key: the answer has no Content-Length\. Let nothing .* compress bodies or send them in chunks$/,
   });
 });
 
