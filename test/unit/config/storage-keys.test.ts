@@ -449,7 +449,7 @@ describe('a store named by --from', () => {
     assert.ok(found.kind === 's3');
     assert.deepEqual([found.bucket, found.prefix], ['b', '']);
     assert.deepEqual(found.credentials, { accessKey: 'AK', secretKey: 'SK', sessionToken: null });
-    const sas = sourceStorageFromUrl('azure://acc/c', { KAFKA_BACKUP__FROM__SAS_TOKEN: 'sv=1&sig=x' });
+    const sas = sourceStorageFromUrl('azure://acc/container', { KAFKA_BACKUP__FROM__SAS_TOKEN: 'sv=1&sig=x' });
     assert.ok(sas.kind === 'azure' && sas.sasToken === 'sv=1&sig=x');
     assert.deepEqual(sourceStorageFromUrl('/data', ours), { kind: 'filesystem', path: '/data', directIo: true });
   });
