@@ -10,6 +10,7 @@ import type { UnfinishedUpload } from '../../../src/storage/object-store.ts';
 import { AZURITE_ACCOUNT, type Azurite, azuriteSignature, startAzurite } from '../../support/stores/azurite.ts';
 import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
 import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
+import { TcpProxy } from '../../support/stores/tcp-proxy.ts';
 import { describeTrouble } from './trouble.contract.ts';
 
 const MIB = 1024 * 1024;
@@ -153,6 +154,22 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     proxy.decide = (request) => (isGet(request) ? { kind: 'cut-answer', afterBytes: 300_000 } : undefined);
     assert.ok(LARGE.equals((await slow.get(key))!));
     await slow.close();
+  });
+
+  it('gets a blob over a link that carries less than a piece of it within the time of a request', async () => {
+    const key = newKey();
+    await store.putIfAbsent(key, [LARGE]);
+    const link = await TcpProxy.start();
+    link.targetPort = Number(azurite.server.address.split(':')[1]);
+    link.trouble = { kind: 'throttle', direction: 'from-store', bytesPerSecond: MIB };
+    const endpoint = `http://${link.address}/${AZURITE_ACCOUNT.name}`;
+    const requests = { ...QUICK_REQUESTS, requestTimeoutMs: 1000, retryTimeoutMs: 2000 };
+    const narrow = new AzureObjectStore(azurite.settings({ container: CONTAINER, endpoint, requests }));
+    assert.ok(LARGE.equals((await narrow.get(key))!));
+    const sent = narrow.policy.requests.get('GetBlob') ?? 0;
+    assert.ok(sent >= 3, `${sent} requests`);
+    await narrow.close();
+    await link.stop();
   });
 
   for (const { becomes, replace } of [
