@@ -10,6 +10,8 @@ export type Trouble =
   | { readonly kind: 'latency'; readonly ms: number }
   /** No connection carries more than this in one direction. */
   | { readonly kind: 'throttle'; readonly direction: Direction; readonly bytesPerSecond: number }
+  /** All connections together carry no more than this to the store, and keep little under way, as a link of that width does. */
+  | { readonly kind: 'narrow'; readonly bytesPerSecond: number }
   /** Connections end, orderly (FIN) or not (RST), after so many more bytes of one direction; each asks for its own number. */
   | {
       readonly kind: 'cut';
@@ -24,12 +26,15 @@ type Direction = 'to-store' | 'from-store';
 
 /** Bytes under way in one direction; beyond it the sender has to wait. */
 const MOST_UNDER_WAY_BYTES = 1024 * 1024;
+const MOST_UNDER_WAY_NARROW_BYTES = 64 * 1024;
 
 export class TcpProxy {
   /** Chunks that were late, connections that were cut, and chunks that were swallowed, since the trouble began. */
   met = 0;
   /** Of the server, for connections from now on. */
   targetPort = 0;
+  /** When a narrow link has carried what it was given; by `performance.now`. */
+  #linkFreeAtMs = 0;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   #trouble: Trouble | undefined;
@@ -71,6 +76,13 @@ export class TcpProxy {
   /** Breaks all connections, so that the next requests go by `targetPort` as it is now. */
   disconnect(): void {
     for (const connection of this.#connections) connection.end('RST');
+  }
+
+  /** Takes the next place on a link of this width. */
+  delayOnLink(bytes: number, bytesPerSecond: number): number {
+    const nowMs = performance.now();
+    this.#linkFreeAtMs = Math.max(this.#linkFreeAtMs, nowMs) + (bytes / bytesPerSecond) * 1000;
+    return this.#linkFreeAtMs - nowMs;
   }
 
   async stop(): Promise<void> {
@@ -125,7 +137,8 @@ class Connection {
     from.on('data', (chunk: Buffer) => {
       const arrivedAt = performance.now();
       underWayBytes += chunk.byteLength;
-      if (underWayBytes > MOST_UNDER_WAY_BYTES) from.pause();
+      const isNarrow = this.#proxy.trouble?.kind === 'narrow';
+      if (underWayBytes > (isNarrow ? MOST_UNDER_WAY_NARROW_BYTES : MOST_UNDER_WAY_BYTES)) from.pause();
       inTurn(async () => {
         await this.#deliver(chunk, to, direction, arrivedAt);
         underWayBytes -= chunk.byteLength;
@@ -155,7 +168,10 @@ class Connection {
         return;
       }
     }
-    const delayMs = delayOf(trouble, chunk, direction, arrivedAt);
+    const delayMs =
+      trouble?.kind === 'narrow' && direction === 'to-store'
+        ? this.#proxy.delayOnLink(chunk.byteLength, trouble.bytesPerSecond)
+        : delayOf(trouble, chunk, direction, arrivedAt);
     if (delayMs > 0) {
       this.#proxy.met += 1;
       await sleep(delayMs);
