@@ -11,6 +11,7 @@ import { CertificateAuthority } from '../support/certificates.ts';
 import { freePorts } from '../support/free-port.ts';
 import type { KafkaProbe } from '../support/kafka-probe.ts';
 import { startVersitygw, VERSITYGW_KEYS, VERSITYGW_REGION } from '../support/stores/versitygw.ts';
+import { changeJson } from '../support/sealed-json.ts';
 import { SystemFixture } from '../support/system-fixture.ts';
 
 const USER = 'agent';
@@ -279,17 +280,14 @@ describe('the doctor', { timeout: 180_000 }, () => {
     const path = join(system.workspace.directory, 'foreign');
     await cp(join(system.workspace.directory, 'held'), path, { recursive: true });
     const file = join(path, 'held', 'backup.json');
-    const identity = JSON.parse(await readFile(file, 'utf8')) as object;
-    await writeFile(file, JSON.stringify({ ...identity, clusterId: 'AnotherClusterAltogether' }));
+    const changed = changeJson(await readFile(file), (identity) => ({ ...identity, clusterId: 'AnotherCluster' }));
+    await writeFile(file, changed);
     const foreign = { ...held, storage: { backend: 'filesystem', path }, source: plain };
     const run = await doctor(foreign, '--json');
     assertExit(run, 1);
     const [failed, ...others] = failures(run);
     assert.deepEqual([`${failed?.area}: ${failed?.name}`, others], ['source: cluster', []]);
-    assert.match(
-      `${failed?.message}; ${failed?.remedy}`,
-      /is of cluster AnotherClusterAltogether; .*another backup_id/,
-    );
+    assert.match(`${failed?.message}; ${failed?.remedy}`, /is of cluster AnotherCluster; .*another backup_id/);
     await rm(file);
     const lost = await doctor(foreign, '--json');
     assertExit(lost, 1);
