@@ -7,7 +7,8 @@ import type { Readable } from 'node:stream';
 import type { BlockBlobClient } from '@azure/storage-blob';
 import { BackupError } from '../../model/errors.ts';
 import { type AskForBytes, parseRange } from '../request/ranged-download.ts';
-import { azureErrorOf } from './azure-failures.ts';
+import { StrangeAnswer } from '../request/request-failure.ts';
+import { assertTagged, azureErrorOf } from './azure-failures.ts';
 
 /** The most of which the service sends an MD5. */
 export const MAX_HASHED_BYTES = 4 * 1024 * 1024;
@@ -30,6 +31,7 @@ export function askAzure({ blob, key, version: first }: AzureDownloadOptions): A
         ...{ abortSignal, rangeGetContentMD5: true, maxRetryRequests: 0 },
         ...(version === undefined ? {} : { conditions: { ifMatch: version } }),
       });
+      assertTagged(answer);
       return {
         contentRange: answer.contentRange,
         contentLength: answer.contentLength ?? 0,
@@ -39,6 +41,8 @@ export function askAzure({ blob, key, version: first }: AzureDownloadOptions): A
       };
     } catch (error) {
       const { status, code } = azureErrorOf(error);
+      // The SDK's own word for an answer of success without a length.
+      if (error instanceof RangeError) throw new StrangeAnswer('there is no length in the answer');
       if (code === 'BlobNotFound') return 'absent';
       // There is a blob, but it ends before the range begins.
       if (status === 416) return version === undefined ? 'beyond' : 'changed';

@@ -12,6 +12,7 @@ import {
   meaningOfStatus,
   requestFailure,
   secondsAhead,
+  StrangeAnswer,
   type StoreAnswer,
 } from '../request/request-failure.ts';
 import type { RequestFailure } from '../request/request-policy.ts';
@@ -135,4 +136,9 @@ function notLoggedIn({ status, code, message }: AzureError): Meaning {
   }
   const remedy = 'Check tenant_id, client_id and client_secret, or the identity of this host.';
   return ['refused', 'STORE_AUTHENTICATION_FAILED', remedy];
+}
+
+/** Of a blob that is there, Azure always tells the entity tag. @throws StrangeAnswer for an answer without it */
+export function assertTagged({ etag }: { readonly etag?: string }): void {
+  if (etag === undefined) throw new StrangeAnswer('there is no ETag in the answer');
 }

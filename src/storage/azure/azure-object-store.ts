@@ -13,7 +13,7 @@ import type { RequestPolicy, TranslateFailure } from '../request/request-policy.
 import { StoreClock } from '../request/store-clock.ts';
 import { createStoreRequests, type RequestSurroundings, type StoreRequests } from '../request/store-requests.ts';
 import { type AzureSettings, createContainerClient } from './azure-client.ts';
-import { azureErrorOf, translateAzure } from './azure-failures.ts';
+import { assertTagged, azureErrorOf, translateAzure } from './azure-failures.ts';
 import { listBlobs, listed } from './blob-listing.ts';
 import { readBlob } from './blob-reader.ts';
 import { BlockUpload, md5 } from './block-upload.ts';
@@ -108,11 +108,9 @@ export class AzureObjectStore implements ObjectStore {
 
   async head(key: string): Promise<ObjectInfo | undefined> {
     const blob = this.#blobOf(key);
-    return this.policy.run('GetBlobProperties', key, async (abortSignal) => {
-      const found = await blob.getProperties({ abortSignal }).catch(absentAsUndefined);
-      if (found === undefined) return undefined;
-      return { key, sizeBytes: found.contentLength ?? 0, modifiedAtMs: found.lastModified?.getTime() ?? 0 };
-    });
+    const found = await this.#propertiesOf(blob, key);
+    if (found === undefined) return undefined;
+    return { key, sizeBytes: found.contentLength ?? 0, modifiedAtMs: found.lastModified?.getTime() ?? 0 };
   }
 
   async *list(prefix: string, startAfter = ''): AsyncIterable<ObjectInfo> {
@@ -204,11 +202,17 @@ export class AzureObjectStore implements ObjectStore {
 
   /** Something has the name: the blob of this very put, whose first answer was lost, or another one. */
   async #whose({ blob, key, nonce }: Put): Promise<'created' | 'exists' | 'absent'> {
-    const found = await this.policy.run('GetBlobProperties', key, (abortSignal) =>
-      blob.getProperties({ abortSignal }).catch(absentAsUndefined),
-    );
+    const found = await this.#propertiesOf(blob, key);
     if (found === undefined) return 'absent';
     return found.metadata?.[NONCE] === nonce ? 'created' : 'exists';
+  }
+
+  #propertiesOf(blob: BlockBlobClient, key: string) {
+    return this.policy.run('GetBlobProperties', key, async (abortSignal) => {
+      const found = await blob.getProperties({ abortSignal }).catch(absentAsUndefined);
+      if (found !== undefined) assertTagged(found);
+      return found;
+    });
   }
 
   #newPut(key: string): Put {

@@ -8,7 +8,7 @@ import type { ByteRange } from '../object-store.ts';
 import { noBytes, parseContentRange, RangedDownload } from '../request/ranged-download.ts';
 import type { RequestPolicy } from '../request/request-policy.ts';
 import { askAzure, MAX_HASHED_BYTES } from './azure-download.ts';
-import { azureErrorOf } from './azure-failures.ts';
+import { assertTagged, azureErrorOf } from './azure-failures.ts';
 
 const PIECE_BYTES = MAX_HASHED_BYTES;
 const PIECES_AT_ONCE = 4;
@@ -66,8 +66,9 @@ function propertiesOf({
 }: BlobSource): Promise<{ readonly sizeBytes: number; readonly version: string | undefined } | undefined> {
   return policy.run('GetBlobProperties', key, async (abortSignal) => {
     try {
-      const { contentLength = 0, etag } = await blob.getProperties({ abortSignal });
-      return { sizeBytes: contentLength, version: etag };
+      const found = await blob.getProperties({ abortSignal });
+      assertTagged(found);
+      return { sizeBytes: found.contentLength ?? 0, version: found.etag };
     } catch (error) {
       if (azureErrorOf(error).code === 'BlobNotFound') return undefined;
       throw error;

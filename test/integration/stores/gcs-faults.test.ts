@@ -7,7 +7,7 @@ import { GcsObjectStore } from '../../../src/storage/gcs/gcs-object-store.ts';
 import { type FakeGcs, startFakeGcs } from '../../support/stores/fake-gcs.ts';
 import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
 import { QUICK_REQUESTS } from '../../support/stores/store-server.ts';
-import { describePagesForReads, describeTrouble, type TroubledStore } from './trouble.contract.ts';
+import { describeTrouble, type TroubledStore } from './trouble.contract.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'backups';
@@ -181,7 +181,6 @@ describe('the store on Google Cloud Storage', { timeout: 120_000 }, () => {
     grant: /Grant the role Storage Object User \(roles\/storage\.objectUser\)/,
   });
   describeTrouble(troubled);
-  describePagesForReads(troubled);
 
   describe('refuses', () => {
     async function assertRefused(changes: Partial<GcsSettings>, code: string, message: RegExp): Promise<void> {

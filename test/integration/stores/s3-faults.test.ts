@@ -11,7 +11,7 @@ import type { RequestSurroundings } from '../../../src/storage/request/store-req
 import type { S3Settings } from '../../../src/storage/s3/s3-client.ts';
 import { S3ObjectStore } from '../../../src/storage/s3/s3-object-store.ts';
 import { type Fault, FaultProxy, type SeenRequest } from '../../support/stores/fault-proxy.ts';
-import { describePagesForReads, describeTrouble, type TroubledStore } from './trouble.contract.ts';
+import { describeTrouble, type TroubledStore } from './trouble.contract.ts';
 import { s3Client, startVersitygw, type Versitygw } from '../../support/stores/versitygw.ts';
 
 const MIB = 1024 * 1024;
@@ -118,7 +118,6 @@ describe('the store on S3', () => {
     grant: /The credentials need s3:\w+/,
   });
   describeTrouble(troubled);
-  describePagesForReads(troubled);
 });
 
 describe('a lost answer', () => {

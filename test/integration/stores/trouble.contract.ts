@@ -59,6 +59,7 @@ export function describeTrouble(troubled: () => TroubledStore): void {
   describeSingleFaults(troubled);
   describeLargePuts(troubled);
   describePages(troubled);
+  describePagesForReads(troubled);
   describeClock(troubled);
   describeDenials(troubled);
   describeStart(troubled);
@@ -198,7 +199,7 @@ function describeClock(troubled: () => TroubledStore): void {
 }
 
 /** Of what is there, and of its bytes. */
-export function describePagesForReads(troubled: () => TroubledStore): void {
+function describePagesForReads(troubled: () => TroubledStore): void {
   it('takes no page of success for an object or for what is told of it', async () => {
     const { proxy, open } = troubled();
     const store = open();
