@@ -165,11 +165,12 @@ describe('the store on Azure', { timeout: 120_000 }, () => {
     const endpoint = `http://${link.address}/${AZURITE_ACCOUNT.name}`;
     const requests = { ...QUICK_REQUESTS, requestTimeoutMs: 1000, retryTimeoutMs: 2000 };
     const narrow = new AzureObjectStore(azurite.settings({ container: CONTAINER, endpoint, requests }));
-    const found = await narrow.get(key).finally(async () => {
+    try {
+      assert.ok(LARGE.equals((await narrow.get(key))!));
+    } finally {
       await narrow.close();
       await link.stop();
-    });
-    assert.ok(LARGE.equals(found!));
+    }
     const sent = narrow.policy.requests.get('GetBlob') ?? 0;
     assert.ok(sent >= 3, `${sent} requests`);
   });
