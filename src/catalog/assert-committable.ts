@@ -19,9 +19,10 @@ export async function assertCommittable(
   layout: ObjectLayout,
   actions: readonly CatalogAction[],
 ): Promise<void> {
-  const missing = await firstMissing(store, actions);
-  // Looked for behind the objects: where the store is another one, they are not what is gone.
-  if ((await store.head(layout.identity)) === undefined) {
+  const isFounded = async (): Promise<boolean> => (await store.head(layout.identity)) !== undefined;
+  const [missing, wasFounded] = await Promise.all([firstMissing(store, actions), isFounded()]);
+  // Looked for again behind objects that are gone: where the store is another one by now, they are not what is gone.
+  if (!wasFounded || (missing !== undefined && !(await isFounded()))) {
     throw new BackupError(
       'STORE_UNAVAILABLE',
       `${layout.identity} is gone from ${store.description}: this is not the store that the backup was begun in; is its disk mounted?`,

@@ -205,7 +205,8 @@ export function tellLeftovers(logger: Logger | undefined): (error: unknown) => v
   };
 }
 
-async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
+/** Resolves when the work is done or the time is over. */
+export async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
   const ended = new AbortController();
   void work.then(() => ended.abort());
   await pause(ms, ended.signal);

@@ -29,13 +29,15 @@ import { PartChecksums } from './part-checksums.ts';
 import { createS3Client, type S3Settings } from './s3-client.ts';
 import { askS3 } from './s3-download.ts';
 import { assertTagged, isAbsent, s3ErrorOf, translateS3 } from './s3-failures.ts';
-import { S3MultipartUpload, tellLeftovers } from './s3-multipart-upload.ts';
+import { S3MultipartUpload, settledWithin, tellLeftovers } from './s3-multipart-upload.ts';
 import { nextOf } from './s3-pages.ts';
 import { abortUpload, listUnfinishedUploads, type S3UploadPlace } from './s3-unfinished-uploads.ts';
 
 /** Metadata of every object: which put made it. */
 const NONCE = 'kafka-backup-put';
 const DAY_MS = 86_400_000;
+/** A store that is away does not hold up who closes it. */
+const GIVEN_UP_WITHIN_MS = 2000;
 
 export class S3ObjectStore implements ObjectStore {
   readonly description: string;
@@ -48,6 +50,8 @@ export class S3ObjectStore implements ObjectStore {
   readonly #requests: StoreRequests;
   readonly #pageSize: number | undefined;
   readonly #onLeftover: (error: unknown) => void;
+  /** Of the trial upload, which nobody waits for. */
+  #givenUp: Promise<void> | undefined;
 
   constructor(settings: S3Settings, surroundings: RequestSurroundings = {}) {
     const { bucket, region, tags, objectLock } = settings;
@@ -101,7 +105,8 @@ export class S3ObjectStore implements ObjectStore {
       await isThere;
       return (await upload.complete()) === 'created' ? 'created' : 'exists';
     } finally {
-      await upload.abort();
+      // A start has its answer by now, and a distant store takes a while to take the parts back.
+      this.#givenUp = upload.abort();
     }
   }
 
@@ -187,6 +192,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async close(): Promise<void> {
+    if (this.#givenUp !== undefined) await settledWithin(GIVEN_UP_WITHIN_MS, this.#givenUp);
     this.policy.close();
     this.#client.destroy();
   }

@@ -41,6 +41,16 @@ describe('what a commit is to name', () => {
     await assert.rejects(assertCommittable(store, LAYOUT, ACTIONS), { code: 'OBJECT_MISSING' });
   });
 
+  test('waits for a store that became another one in the middle of the look', async () => {
+    const disk = await storeWithAll();
+    const bare = new MemoryObjectStore();
+    let looks = 0;
+    const store = Object.create(disk, {
+      head: { value: (key: string) => ((looks += 1) > 20 ? bare : disk).head(key) },
+    }) as MemoryObjectStore;
+    await assert.rejects(assertCommittable(store, LAYOUT, ACTIONS), { code: 'STORE_UNAVAILABLE' });
+  });
+
   test('waits for the store where the identity of the backup is gone, be there anything to name or not', async () => {
     const store = await storeWithAll();
     await store.delete(LAYOUT.identity);
