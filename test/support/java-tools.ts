@@ -2,8 +2,9 @@
 // A JVM of the test profile trades peak speed for start-up; the bench profile is what an operator would run.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cached } from './cache.ts';
@@ -35,6 +36,7 @@ export async function javaArguments(mainClass: string, options: JvmOptions = {})
   return [
     `-Xmx${options.heapMb ?? 512}m`,
     ...(options.profile === 'bench' ? [] : await quickStart(key, classpath)),
+    `-Djava.io.tmpdir=${temporaryDirectory()}`,
     '-XX:-UsePerfData',
     '-Xlog:disable',
     `-Dorg.slf4j.simpleLogger.defaultLogLevel=${options.logLevel ?? 'info'}`,
@@ -44,6 +46,16 @@ export async function javaArguments(mainClass: string, options: JvmOptions = {})
     classpath,
     `probe.${mainClass}`,
   ];
+}
+
+let temporary: string | undefined;
+
+/** Where a JVM unpacks native libraries, which it leaves behind when it is killed: all go when this process ends. */
+function temporaryDirectory(): string {
+  if (temporary !== undefined) return temporary;
+  const made = mkdtempSync(join(tmpdir(), 'kafka-backup-jvm-'));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  return (temporary = made);
 }
 
 async function quickStart(key: string, classpath: string): Promise<string[]> {

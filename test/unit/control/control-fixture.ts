@@ -343,6 +343,9 @@ export async function startControl(change: Partial<ControlServerOptions> = {}): 
     logger,
     now: () => NOW_MS,
     ...change,
+  }).catch(async (error: unknown) => {
+    await rm(directory, { recursive: true });
+    throw error;
   });
   const stop = async (): Promise<void> => {
     await server.stop();
