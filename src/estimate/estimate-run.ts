@@ -10,8 +10,8 @@ import { partitionName } from '../model/topic/topic-partition.ts';
 import type { TopicPatterns } from '../model/topic/topic-selection.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
 import { selectTopics } from '../survey/selected-topics.ts';
+import { Allowance } from './allowance.ts';
 import { choicesWith, type CodecChoice, measureCodecs } from './measure-codecs.ts';
-import { Patience } from './patience.ts';
 import {
   type MeasuredTopic,
   offsetsPerObject,
@@ -43,7 +43,7 @@ export interface EstimateOptions {
   readonly settings: Omit<ProjectionSettings, 'choices' | 'retentionMs' | 'bandwidthBytesPerSec'>;
   readonly wallMs: () => number;
   /** Of waiting for what passes by itself, altogether; half a minute unless given. */
-  readonly patienceMs?: number;
+  readonly allowanceMs?: number;
 }
 
 /** A topic that is configured and of which nothing is counted. */
@@ -87,17 +87,17 @@ export class EstimateRun {
   }
 
   async #run(question: EstimateQuestion, signal: AbortSignal): Promise<Estimate> {
-    const { log, probe, topics: patterns, settings, patienceMs } = this.#options;
+    const { log, probe, topics: patterns, settings, allowanceMs } = this.#options;
     const { topics, missing, denied } = await selectTopics(log, patterns);
     const leftOut = [...missing.map(missingTopic), ...denied.map(deniedTopic)];
     this.#progress.topicsTotal = topics.length;
-    const patience = new Patience({ signal, ...(patienceMs === undefined ? {} : { allowanceMs: patienceMs }) });
+    const allowance = new Allowance({ signal, ...(allowanceMs === undefined ? {} : { totalMs: allowanceMs }) });
     const choices = choicesWith(settings.configured);
     const measured: MeasuredTopic[] = [];
     for (const description of topics) {
       const { topic } = description;
       try {
-        const source = new SampledTopic(description, { log, probe, patience });
+        const source = new SampledTopic(description, { log, probe, allowance });
         measured.push(await this.#measure(source, choices, question, signal));
       } catch (error) {
         if (!(error instanceof BackupError) || !OF_ONE_TOPIC.has(error.code)) throw error;

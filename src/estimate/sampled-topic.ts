@@ -8,12 +8,12 @@ import type { PartitionIdentity } from '../model/segment/segment.ts';
 import type { TopicDescription } from '../model/topic/topic-description.ts';
 import { partitionName, type TopicPartition } from '../model/topic/topic-partition.ts';
 import { partitionsOf } from '../survey/selected-topics.ts';
-import type { Patience } from './patience.ts';
+import type { Allowance } from './allowance.ts';
 
 export interface SampledTopicOptions {
   readonly log: PartitionLog;
   readonly probe: ClusterProbe;
-  readonly patience: Patience;
+  readonly allowance: Allowance;
 }
 
 /** Ends of the log of each partition, by name; none is missing. */
@@ -107,7 +107,7 @@ export class SampledTopic {
   }
 
   #answer<T>(ask: () => Promise<T>): Promise<T> {
-    return this.#options.patience.answer(ask, () => this.#refresh());
+    return this.#options.allowance.answer(ask, () => this.#refresh());
   }
 
   /** Finds the leaders as they are now. */

@@ -65,12 +65,12 @@ after(() => workers.close());
 
 function estimate(
   spoil: (source: FakeSource) => void,
-  { topics = ['a', 'b'], signal = new AbortController().signal, patienceMs = 2000 } = {},
+  { topics = ['a', 'b'], signal = new AbortController().signal, allowanceMs = 2000 } = {},
 ): Promise<Estimate> {
   const source = new FakeSource();
   spoil(source);
   const run = new EstimateRun({
-    ...{ log: source.log, probe: source.probe, workers, recompress: 'never', patienceMs },
+    ...{ log: source.log, probe: source.probe, workers, recompress: 'never', allowanceMs },
     topics: { include: topics, exclude: [] },
     layout: new ObjectLayout('b'),
     limits: { frameBytes: 1e6, fetchMaxBytes: 1e6 },
@@ -170,7 +170,7 @@ describe('an estimate', () => {
         source.fault = ({ topic }) =>
           topic === 'here' ? undefined : { kind: 'stale-metadata', kafkaError: 'NOT_LEADER_OR_FOLLOWER' };
       },
-      { topics: ['here', ...topics], patienceMs: 500 },
+      { topics: ['here', ...topics], allowanceMs: 500 },
     );
     assert.deepEqual([sampled(found), found.leftOut.length], [[['here', true]], 20]);
     assert.match(found.leftOut[0]?.message ?? '', /NOT_LEADER_OR_FOLLOWER/);

@@ -6,21 +6,21 @@ import { BackupError } from '../model/errors.ts';
 import { unlessAborted } from '../model/unless-aborted.ts';
 
 /** The time that a cluster takes to find that a broker is gone (9 s unless configured), and to choose other leaders. */
-const ALLOWANCE_MS = 30_000;
+const TOTAL_MS = 30_000;
 
-export interface PatienceOptions {
+export interface AllowanceOptions {
   readonly signal: AbortSignal;
   /** Of all waiting together. */
-  readonly allowanceMs?: number;
+  readonly totalMs?: number;
 }
 
-export class Patience {
+export class Allowance {
   readonly #signal: AbortSignal;
   #leftMs: number;
 
-  constructor({ signal, allowanceMs = ALLOWANCE_MS }: PatienceOptions) {
+  constructor({ signal, totalMs = TOTAL_MS }: AllowanceOptions) {
     this.#signal = signal;
-    this.#leftMs = allowanceMs;
+    this.#leftMs = totalMs;
   }
 
   /**
