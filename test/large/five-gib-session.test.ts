@@ -6,7 +6,7 @@ import { crc32c } from '../../src/record/crc32c.ts';
 import type { GcsRequest, GcsResponse } from '../../src/storage/gcs/gcs-client.ts';
 import { crc32cText } from '../../src/storage/gcs/gcs-download.ts';
 import { translateGcs } from '../../src/storage/gcs/gcs-failures.ts';
-import { ResumableUpload } from '../../src/storage/gcs/resumable-upload.ts';
+import { type ObjectResource, ResumableUpload } from '../../src/storage/gcs/resumable-upload.ts';
 import { AdaptiveLimit } from '../../src/storage/request/adaptive-limit.ts';
 import { cutParts, PartMemory } from '../../src/storage/request/body-parts.ts';
 import { RequestPolicy } from '../../src/storage/request/request-policy.ts';
@@ -16,6 +16,7 @@ const CHUNK_UNIT_BYTES = 256 * 1024;
 const CHUNKS = 5222;
 const PART_BYTES = 8 * MIB;
 const MAX_GROWTH_BYTES = 300e6;
+const GENERATION = '1764500000000000';
 
 class CountingSession {
   storedBytes = 0;
@@ -36,7 +37,8 @@ class CountingSession {
     }
     if (Number(total) === this.storedBytes) {
       assert.equal(headers['x-goog-hash'], `crc32c=${crc32cText(this.crc)}`);
-      return { status: 200, headers: new Headers(), data: { size: total, crc32c: crc32cText(this.crc) } };
+      const data: ObjectResource = { size: total!, crc32c: crc32cText(this.crc), generation: GENERATION };
+      return { status: 200, headers: new Headers(), data };
     }
     return { status: 308, headers: new Headers({ range: `bytes=0-${this.storedBytes - 1}` }), data: '' };
   };
@@ -84,7 +86,7 @@ test('5.1 GiB go up in one session, chunk after chunk, in bounded memory, a lost
   const outcome = await upload?.outcome();
   assert.deepEqual(outcome, {
     kind: 'created',
-    resource: { size: String(CHUNKS * MIB), crc32c: crc32cText(wanted) },
+    resource: { size: String(CHUNKS * MIB), crc32c: crc32cText(wanted), generation: GENERATION },
   });
   assert.equal(session.questions, 1);
   assert.ok(growth < MAX_GROWTH_BYTES, `memory grew by ${growth} bytes`);
