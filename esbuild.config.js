@@ -30,6 +30,8 @@ await build({
   outExtension: { '.js': '.cjs' },
   external: packages.filter((name) => !BUNDLED.includes(name)),
   define: { 'import.meta.url': 'moduleUrl' },
+  // What is loaded on demand is required: import() in a script that is run with its compiled code (src/bundle) makes Node warn on stderr.
+  supported: { 'dynamic-import': false },
   banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
 });
 chmodSync('dist/main.js', 0o755);

@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
 type Agent = typeof import('../agent.ts');
@@ -28,8 +28,6 @@ export function compileBundle({ path, source }: Bundle, compiledCode?: Buffer): 
   return new Script(`(function (exports, require, module, __filename, __dirname) { ${source.toString('utf8')}\n})`, {
     filename: path,
     ...(compiledCode === undefined ? {} : { cachedData: compiledCode }),
-    // What is imported when it is needed, such as the client of a store.
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
 }
 

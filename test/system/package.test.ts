@@ -47,9 +47,14 @@ describe('the package', { timeout: 2 * TIMEOUT_MS }, () => {
   });
 
   /** Runs the installed command. @throws with its output unless it ends with 0 */
-  async function kafkaBackup(...args: readonly string[]): Promise<string> {
+  function execute(...args: readonly string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const command = join(directory, 'node_modules', '.bin', 'kafka-backup');
-    return (await run(command, args, { cwd: directory, timeout: TIMEOUT_MS, env: ENV })).stdout;
+    return run(command, args, { cwd: directory, timeout: TIMEOUT_MS, env: ENV });
+  }
+
+  /** As {@link execute}. @returns its results */
+  async function kafkaBackup(...args: readonly string[]): Promise<string> {
+    return (await execute(...args)).stdout;
   }
 
   it('holds the command, the examples and the schema, and no source', async () => {
@@ -107,6 +112,17 @@ describe('the package', { timeout: 2 * TIMEOUT_MS }, () => {
   it('prints the schema that it ships', async () => {
     const shipped: unknown = JSON.parse(await readFile(join(installed, 'config', 'schema.json'), 'utf8'));
     assert.deepEqual(JSON.parse(await kafkaBackup('config', 'schema')), shipped);
+  });
+
+  it('says nothing on stderr but what is its own, also as on a terminal and where a store logs in by an identity', async () => {
+    const { backup } = await writeConfigs(directory, broker.bootstrap, { id: 'said', logging: { format: 'pretty' } });
+    assert.equal((await execute('list', '--config', backup)).stderr, '');
+    const storage = { backend: 'azure', account_name: 'account', container: 'backups', use_workload_identity: true };
+    const azure = await writeConfigs(directory, broker.bootstrap, { id: 'azure', storage });
+    await assert.rejects(execute('list', '--config', azure.backup), {
+      code: 12,
+      stderr: /^error: ListBlobs .*WorkloadIdentityCredential.*\nhint: .*\n$/,
+    });
   });
 
   it('backs up, and restores without zstd-napi what was written with it', async () => {
@@ -178,7 +194,7 @@ async function pack(directory: string): Promise<string> {
 async function writeConfigs(
   directory: string,
   bootstrap: string,
-  { id, backup }: { readonly id: string; readonly backup?: object } = { id: 'packed' },
+  { id, ...change }: { readonly id: string } & Readonly<Record<string, string | object>> = { id: 'packed' },
 ): Promise<{ backup: string; restore: string }> {
   const store = join(directory, 'store');
   await mkdir(store, { recursive: true });
@@ -188,7 +204,7 @@ async function writeConfigs(
   const target = { bootstrap_servers: [bootstrap] };
   const restore = { topic_mapping: { packed: 'unpacked' } };
   // JSON is YAML.
-  await writeFile(files.backup, JSON.stringify({ mode: 'backup', backup_id: id, source, storage, backup }));
+  await writeFile(files.backup, JSON.stringify({ mode: 'backup', backup_id: id, source, storage, ...change }));
   await writeFile(files.restore, JSON.stringify({ mode: 'restore', backup_id: id, target, storage, restore }));
   return files;
 }

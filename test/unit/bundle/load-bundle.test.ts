@@ -16,7 +16,7 @@ import {
 const sourceOf = (test: number): string => `
   const { basename } = require('node:path');
   const called = () => basename(__filename) + ' in ' + basename(__dirname) + ' of ${test}';
-  module.exports = { runCommandLine: async () => [called(), (await import('node:os')).EOL] };
+  module.exports = { runCommandLine: async () => [called(), require('node:os').EOL] };
 `;
 
 describe('the bundle of the package', () => {
