@@ -17,6 +17,7 @@ export interface WorkerPool {
   readonly threads: number;
   /** Runs in a worker thread. Errors with a code arrive as BackupError. */
   run<Task, Result>(kind: TaskKind<Task, Result>, task: Task): Promise<Result>;
+  /** Tasks that wait for a thread, and the share of the time since the pool began that its threads were busy, from 0 to 1. */
   usage(): { readonly queued: number; readonly utilization: number };
   close(): Promise<void>;
 }

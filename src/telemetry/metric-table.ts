@@ -159,7 +159,7 @@ export const METRICS = {
   workerPoolUtilization: {
     name: 'kafka_backup_worker_pool_utilization_ratio',
     type: 'gauge',
-    help: 'Share of the time that the workers were busy.',
+    help: 'Share of the time since the start that the workers were busy.',
     labels: [],
     unit: 'ratio',
   },

@@ -26,8 +26,8 @@ export interface MetricsOptions {
   readonly status: () => BackupStatus | null;
   /** Newest first. */
   readonly restores: () => readonly RestoreJob[];
-  /** `utilization` from 0 to 1. */
-  readonly pool: () => { readonly queued: number; readonly utilization: number };
+  /** Of the backup's workers, `utilization` from 0 to 1. Null where the process makes no backup: their gauges are absent. */
+  readonly pool: (() => { readonly queued: number; readonly utilization: number }) | null;
 }
 
 /** Records of one topic that a commit has just made durable. Sizes in bytes. */
@@ -136,9 +136,13 @@ function setBackupGauges(handles: Handles, options: MetricsOptions): void {
 }
 
 function setProcessGauges(handles: Handles, options: MetricsOptions): void {
-  const { queued, utilization } = options.pool();
-  handles.workerPoolQueue.set(queued);
-  handles.workerPoolUtilization.set(utilization);
+  const pool = options.pool?.();
+  handles.workerPoolQueue.remove();
+  handles.workerPoolUtilization.remove();
+  if (pool !== undefined) {
+    handles.workerPoolQueue.set(pool.queued);
+    handles.workerPoolUtilization.set(pool.utilization);
+  }
   const traffic = options.status()?.store ?? null;
   handles.storageCircuitOpen.remove();
   handles.storageConcurrencyLimit.remove();

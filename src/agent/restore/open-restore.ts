@@ -23,7 +23,7 @@ import { configuredRequest, configuredSettings, unconfiguredTarget } from './res
 export async function openRestore(source: ConfigSource): Promise<OpenedRestore> {
   const { config, logger } = await configured(source);
   const { restore } = config;
-  const telemetry = await openTelemetry(config, () => ({ queued: 0, utilization: 0 }));
+  const telemetry = await openTelemetry(config, null);
   const { store: plain, policy } = await openStore(config.storage, { observe: telemetry.observe, logger });
   const store = policy === null ? new ObservedObjectStore(plain, telemetry.observe) : plain;
   const service = createRestores(config, store, logger, {

@@ -182,6 +182,12 @@ describe('the metrics page', () => {
     assert.equal(await value('kafka_backup_build_info', { version: '1.2.3', node: process.version }), 1);
   });
 
+  test('tells nothing of the threads of a backup where none is made', async () => {
+    const { value } = make({ pool: null });
+    assert.equal(await value('kafka_backup_worker_pool_queue'), undefined);
+    assert.equal(await value('kafka_backup_worker_pool_utilization_ratio'), undefined);
+  });
+
   test('shows the state of the backup at the moment of the scrape, and nothing of partitions that are gone', async () => {
     let current: BackupStatus | null = null;
     const { value, scrape } = make({ status: () => current });
