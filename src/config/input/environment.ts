@@ -54,7 +54,7 @@ export function readSecretFiles(given: GivenValues): void {
     if (!path.endsWith('_file') || node.kind !== 'scalar' || typeof node.value !== 'string') continue;
     const secretPath = path.slice(0, -FILE_SUFFIX.length);
     if (given.leafAt(secretPath)?.sensitive !== true) continue;
-    if (given.values.has(secretPath)) {
+    if (given.has(secretPath)) {
       const key = secretPath.slice(secretPath.lastIndexOf('.') + 1);
       given.report(node.origin, path, `${key} and ${key}_file are both given.`, 'Keep one of them.');
     } else if (node.text !== '') putFileContent(secretPath, path, node.text, node.origin, given);
