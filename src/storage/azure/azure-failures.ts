@@ -39,7 +39,11 @@ const PERMISSIONS =
 
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   ContainerNotFound: NO_CONTAINER,
-  ResourceNotFound: NO_CONTAINER,
+  ResourceNotFound: [
+    'refused',
+    'STORE_UNSUITABLE',
+    `${NO_CONTAINER[2]} An emulator needs the name of the account in the path of storage.endpoint.`,
+  ],
   ContainerBeingDeleted: BEING_DELETED,
   ContainerDisabled: ['refused', 'STORE_UNSUITABLE', 'The container was disabled: restore it, or use another.'],
   InvalidResourceName: ['refused', 'STORE_UNSUITABLE', 'Mend storage.container: no container can have this name.'],
@@ -71,6 +75,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 const NOT_WHO = /^AuthenticationFailed|failed to authenticate/i;
 const EXPIRED = /time frame|expir|not valid yet/i;
 const LOGIN = /^(CredentialUnavailable|AuthenticationRequired|Authentication|AggregateAuthentication)Error$/;
+/** The library's, before it asks anybody. */
+const NO_TENANT = /^Invalid tenant id/;
 /** Of a login: the network or the service that logs in, which may come back. */
 const PASSING =
   /ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|network[_ ]error|endpoints_resolution|temporarily_unavailable|server_error|timed? ?out/i;
@@ -110,6 +116,10 @@ function meaningOf(found: AzureError, failure: unknown): Meaning {
   if (status === 401 || (status === 403 && NOT_WHO.test(`${code} ${message}`))) return notWho(found);
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
   if (failure instanceof Error && LOGIN.test(failure.name)) return meaningOfConnection(found) ?? notLoggedIn(found);
+  if (status === undefined && NO_TENANT.test(message)) {
+    const remedy = 'Mend storage.tenant_id, or AZURE_TENANT_ID of the environment.';
+    return ['refused', 'STORE_AUTHENTICATION_FAILED', remedy];
+  }
   if (status === undefined) return meaningOfSilence(found, failure, 'storage.account_name and storage.endpoint');
   if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', `${PERMISSIONS}.`];
   if (status === 404) return ['refused', 'STORE_UNSUITABLE', 'Check storage.container and storage.endpoint.'];

@@ -7,6 +7,7 @@ import {
   DAMAGED,
   firstLine,
   type Meaning,
+  meaningOfConnection,
   meaningOfSilence,
   meaningOfStatus,
   requestFailure,
@@ -39,6 +40,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   EACCES: ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS],
 };
 
+const LOGIN_AWAY: Meaning = ['unavailable', 'STORE_UNAVAILABLE', 'The service that logs in does not answer.'];
+/** Of a request to one of the hosts that hand out tokens. */
+const TO_LOGIN = /^request to https:\/\/(oauth2|sts|iamcredentials)\.googleapis\.com\//;
 const NO_SUCH_BUCKET = /bucket does not exist/i;
 const CHECKSUM = /crc32c|md5|checksum/i;
 /** What the HTTP client does not follow: the store sends nobody elsewhere. */
@@ -93,13 +97,17 @@ function meaningOf(found: GcsError, failure: unknown): Meaning {
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
   if (status === undefined && REDIRECTED.test(message)) return STRANGE;
   if (status === undefined) {
+    if (code !== '' && TO_LOGIN.test(message)) return meaningOfConnection(found) ?? LOGIN_AWAY;
     const silence = meaningOfSilence(found, failure, 'storage.endpoint');
     // What has a code came from the connection; what has none, from the library that logs in.
     const isLogin = code === '' && silence[0] === 'unavailable';
     return isLogin ? ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS] : silence;
   }
   // Where an object is not there, that is an answer and no failure.
-  if (status === 404) return ['refused', 'STORE_UNSUITABLE', NO_BUCKET];
+  if (status === 404) {
+    const isOfBucket = code === 'notFound' || NO_SUCH_BUCKET.test(message);
+    return ['refused', 'STORE_UNSUITABLE', isOfBucket ? NO_BUCKET : 'Check storage.bucket and storage.endpoint.'];
+  }
   if (status === 401) return ['refused', 'STORE_AUTHENTICATION_FAILED', CREDENTIALS];
   if (status === 403) return ['refused', 'STORE_AUTHORIZATION_FAILED', PERMISSIONS];
   if (status === 400 && CHECKSUM.test(message)) return DAMAGED;

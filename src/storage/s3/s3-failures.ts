@@ -113,6 +113,13 @@ const WRONG_REGION = new Set([
 ]);
 /** How the SDK ends a body that does not have the checksum that came with it. */
 const BODY_MISMATCH = /^Checksum mismatch/;
+/** Node's, of what no header can hold, and the header. */
+const INVALID_HEADER = /^Invalid character in header content \["([\w-]+)"\]/;
+/** What of the credentials stands in which header. */
+const CREDENTIAL_HEADERS: Readonly<Record<string, string>> = {
+  authorization: 'access_key',
+  'x-amz-security-token': 'session_token',
+};
 /** What the token service says of a role that may not be had. */
 const ROLE_DENIED = /\bsts:Assume/;
 /** What the SDK says before it asks anybody. */
@@ -170,6 +177,8 @@ function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked
   if (Object.hasOwn(MEANINGS, code)) return MEANINGS[code] ?? DAMAGED;
   if (code === 'RequestTimeTooSkewed') return skewed(headers['date']);
   if (WRONG_REGION.has(code) || status === 301 || status === 307) return wrongRegion(found, place);
+  const unsendable = CREDENTIAL_HEADERS[INVALID_HEADER.exec(message)?.[1] ?? ''];
+  if (unsendable !== undefined) return brokenCredential(unsendable);
   const notAsked = status === undefined ? NOT_ASKED.find(([says]) => says.test(message)) : undefined;
   if (notAsked !== undefined) return ['refused', 'STORE_UNSUITABLE', notAsked[1]];
   if (ROLE_DENIED.test(message)) return ['refused', 'STORE_AUTHENTICATION_FAILED', ROLE];
@@ -190,6 +199,12 @@ function meaningOf(found: S3Error, failure: unknown, { place, operation }: Asked
   if (status < 500 && /object ?lock/i.test(message)) return NO_LOCK;
   if (status < 500 && /checksum/i.test(message)) return ['refused', 'STORE_UNSUITABLE', NO_CHECKSUMS];
   return meaningOfStatus(status);
+}
+
+/** @param key of `storage` */
+function brokenCredential(key: string): Meaning {
+  const remedy = `It holds a line break or another character that is no part of one: mend ${key}, or the one of the environment.`;
+  return ['refused', 'STORE_AUTHENTICATION_FAILED', remedy];
 }
 
 /** The SDK corrects its own clock by the answer, so the next attempt may well be let in. */

@@ -163,6 +163,18 @@ describe('logging into Azure', { timeout: 120_000 }, () => {
     });
   });
 
+  it('in a tenant that cannot be one is refused at once', async () => {
+    const principal = { tenantId: 'no tenant/..', clientId: 'homeless', clientSecret: 'the secret' };
+    const attempts: string[] = [];
+    const store = new AzureObjectStore(settings(principal), { observe: ({ outcome }) => void attempts.push(outcome) });
+    await assert.rejects(store.head('a/key'), {
+      code: 'STORE_AUTHENTICATION_FAILED',
+      message: /Invalid tenant id provided.*Mend storage\.tenant_id, or AZURE_TENANT_ID of the environment\./,
+    });
+    assert.equal(attempts.length, 1);
+    await store.close();
+  });
+
   it('of a service that nobody trusts says what to do', async () => {
     const requests = { ...QUICK_REQUESTS, proxy: hosts.proxy };
     const principal = { tenantId: TENANT, clientId: 'untrusting', clientSecret: 'the secret' };

@@ -311,6 +311,20 @@ describe('S3 under the names of AWS', { timeout: 120_000 }, () => {
 
     it('whoever has no credentials at all', () => assertRefused({}, /Check access_key.*those of the environment/));
 
+    it('keys with a character that no header can hold, such as the line break of a file, and names the key', async () => {
+      const keys = { AWS_ACCESS_KEY_ID: VERSITYGW_KEYS.accessKey, AWS_SECRET_ACCESS_KEY: VERSITYGW_KEYS.secretKey };
+      const broken = { ...keys, AWS_ACCESS_KEY_ID: 'CANARY\n' };
+      await assertRefused(
+        broken,
+        /a line break or another character .*: mend access_key, or the one of the environment/,
+      );
+      const token = { ...keys, AWS_SESSION_TOKEN: 'CANARY\n' };
+      await assertRefused(
+        token,
+        /a line break or another character .*: mend session_token, or the one of the environment/,
+      );
+    });
+
     it('a web identity that may not have the role, that is not known or that has ended', async () => {
       const file = join(dirname(authority.certificate), 'web-identity-refused');
       await writeFile(file, 'CANARY');

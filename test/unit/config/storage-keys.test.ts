@@ -103,7 +103,9 @@ describe('the keys of S3', () => {
     assert.ok(found.kind === 's3');
     assert.deepEqual(found.credentials, { accessKey: 'AK', secretKey: 'S=K', sessionToken: null });
     // As templates write a key that has no value.
-    const empty = storage(`  access_key: null\n  access_key_file: ${key}\n  secret_key_file: ${secret}\n  secret_key:\n`);
+    const empty = storage(
+      `  access_key: null\n  access_key_file: ${key}\n  secret_key_file: ${secret}\n  secret_key:\n`,
+    );
     assert.deepEqual(empty, found);
   });
 

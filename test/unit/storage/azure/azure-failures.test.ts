@@ -58,6 +58,9 @@ describe('a failure of Azure', () => {
     for (const code of ['ContainerNotFound', 'ResourceNotFound']) {
       assertMeans({ status: 404, code }, 'refused', 'STORE_UNSUITABLE', gone);
     }
+    // What Azurite makes of an endpoint without the account.
+    const unnamed = { status: 404, code: 'ResourceNotFound' };
+    assertMeans(unnamed, 'refused', 'STORE_UNSUITABLE', /the name of the account in the path of storage\.endpoint\.$/);
     const roles = /Storage Blob Data Contributor/;
     const mismatch = { status: 403, code: 'AuthorizationPermissionMismatch' };
     assertMeans(mismatch, 'refused', 'STORE_AUTHORIZATION_FAILED', roles);

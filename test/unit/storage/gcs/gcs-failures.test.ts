@@ -54,6 +54,10 @@ describe('a failure of Google Cloud Storage', () => {
   test('of the bucket, the permission, the policy or the bytes names its remedy', () => {
     const noBucket = { status: 404, message: 'The specified bucket does not exist.' };
     assertMeans(noBucket, 'refused', 'STORE_UNSUITABLE', /storage\.bucket/);
+    assertMeans({ status: 404, reason: 'notFound' }, 'refused', 'STORE_UNSUITABLE', /Create the bucket, or mend/);
+    // Of whatever else is at the end of a wrong path.
+    const other = { status: 404, message: 'Not Found' };
+    assertMeans(other, 'refused', 'STORE_UNSUITABLE', /Check storage\.bucket and storage\.endpoint\./);
     assertMeans({ status: 403, reason: 'forbidden' }, 'refused', 'STORE_AUTHORIZATION_FAILED', /roles\/storage/);
     assertMeans({ status: 403, reason: 'retentionPolicyNotMet' }, 'refused', 'STORE_REFUSED', /retention policy/);
     const damaged = { status: 400, message: 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C' };
@@ -65,6 +69,9 @@ describe('a failure of Google Cloud Storage', () => {
     assertMeans({ status: 401, reason: 'authError' }, 'refused', 'STORE_AUTHENTICATION_FAILED', /default credentials/);
     const message = 'Could not load the default credentials. Browse to https://example for more information.';
     assertMeans({ message }, 'refused', 'STORE_AUTHENTICATION_FAILED', /Could not load/);
+    const away = 'request to https://oauth2.googleapis.com/token failed, reason: getaddrinfo ENOTFOUND oauth2';
+    const remedy = /ENOTFOUND oauth2\. The service that logs in does not answer\.$/;
+    assertMeans({ code: 'ENOTFOUND', message: away }, 'unavailable', 'STORE_UNAVAILABLE', remedy);
   });
 
   test('is read alike from a document and from the text of one', () => {
