@@ -116,7 +116,7 @@ export const METRICS = {
   storageOperationDuration: {
     name: 'kafka_backup_storage_operation_duration_seconds',
     type: 'histogram',
-    help: 'Duration of requests to the object store, retries counted one by one; for a cloud store op is its own name of the request. Requests per stored GiB are the sum of its _count over kafka_backup_stored_bytes_total / 2^30.',
+    help: 'Duration of requests to the object store, retries counted one by one; for a cloud store op is its own name of the request. Requests per stored GiB, those of restores included, are the sum of its _count over kafka_backup_stored_bytes_total / 2^30.',
     labels: ['backend', 'op', 'outcome'],
     unit: 'seconds',
     buckets: [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],

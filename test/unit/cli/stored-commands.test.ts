@@ -224,7 +224,7 @@ describe('describe', () => {
     assert.deepEqual(jsonOf(await runCommand(['list', '-p', path, '--json'])).backups[0].requests, expected);
     assert.equal(jsonOf(await runCommand(['describe', ...at, '--topic', 'orders', '--json'])).requests, null);
     const { stdout } = await runCommand(['describe', ...at]);
-    const text = `Requests:       1,230 to the store while writing, ${perGib.toLocaleString('en-US')} per stored GiB`;
+    const text = `Requests:       1,230 to the store by the agents that wrote it, ${perGib.toLocaleString('en-US')} per stored GiB`;
     assert.ok(stdout.includes(`${text} (PutObject 1,200, GetObject 30)`), stdout);
     await removeDirectory(path);
   });

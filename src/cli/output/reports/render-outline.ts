@@ -39,7 +39,7 @@ export function renderOutline(outline: BackupOutline, store: string, showPartiti
 function requestsText({ total, perStoredGib, byOperation }: StoreRequests): string {
   const perGib = perStoredGib === null ? '' : `, ${formatCount(perStoredGib)} per stored GiB`;
   const operations = [...byOperation].map(([operation, count]) => `${printable(operation)} ${formatCount(count)}`);
-  return `${formatCount(total)} to the store while writing${perGib} (${operations.join(', ')})`;
+  return `${formatCount(total)} to the store by the agents that wrote it${perGib} (${operations.join(', ')})`;
 }
 
 function renderTopics(topics: readonly TopicOutline[]): string {
