@@ -64,14 +64,14 @@ export class RestoreService implements RestoreJobs {
   }
 
   async resume(id: string): Promise<RestoreJob> {
-    const resume = await this.#intent(id);
+    const resume = await this.#intent(this.#idOf(id));
     return this.#submit(resume.request, { resume, agreed: null });
   }
 
   async abandon(id: string): Promise<AbandonedRestore> {
     const { openSink, wallMs } = this.#options;
     const job = this.#find(id);
-    const intent = await this.#intent(job?.attempt.id ?? id);
+    const intent = await this.#intent(this.#idOf(id));
     this.#assertTarget(intent.request.target);
     if (job !== undefined && !TERMINAL.includes(job.state)) {
       throw new BackupError('RESTORE_CONFLICT', `restore ${intent.id} is ${job.state}`);
@@ -99,7 +99,7 @@ export class RestoreService implements RestoreJobs {
 
   /** As the store keeps it. */
   report(id: string): Promise<RestoreReport | undefined> {
-    return this.#journal(this.#find(id)?.attempt.id ?? id).report();
+    return this.#journal(this.#idOf(id)).report();
   }
 
   cancel(id: string): RestoreJob | undefined {
@@ -183,7 +183,13 @@ export class RestoreService implements RestoreJobs {
 
   /** The newest that has the id: a restore that was resumed is its last attempt. */
   #find(id: string): Job | undefined {
-    return this.#jobs.find(({ submittedId, attempt }) => submittedId === id || attempt.id === id);
+    const meant = this.#idOf(id);
+    return this.#jobs.find(({ attempt }) => attempt.id === meant);
+  }
+
+  /** Of the restore that a job was given this id for, and that may have gone on with an earlier one. */
+  #idOf(id: string): string {
+    return this.#jobs.find(({ submittedId }) => submittedId === id)?.attempt.id ?? id;
   }
 
   async #intent(id: string): Promise<RestoreIntent> {

@@ -234,6 +234,32 @@ describe('a restore asked for over the control port', { timeout: 180_000 }, () =
     );
   });
 
+  it('that goes on with an earlier one is that one by the id that it was given too, whatever is asked of it', async () => {
+    const asked = {
+      topics: ['prod.orders'],
+      topic_mapping: { 'prod.orders': 'gone-on-with' },
+      produce_batch_size: 10,
+      rate_limit_records_per_sec: 1000,
+    };
+    const cancelled = async (id: string): Promise<JsonObject> => {
+      await jobWhen(id, (job) => job['state'] === 'RUNNING' && recordsDone(job) > 0);
+      await post({}, `/v1/restores/${id}/cancel`);
+      const job = await ended(id);
+      assert.equal(job['state'], 'CANCELLED');
+      return job;
+    };
+    const first = await accepted(asked);
+    await cancelled(first);
+    const second = await accepted(asked);
+    assert.notEqual(second, first);
+    assert.equal((await cancelled(second))['id'], first);
+    const { status, json } = await post({}, `/v1/restores/${second}/resume`);
+    assert.deepEqual([status, json['id']], [202, first], JSON.stringify(json));
+    // Of its attempts the newest is told, by either id.
+    assert.equal((await ended(second))['state'], 'COMPLETED');
+    assert.equal((await ended(first))['state'], 'COMPLETED');
+  });
+
   it('of a command shows itself on a port of its own as long as it runs, and begins no other', async () => {
     const [port] = await freePorts(1);
     const own = `http://127.0.0.1:${port}`;
