@@ -225,6 +225,28 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
     });
   }
 
+  it('has from their start a topic made again and a partition added while no agent ran, though it takes what it finds first from its end', async () => {
+    const topics = ['remade', 'widened'];
+    const spec = { backupId: 'absent', topics, backup: { start_offset: 'latest' } };
+    for (const topic of topics) {
+      await probe.createTopic(topic);
+      await probe.produce(topic, { records: 100, seed: 1 });
+    }
+    assertExit(await system.workspace.backup(spec), 0);
+    await probe.deleteTopic('remade');
+    await createAgain('remade');
+    await probe.produce('remade', { records: 900, seed: 2 });
+    await probe.addPartitions('widened', 2);
+    await probe.produce('widened', { records: 80, partitions: [1] });
+    assertExit(await system.workspace.backup(spec), 0);
+
+    const state = await system.workspace.catalog('absent');
+    assertTopicTiling(state, 'remade', new Map(), await probe.endOffsets('remade'));
+    assertTopicTiling(state, 'widened', new Map([[0, 100n]]), await probe.endOffsets('widened'));
+    assertExit(await restore('absent', 'remade', 'remade-restored'), 0);
+    await assertSameRecords({ probe, topic: 'remade' }, { probe, topic: 'remade-restored' });
+  });
+
   it('finds partitions and topics that appear while it runs', async () => {
     await probe.createTopic('growing-a', { partitions: 1 });
     await probe.produce('growing-a', { records: 200 });

@@ -37,7 +37,7 @@ export interface RosterIntakeOptions {
 
 export class RosterIntake {
   readonly #options: RosterIntakeOptions;
-  /** Partitions that were there at the start: only they begin where the configuration says. */
+  /** Partitions that are there at the start, of topics never backed up before: only they begin where the configuration says. */
   #first: ReadonlySet<string> | undefined;
   /** By key. A topic may be missing from one answer alone: found again, it goes on behind what is on its way to the catalog. */
   readonly #retired = new Map<string, TrackedPartition>();
@@ -63,7 +63,7 @@ export class RosterIntake {
       else roster.lead(partition, leader);
     }
     const fresh = discovery.partitions.filter((partition) => roster.get(partition) === undefined);
-    this.#first ??= new Set(fresh.map(keyOf));
+    this.#first ??= new Set(fresh.filter(({ topic }) => !this.#isKnown(topic)).map(keyOf));
     if (fresh.length > 0) {
       for (const { leader } of fresh) if (leader >= 0) prepare(leader);
       const positions = (await Promise.all(byLeader(fresh).map((led) => this.#begin(led)))).flat();
@@ -102,7 +102,12 @@ export class RosterIntake {
     return retired?.backup.durable ?? this.#options.catalog.incarnation(topic, topicId).partitions.get(index)?.resume;
   }
 
-  /** A partition that appeared while the backup runs is wanted from its beginning. */
+  /** Partitions of such a topic that the catalog does not know, and its later lives, have appeared since. */
+  #isKnown(topic: string): boolean {
+    return this.#options.catalog.incarnations.some((life) => life.topic === topic && life.partitions.size > 0);
+  }
+
+  /** A partition that appeared since its topic was first backed up is wanted from its beginning, whether or not an agent ran then. */
   #startOf(partition: FoundPartition): StartOffset {
     return this.#first?.has(keyOf(partition)) === true ? this.#options.startOffset : { kind: 'earliest' };
   }

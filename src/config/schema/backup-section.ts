@@ -35,7 +35,7 @@ function whatToRead() {
       default: false,
     }),
     start_offset: startOffset({
-      doc: 'Where to begin with partitions that the catalog does not know yet; an offset beyond an end of the log means that end, and topics and partitions that the source does not have are named in the log. It is committed as soon as they are found, empty ones included: from then on they continue where their last commit ends. Partitions that appear while the agent runs are wanted from their beginning.',
+      doc: 'Where to begin with topics that the catalog does not know yet; an offset beyond an end of the log means that end, and topics and partitions that the source does not have are named in the log. It is committed as soon as they are found, empty ones included: from then on they continue where their last commit ends. What appears later is wanted from its beginning, whether or not an agent runs then: partitions that are added, a topic that is made again; also topics that appear while the agent runs.',
       default: EARLIEST,
     }),
     assignment: assignment({ doc: 'Which partitions this agent backs up.', default: ALL }),

@@ -23,13 +23,13 @@ function logOf(startOffset: number, endOffset: number): MovingPartitionLog {
   return log;
 }
 
-async function historyOf(store: MemoryObjectStore): Promise<PartitionHistory> {
+async function historyOf(store: MemoryObjectStore, partition = 0): Promise<PartitionHistory> {
   const state = await readCatalog(store, LAYOUT, { ignoreCheckpoints: true });
-  return state.incarnation(TOPIC, TOPIC_ID).partition(0);
+  return state.incarnation(TOPIC, TOPIC_ID).partition(partition);
 }
 
-async function storedIn(store: MemoryObjectStore): Promise<readonly (readonly [bigint, bigint])[]> {
-  return (await historyOf(store)).segments.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset]);
+async function storedIn(store: MemoryObjectStore, partition = 0): Promise<readonly (readonly [bigint, bigint])[]> {
+  return (await historyOf(store, partition)).segments.map(({ baseOffset, nextOffset }) => [baseOffset, nextOffset]);
 }
 
 describe('a partition of which nothing is stored yet', { timeout: 60_000 }, () => {
@@ -66,6 +66,16 @@ describe('a partition of which nothing is stored yet', { timeout: 60_000 }, () =
     assert.deepEqual([second.isComplete, second.status.counters.records], [true, 5]);
     assert.equal((await once(logOf(0, 15), store, LATEST)).isComplete, true);
     assert.deepEqual(await storedIn(store), [[10n, 15n]]);
+  });
+
+  test('is wanted from its start where its topic had fewer in an earlier run, though only the latest was wanted', async () => {
+    const store = new MemoryObjectStore();
+    const batches = [0n, 5n].map((offset) => jsonBatch(offset, 5));
+    assert.equal((await once(new MovingPartitionLog([batches], 1), store, LATEST)).isComplete, true);
+    const second = await once(new MovingPartitionLog([batches, batches], 1), store, LATEST);
+    assert.deepEqual([second.isComplete, second.status.counters.records], [true, 10]);
+    assert.deepEqual(await storedIn(store, 0), []);
+    assert.deepEqual(await storedIn(store, 1), [[0n, 10n]]);
   });
 
   test('is committed before a record of it is, so that a run that is killed leaves no hole', async () => {
