@@ -269,7 +269,6 @@ export class PartitionBackup {
     await this.#chain.catch(() => {});
     await this.reset();
     if (this.#durable.nextOffset <= endOffset) return;
-    this.#seen = undefined;
     const timeline = this.#timeline + 1;
     const truncation = { ...this.identity, endOffset, timeline, detectedAtMs: this.#context.wallMs() };
     const durable = { nextOffset: endOffset, leaderEpoch: lastEpoch, timeline };
@@ -311,6 +310,8 @@ export class PartitionBackup {
     this.#coveredOffset = this.#durable.nextOffset;
     this.lastEpoch = this.#durable.leaderEpoch;
     this.#timeline = this.#durable.timeline;
+    // The log may have been cut since: what it looked like before tells nothing of what is read again.
+    this.#seen = undefined;
     this.#observed = undefined;
     this.#decidedOffset = 0n;
   }

@@ -370,6 +370,16 @@ describe('what a partition knows of its transactions', () => {
     await answer(backup, 20, 30, 30);
     assert.equal(await decidedOffset(backup, segments), 20n);
   });
+
+  it('does not rest on the end of a log that was cut before it was stored', async () => {
+    const { backups, segments } = openRig(1);
+    const backup = backups[0]!;
+    await answer(backup, 0, 30, 30);
+    // What was taken in is not durable: the log that has grown since agrees with all that is, and its transaction is open.
+    await backup.reset();
+    for (const from of [0, 10, 20, 30]) await answer(backup, from, 40, 5);
+    assert.equal(await decidedOffset(backup, segments), 5n);
+  });
 });
 
 describe('a partition seals its segment', () => {
