@@ -85,6 +85,14 @@ export class PartitionTrouble {
     return returning;
   }
 
+  /** Another topic has the name of the partition's: somebody has deleted what is known of its log and was not read. */
+  remade(partition: TrackedPartition): void {
+    const { nextOffset, highWatermark } = partition.backup;
+    // What another agent commits is not known here.
+    if (partition.state !== 'fenced' && nextOffset < highWatermark)
+      this.#skipDeleted(partition, highWatermark, 'delete-records');
+  }
+
   /** Records were read: unless the trouble lies behind the reading, it is over. */
   answered(partition: TrackedPartition): void {
     if (partition.failures > 0 && this.#troubles.get(partition)?.durableOffset === undefined) this.#forget(partition);
@@ -166,18 +174,18 @@ export class PartitionTrouble {
     }
   }
 
-  #skipDeleted(partition: TrackedPartition, earliest: bigint, reason: Gap['reason']): void {
+  #skipDeleted(partition: TrackedPartition, endOffset: bigint, reason: Gap['reason']): void {
     const { logger, onGap } = this.#options;
     const { identity, nextOffset } = partition.backup;
     logger.warn('records were deleted at the source before they could be backed up', {
       topic: identity.topic,
       partition: identity.partition,
       offset: nextOffset,
-      lastOffset: earliest - 1n,
+      lastOffset: endOffset - 1n,
       reason,
     });
-    onGap(partition, earliest - nextOffset, reason);
-    partition.backup.recordGap(earliest, reason);
+    onGap(partition, endOffset - nextOffset, reason);
+    partition.backup.recordGap(endOffset, reason);
   }
 
   /** A one-shot backup ends no later than the log that was cut does now. */

@@ -37,8 +37,8 @@ export function shortfallsOf({
   if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
   shortfalls.push(...partitions.flatMap((partition) => shortfallOf(partition, isShutdown) ?? []));
   shortfalls.push(...progress.deniedTopics.map((topic) => `${topic}: TOPIC_AUTHORIZATION_FAILED`));
-  if (isContinuous) return shortfalls;
   shortfalls.push(...retired.flatMap((partition) => lossOf(partition) ?? []));
+  if (isContinuous) return shortfalls;
   const { gaps, gapRecords } = progress.counters;
   if (gaps > 0) shortfalls.push(`${gapRecords} offsets in ${gaps} gap(s): deleted at the source before they were read`);
   shortfalls.push(...progress.leaderless.map((name) => `${name}: has no leader`));
@@ -46,11 +46,10 @@ export function shortfallsOf({
   return shortfalls;
 }
 
-function lossOf({ name, backup, endOffset = 0n }: TrackedPartition): string | undefined {
-  const { durableOffset } = backup;
-  return durableOffset < endOffset
-    ? `${name}: gone from the source, read up to ${durableOffset} of ${endOffset}`
-    : undefined;
+/** No gap tells of it in the catalog, since the topic may come back. */
+function lossOf({ name, backup, endOffset = backup.highWatermark }: TrackedPartition): string | undefined {
+  const { nextOffset } = backup;
+  return nextOffset < endOffset ? `${name}: gone from the source, read up to ${nextOffset} of ${endOffset}` : undefined;
 }
 
 function shortfallOf(partition: TrackedPartition, isShutdown: boolean): string | undefined {

@@ -225,6 +225,44 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
     });
   }
 
+  it('records as a gap what it knew of a topic and had not read when that was made again', async () => {
+    await probe.createTopic('overtaken', { partitions: 2 });
+    await probe.produce('overtaken', { records: 40_000 });
+    const instant = Date.now();
+    // Slow, and one partition after the other: of the second only the end is known.
+    const backup = {
+      ...EAGER,
+      segment_max_records: 500,
+      max_concurrent_partitions: 1,
+      max_partition_fetch_bytes: 4096,
+    };
+    const agent = await system.workspace.startBackup({ backupId: 'overtaken', topics: ['overtaken'], backup });
+    await system.workspace.catalogUntil(
+      'overtaken',
+      (state) => state.incarnations[0]?.partitions.get(1)?.resume !== undefined,
+    );
+    agent.signal('SIGSTOP');
+    await probe.deleteTopic('overtaken');
+    await createAgain('overtaken');
+    agent.signal('SIGCONT');
+    await system.workspace.catalogUntil('overtaken', (state) => state.incarnations[1]?.partitions.size === 3);
+    const run = await agent.stop();
+    assertExit(run, 0);
+
+    const [former] = (await system.workspace.catalog('overtaken')).incarnations;
+    for (const partition of [0, 1]) {
+      const history = former!.partitions.get(partition)!;
+      assertTiling(history, 0n, 20_000n);
+      assert.deepEqual(
+        history.gaps.map(({ lastOffset, reason }) => ({ lastOffset, reason })),
+        [{ lastOffset: 19_999n, reason: 'delete-records' }],
+      );
+    }
+    assert.equal(run.summary['gaps'], 2);
+    assert.equal(Number(run.summary['gap_records']) + Number(run.summary['records']), 40_000);
+    assertExit(await restore('overtaken', 'overtaken', 'overtaken-before', ['--to', String(instant)]), 3);
+  });
+
   it('has from their start a topic made again and a partition added while no agent ran, though it takes what it finds first from its end', async () => {
     const topics = ['remade', 'widened'];
     const spec = { backupId: 'absent', topics, backup: { start_offset: 'latest' } };

@@ -62,6 +62,7 @@ export class RosterIntake {
       if (leader === undefined) await this.#retire(partition);
       else roster.lead(partition, leader);
     }
+    this.#noteLost(discovery);
     const fresh = discovery.partitions.filter((partition) => roster.get(partition) === undefined);
     this.#first ??= new Set(fresh.filter(({ topic }) => !this.#isKnown(topic)).map(keyOf));
     if (fresh.length > 0) {
@@ -179,12 +180,32 @@ export class RosterIntake {
   /** The topic is gone, or another one has its name now: what is in hand is kept. */
   async #retire(partition: TrackedPartition): Promise<void> {
     const { logger, roster, onError } = this.#options;
-    logger.warn('a partition no longer exists at the source', { ...partition.backup.identity });
+    const { backup } = partition;
+    logger.warn('a partition no longer exists at the source', { ...backup.identity });
     roster.remove(partition);
     this.#retired.set(partition.key, partition);
-    partition.backup.seal('log-change');
-    await partition.backup.settled().catch(onError);
-    await partition.backup.reset();
+    const { nextOffset } = backup;
+    backup.seal('log-change');
+    const isStored = await backup.settled().then(
+      () => true,
+      (error: unknown) => {
+        onError(error);
+        return false;
+      },
+    );
+    await backup.reset();
+    // A hole that compaction has left at the end was read, though no segment covers it.
+    if (isStored) backup.skipTo(nextOffset);
+  }
+
+  /** A topic that is gone may come back, but not once another one has its name: what was not read of it is lost then. */
+  #noteLost({ topics }: Discovery): void {
+    const lives = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
+    for (const partition of this.#retired.values()) {
+      const { topic, topicId } = partition.backup.identity;
+      const life = lives.get(topic);
+      if (life !== undefined && life !== topicId) this.#options.trouble.remade(partition);
+    }
   }
 }
 

@@ -253,18 +253,22 @@ describe('a backup of a log that moves', { timeout: 120_000 }, () => {
     await assertWhole(store, 1, 20 * RECORDS_PER_BATCH);
   });
 
-  it('says what it did not read of a topic that is gone', async () => {
-    const log = logOf(1, 60, 1);
-    const store = new HeldStore();
-    const limits = { maxBytes: 8 * KIB, maxIntervalMs: 60_000, maxRecords: null };
-    const supervisor = supervise(log, store, { ...PATTERN, limits });
-    const running = supervisor.run(new AbortController().signal);
-    await until(() => store.held >= MOST_UPLOADS);
-    log.isGone = true;
-    await until(() => supervisor.status().partitions.length === 0);
-    store.let();
-    assert.match((await running).shortfalls.join(), /orders-0: gone from the source, read up to \d+ of 2400/);
-  });
+  for (const continuous of [false, true]) {
+    it(`says what it did not read of a topic that is gone, ${continuous ? 'continuous' : 'one-shot'}`, async () => {
+      const log = logOf(1, 60, 1);
+      const store = new HeldStore();
+      const limits = { maxBytes: 8 * KIB, maxIntervalMs: 60_000, maxRecords: null };
+      const supervisor = supervise(log, store, { ...PATTERN, limits, continuous });
+      const stopping = new AbortController();
+      const running = supervisor.run(stopping.signal);
+      await until(() => store.held >= MOST_UPLOADS);
+      log.isGone = true;
+      await until(() => supervisor.status().partitions.length === 0);
+      store.let();
+      if (continuous) stopping.abort();
+      assert.match((await running).shortfalls.join(), /orders-0: gone from the source, read up to \d+ of 2400/);
+    });
+  }
 
   it('takes nothing of another cluster behind the same address', async () => {
     const log = logOf(1, 10, 1);
