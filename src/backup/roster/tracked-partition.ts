@@ -59,6 +59,8 @@ export class TrackedPartition {
   readonly #capturedAtMs: number | null;
   /** What this run has proved so far of {@link wholeAtMs}. */
   #provedAtMs: number | null = null;
+  /** What the newest segment shows where it ends before the log: the timestamps of former ones may lie in the future. */
+  #heldToMs: number | null = null;
   /** The broker whose session holds the partition, and the first of its requests that asked for it as it is asked for now. */
   #asked: { readonly answer: BrokerAnswer; readonly since: number } | undefined;
 
@@ -129,8 +131,8 @@ export class TrackedPartition {
   /** The segment is in the catalog. */
   committed({ nextOffset, reachedLogEnd, capturedAtMs, maxTimestampMs }: SegmentSummary): void {
     this.committedOffset = nextOffset;
-    const wholeMs = reachedLogEnd ? capturedAtMs : Math.min(capturedAtMs, maxTimestampMs);
-    this.#provedAtMs = Math.max(wholeMs, this.#provedAtMs ?? wholeMs);
+    this.#heldToMs = Math.min(capturedAtMs, maxTimestampMs);
+    if (reachedLogEnd) this.#provedAtMs = Math.max(capturedAtMs, this.#provedAtMs ?? capturedAtMs);
   }
 
   /**
@@ -139,7 +141,9 @@ export class TrackedPartition {
    * Looked at when somebody asks, so that a quiet partition costs nothing meanwhile.
    */
   get wholeAtMs(): number | null {
-    return this.#proof() ?? this.#capturedAtMs;
+    const provedMs = this.#proof();
+    if (provedMs === null || this.#heldToMs === null) return provedMs ?? this.#heldToMs ?? this.#capturedAtMs;
+    return Math.max(provedMs, this.#heldToMs);
   }
 
   #proof(): number | null {

@@ -77,6 +77,21 @@ describe('how far a partition is known to be whole', () => {
     partition.committed(segmentUpTo(1000n, {}));
     assert.equal(partition.wholeAtMs, T0);
   });
+
+  test('of one that catches up is not what a record with a timestamp in the future made of an older segment', () => {
+    const partition = track({ nextOffset: 0n, highWatermark: 1000n });
+    partition.committed(segmentUpTo(100n, { reachedLogEnd: false, maxTimestampMs: T0 + 9 * HOUR_MS }));
+    partition.committed(segmentUpTo(200n, { reachedLogEnd: false, maxTimestampMs: T0 - HOUR_MS }));
+    assert.equal(partition.wholeAtMs, T0 - HOUR_MS);
+    assert.equal(partition.status(T0).lagSeconds, 3600);
+  });
+
+  test('is as of when a log was last read to its end, however old what comes then', () => {
+    const partition = track({ nextOffset: 0n, highWatermark: 1000n });
+    partition.committed(segmentUpTo(100n, {}));
+    partition.committed(segmentUpTo(200n, { reachedLogEnd: false, maxTimestampMs: T0 - HOUR_MS }));
+    assert.equal(partition.wholeAtMs, T0);
+  });
 });
 
 describe('the lag of a partition in seconds', () => {
