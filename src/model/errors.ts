@@ -206,7 +206,7 @@ export const ERROR_KINDS = {
     retriable: false,
     exitCode: 11,
     httpStatus: 409,
-    hint: 'Two agents back up the same partition into one backup, or two processes run restores into one topic: stop one of them, or give agents separate assignments.',
+    hint: 'Two agents back up the same partition into one backup, or two processes run restores into one topic: stop one of them, or give each agent topics of its own.',
   },
   NOTHING_TO_RESTORE: {
     summary: 'the backup holds nothing that was asked for',
