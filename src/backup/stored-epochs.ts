@@ -15,6 +15,9 @@ export interface EpochEnd {
   readonly epoch: number;
 }
 
+/** Above every leader epoch: the end of all that is stored. */
+const ANY_EPOCH = Number.POSITIVE_INFINITY;
+
 export interface StoredLog {
   readonly store: ObjectStore;
   readonly layout: ObjectLayout;
@@ -46,4 +49,9 @@ export async function storedEpochEnd(log: StoredLog, epoch: number): Promise<Epo
     }
   }
   return { endOffset: nextOffset, epoch: before };
+}
+
+/** Leader epoch of the last stored batch before `nextOffset`; -1 where none is known. @throws as {@link storedEpochEnd} */
+export async function lastStoredEpoch(log: StoredLog): Promise<number> {
+  return (await storedEpochEnd(log, ANY_EPOCH))?.epoch ?? -1;
 }

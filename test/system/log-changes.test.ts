@@ -350,6 +350,35 @@ describe('a backup of a log that changes', { timeout: 240_000 }, () => {
     }
   });
 
+  it('follows a log that lost its end twice, with nothing backed up between and no agent running', async () => {
+    const { workspace, broker } = system;
+    const spec = { backupId: 'cut-twice', topics: ['cut-twice'] };
+    await probe.createTopic('cut-twice');
+    for (const from of [0, 100, 200]) await probe.produceRecords('cut-twice', 0, numbered('first', from, 100));
+    assertExit(await workspace.backup(spec), 0);
+    for (const end of [200n, 100n]) {
+      await broker.kill9();
+      await cutLog(broker.logDir, 'cut-twice', 0, end);
+      await broker.restart();
+      assert.equal((await probe.endOffsets('cut-twice')).get(0), end);
+      // Past the first cut: only the epoch of what is stored before it tells of the second one.
+      if (end === 100n)
+        for (const from of [0, 90]) await probe.produceRecords('cut-twice', 0, numbered('second', from, 90));
+      assertExit(await workspace.backup(spec), 0);
+    }
+    const history = onlyIncarnation(await workspace.catalog('cut-twice'), 'cut-twice').partitions.get(0)!;
+    assert.deepEqual(
+      history.truncations.map(({ endOffset, timeline }) => ({ endOffset, timeline })),
+      [
+        { endOffset: 200n, timeline: 1 },
+        { endOffset: 100n, timeline: 2 },
+      ],
+    );
+    assertTiling(history, 0n, 280n);
+    assertExit(await restore('cut-twice', 'cut-twice', 'cut-twice-restored'), 0);
+    await assertSameRecords({ probe, topic: 'cut-twice' }, { probe, topic: 'cut-twice-restored' });
+  });
+
   /** The broker may still refuse the name for a moment after a deletion. */
   async function createAgain(topic: string): Promise<void> {
     await probeUntil(topic, () =>

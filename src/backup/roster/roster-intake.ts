@@ -11,6 +11,7 @@ import type { StartOffset } from '../backup-settings.ts';
 import { PartitionBackup, type PartitionContext } from '../partition-backup.ts';
 import type { PartitionTrouble } from '../partition-trouble.ts';
 import type { BackupProgress } from '../progress/backup-progress.ts';
+import { lastStoredEpoch } from '../stored-epochs.ts';
 import type { PartitionRoster } from './partition-roster.ts';
 import { checkPositions, startPositions, type StartPosition, unmetStarts } from './start-positions.ts';
 import { deniedTopic, type Discovery, type FoundPartition } from './topic-discovery.ts';
@@ -79,11 +80,26 @@ export class RosterIntake {
       resumeOf: (partition) => this.#resumeOf(partition),
       startOf: (partition) => this.#startOf(partition),
     });
-    const positions = (await this.#unlessAway(asked)) ?? [];
+    const positions = (await this.#unlessAway(asked.then((told) => this.#withEpochs(told)))) ?? [];
     for (const position of positions) this.#track(position);
     if (positions.some(({ isResumed }) => !isResumed)) this.#options.commitSoon();
     await this.#checkResumed(positions);
     return positions;
+  }
+
+  /** A truncation does not tell the epoch of what it left: without that, another one that came since would go unseen. */
+  async #withEpochs(positions: readonly StartPosition[]): Promise<StartPosition[]> {
+    const { store, layout } = this.#options.context;
+    const known: StartPosition[] = [];
+    for (const position of positions) {
+      const { resume, partition } = position;
+      const isCut = resume.timeline > 0 && resume.leaderEpoch < 0;
+      const { topic, topicId, partition: index } = partition;
+      const log = { store, layout, identity: { topic, topicId, partition: index }, nextOffset: resume.nextOffset };
+      // One after another: each reads what the catalog holds of its topic.
+      known.push(isCut ? { ...position, resume: { ...resume, leaderEpoch: await lastStoredEpoch(log) } } : position);
+    }
+    return known;
   }
 
   /** A continuous backup does without a leader that does not answer, and asks it again later. */
