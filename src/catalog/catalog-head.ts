@@ -3,7 +3,7 @@
 // start reads neither. The readers' CatalogState is made of the same parts and keeps the segments beside them.
 
 import { addRequests } from '../model/request-counts.ts';
-import { heldSinceMs } from '../model/segment/held-since.ts';
+import { heldSinceMs, heldToMs } from '../model/segment/held-times.ts';
 import type { PartitionIdentity } from '../model/segment/segment.ts';
 import { incarnationName } from '../model/topic/topic-partition.ts';
 import { type CatalogAction, type Commit, incarnationOf, partitionOf, type TopicObservation } from './commit.ts';
@@ -23,7 +23,11 @@ export interface PartitionPosition {
   readonly earliestMs: number | null;
   /** When the newest segment was captured; null without segments. */
   readonly capturedAtMs: number | null;
+  /** The newest instant that the newest segment proves to be held whole; null without segments. */
+  readonly heldToMs: number | null;
 }
+
+const NO_POSITION: PartitionPosition = { resume: undefined, earliestMs: null, capturedAtMs: null, heldToMs: null };
 
 export class PartitionHead {
   readonly identity: PartitionIdentity;
@@ -31,7 +35,7 @@ export class PartitionHead {
 
   constructor(identity: PartitionIdentity, position?: PartitionPosition) {
     this.identity = identity;
-    this.#position = position ?? { resume: undefined, earliestMs: null, capturedAtMs: null };
+    this.#position = position ?? NO_POSITION;
   }
 
   get position(): PartitionPosition {
@@ -77,7 +81,8 @@ export class PartitionHead {
       case 'segment': {
         const { nextOffset, leaderEpoch, timeline, capturedAtMs } = action.segment;
         const earliestMs = before.capturedAtMs === null ? heldSinceMs(action.segment) : before.earliestMs;
-        this.#position = { resume: { nextOffset, leaderEpoch, timeline }, earliestMs, capturedAtMs };
+        const resume = { nextOffset, leaderEpoch, timeline };
+        this.#position = { resume, earliestMs, capturedAtMs, heldToMs: heldToMs(action.segment) };
         break;
       }
       case 'gap': {

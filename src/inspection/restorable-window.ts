@@ -2,7 +2,7 @@
 // capture that reached the end of the log. A partition that was quiet afterwards proves nothing newer, whatever the clock says.
 
 import type { PartitionHistory } from '../catalog/catalog-state.ts';
-import { heldSinceMs } from '../model/segment/held-since.ts';
+import { heldSinceMs, heldToMs } from '../model/segment/held-times.ts';
 
 /** Epoch milliseconds; null where nothing is stored. */
 export interface RestorableWindow {
@@ -21,11 +21,11 @@ export function partitionWindow(history: PartitionHistory): RestorableWindow {
   const last = current.at(-1);
   if (last === undefined) return NO_WINDOW;
   const starts = current.map(({ segment }) => heldSinceMs(segment));
-  const { capturedAtMs, maxTimestampMs, reachedLogEnd, nextOffset } = last.segment;
+  const { reachedLogEnd, nextOffset } = last.segment;
   const isWhole = reachedLogEnd && last.toOffset === nextOffset;
   return {
     fromMs: lowest(starts),
-    toMs: isWhole ? capturedAtMs : Math.min(capturedAtMs, maxTimestampMs),
+    toMs: heldToMs({ ...last.segment, reachedLogEnd: isWhole }),
     newestCaptureMs: highest(current.map(({ segment }) => segment.capturedAtMs)),
   };
 }

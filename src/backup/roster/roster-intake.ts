@@ -162,10 +162,10 @@ export class RosterIntake {
     if (log !== undefined) backup.observeStart(log);
     const endOffset = isContinuous ? undefined : (log?.highWatermark ?? resume.nextOffset);
     const known = catalog.incarnation(topic, topicId).partitions.get(index)?.position;
-    const capturedAtMs = known?.capturedAtMs ?? null;
+    const heldToMs = known?.heldToMs ?? null;
     const key = keyOf(partition);
     const committedOffset = this.#retired.get(key)?.committedOffset ?? resume.nextOffset;
-    const tracked = new TrackedPartition({ backup, leader, endOffset, committedOffset, capturedAtMs, foundAtMs });
+    const tracked = new TrackedPartition({ backup, leader, endOffset, committedOffset, heldToMs, foundAtMs });
     this.#retired.delete(key);
     if (log?.highWatermark === resume.nextOffset) tracked.state = isContinuous ? 'tailing' : 'done';
     if (log === undefined && !isContinuous) tracked.state = 'done';

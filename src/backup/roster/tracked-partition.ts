@@ -2,6 +2,7 @@
 // the course of its life. `fetchOffset` runs ahead of the bytes taken in: the next fetch is under way while they are processed.
 
 import type { FetchKey, FetchPosition } from '../../kafka/partition-log.ts';
+import { heldToMs } from '../../model/segment/held-times.ts';
 import type { SegmentSummary } from '../../model/segment/segment.ts';
 import { partitionName } from '../../model/topic/topic-partition.ts';
 import type { PartitionState, PartitionStatus } from '../progress/backup-status.ts';
@@ -27,8 +28,8 @@ export interface TrackedPartitionOptions {
   readonly endOffset: bigint | undefined;
   /** Behind what the catalog has of it. */
   readonly committedOffset: bigint;
-  /** Capture of its newest segment, as the catalog has it; null without one. */
-  readonly capturedAtMs: number | null;
+  /** The newest instant that the catalog proves to be held whole; null without a segment. */
+  readonly heldToMs: number | null;
   /** Now, by the wall clock. */
   readonly foundAtMs: number;
 }
@@ -56,22 +57,21 @@ export class TrackedPartition {
   /** Fetch answers without records although there should be some. */
   emptyAnswers = 0;
   readonly #foundAtMs: number;
-  readonly #capturedAtMs: number | null;
   /** What this run has proved so far of {@link wholeAtMs}. */
   #provedAtMs: number | null = null;
-  /** What the newest segment shows where it ends before the log: the timestamps of former ones may lie in the future. */
-  #heldToMs: number | null = null;
+  /** What the newest segment shows, not a former one: timestamps may lie in the future. */
+  #heldToMs: number | null;
   /** The broker whose session holds the partition, and the first of its requests that asked for it as it is asked for now. */
   #asked: { readonly answer: BrokerAnswer; readonly since: number } | undefined;
 
-  constructor({ backup, leader, endOffset, committedOffset, capturedAtMs, foundAtMs }: TrackedPartitionOptions) {
+  constructor({ backup, leader, endOffset, committedOffset, heldToMs, foundAtMs }: TrackedPartitionOptions) {
     this.backup = backup;
     this.key = keyOf(backup.identity);
     this.name = partitionName(backup.identity);
     this.leader = leader;
     this.endOffset = endOffset;
     this.#foundAtMs = foundAtMs;
-    this.#capturedAtMs = capturedAtMs;
+    this.#heldToMs = heldToMs;
     if (backup.highWatermark === backup.nextOffset) this.#provedAtMs = foundAtMs;
     this.fetchOffset = backup.nextOffset;
     this.fetchEpoch = backup.lastEpoch;
@@ -129,9 +129,10 @@ export class TrackedPartition {
   }
 
   /** The segment is in the catalog. */
-  committed({ nextOffset, reachedLogEnd, capturedAtMs, maxTimestampMs }: SegmentSummary): void {
+  committed(segment: SegmentSummary): void {
+    const { nextOffset, reachedLogEnd, capturedAtMs } = segment;
     this.committedOffset = nextOffset;
-    this.#heldToMs = Math.min(capturedAtMs, maxTimestampMs);
+    this.#heldToMs = heldToMs(segment);
     if (reachedLogEnd) this.#provedAtMs = Math.max(capturedAtMs, this.#provedAtMs ?? capturedAtMs);
   }
 
@@ -142,7 +143,7 @@ export class TrackedPartition {
    */
   get wholeAtMs(): number | null {
     const provedMs = this.#proof();
-    if (provedMs === null || this.#heldToMs === null) return provedMs ?? this.#heldToMs ?? this.#capturedAtMs;
+    if (provedMs === null || this.#heldToMs === null) return provedMs ?? this.#heldToMs;
     return Math.max(provedMs, this.#heldToMs);
   }
 

@@ -34,6 +34,8 @@ interface PositionEntry {
   readonly timeline: number;
   readonly earliestMs: number | null;
   readonly capturedAtMs: number | null;
+  /** Only where it is not `capturedAtMs`. */
+  readonly heldToMs?: number;
 }
 
 interface TopicEntry extends TopicPieces {
@@ -87,8 +89,8 @@ export function headOf(version: number, index: DecodedIndex): CatalogHead {
   for (const { topic, topicId, observation, partitions } of topics) {
     const life = head.incarnation(topic, topicId);
     life.observation = observation ?? undefined;
-    for (const { partition, earliestMs, capturedAtMs, ...resume } of partitions) {
-      const position = { resume, earliestMs, capturedAtMs };
+    for (const { partition, earliestMs, capturedAtMs, heldToMs = capturedAtMs, ...resume } of partitions) {
+      const position = { resume, earliestMs, capturedAtMs, heldToMs };
       life.partitions.set(partition, new PartitionHead({ topic, topicId, partition }, position));
     }
   }
@@ -103,11 +105,12 @@ export function headOf(version: number, index: DecodedIndex): CatalogHead {
 export function positionsOf({ partitions }: Incarnation<PartitionHead>): PositionEntry[] {
   return [...partitions]
     .flatMap(([partition, { position }]): PositionEntry[] => {
-      const { resume, earliestMs, capturedAtMs } = position;
+      const { resume, earliestMs, capturedAtMs, heldToMs } = position;
       if (resume === undefined) return [];
       // In one order: entries are compared as text.
       const { nextOffset, leaderEpoch, timeline } = resume;
-      return [{ partition, nextOffset, leaderEpoch, timeline, earliestMs, capturedAtMs }];
+      const held = heldToMs === null || heldToMs === capturedAtMs ? {} : { heldToMs };
+      return [{ partition, nextOffset, leaderEpoch, timeline, earliestMs, capturedAtMs, ...held }];
     })
     .sort((a, b) => a.partition - b.partition);
 }
@@ -171,6 +174,7 @@ function decodePosition(position: JsonFields): PositionEntry {
     timeline: position.integer('timeline'),
     earliestMs: position.nullableInteger('earliestMs', Number.MIN_SAFE_INTEGER),
     capturedAtMs: position.nullableInteger('capturedAtMs', 0),
+    ...(position.has('heldToMs') ? { heldToMs: position.integer('heldToMs', Number.MIN_SAFE_INTEGER) } : {}),
   };
 }
 

@@ -99,7 +99,7 @@ function openRig(
         leader: 0,
         endOffset: undefined,
         committedOffset: backup.nextOffset,
-        capturedAtMs: null,
+        heldToMs: null,
         foundAtMs: 0,
       }),
     );

@@ -29,6 +29,8 @@ export interface SegmentChange {
   readonly timeline?: number;
   readonly leaderEpoch?: number;
   readonly random?: string;
+  readonly reachedLogEnd?: boolean;
+  readonly maxTimestampMs?: number;
 }
 
 export function segment(
@@ -49,7 +51,7 @@ export function segment(
       recordCount: Number(nextOffset - baseOffset),
       batchCount: 1,
       minTimestampMs: null,
-      maxTimestampMs: T0,
+      maxTimestampMs: change.maxTimestampMs ?? T0,
       rawSizeBytes: 1000,
       storedSizeBytes: 500,
       frameCount: 1,
@@ -62,7 +64,7 @@ export function segment(
       maxBatchSizeBytes: 900,
       maxIndivisibleBatchSizeBytes: 0,
       capturedAtMs: T0,
-      reachedLogEnd: true,
+      reachedLogEnd: change.reachedLogEnd ?? true,
       timeline: change.timeline ?? 0,
     },
   };

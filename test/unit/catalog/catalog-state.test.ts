@@ -26,6 +26,7 @@ describe('the history of a partition', () => {
       resume: { nextOffset: 500n, leaderEpoch: -1, timeline: 0 },
       earliestMs: null,
       capturedAtMs: null,
+      heldToMs: null,
     });
     assert.deepEqual([history.segments, history.gaps, current(history)], [[], [], []]);
     history.apply(start(ORDERS, 503n));

@@ -9,7 +9,8 @@ const A0 = partition('a', 0);
 function windowOf(...segments: readonly Partial<SegmentSummary>[]) {
   const state = stateOf(...segments.map((one, index) => stored(A0, BigInt(index * 10), BigInt(index * 10 + 10), one)));
   const history = state.incarnations.flatMap(({ partitions }) => [...partitions.values()])[0] ?? assert.fail();
-  return { window: partitionWindow(history), earliestMs: history.position.earliestMs };
+  const { earliestMs, heldToMs } = history.position;
+  return { window: partitionWindow(history), earliestMs, heldToMs };
 }
 
 describe('the restorable window of a partition', () => {
@@ -33,5 +34,13 @@ describe('the restorable window of a partition', () => {
   test('begins with the capture where the records have no timestamps', () => {
     const { window, earliestMs } = windowOf({ minTimestampMs: null, maxTimestampMs: -1, capturedAtMs: T0 + 100 });
     assert.deepEqual([window.fromMs, earliestMs], [T0 + 100, T0 + 100]);
+  });
+
+  test('ends with the records of a segment that stopped short of the end of the log, for a start of the agent too', () => {
+    const short = { maxTimestampMs: T0 + 90, capturedAtMs: T0 + 86_400_000, reachedLogEnd: false };
+    const { window, heldToMs } = windowOf(short);
+    assert.deepEqual([window.toMs, heldToMs], [T0 + 90, T0 + 90]);
+    const caughtUp = windowOf(short, { ...short, reachedLogEnd: true });
+    assert.deepEqual([caughtUp.window.toMs, caughtUp.heldToMs], [T0 + 86_400_000, T0 + 86_400_000]);
   });
 });

@@ -3,7 +3,7 @@
 // or of its offsets, as if records were spread evenly. A segment is read by frames: its footer, and the frames that the window touches.
 
 import type { CurrentSegment } from '../../../catalog/catalog-state.ts';
-import { heldSinceMs } from '../../../model/segment/held-since.ts';
+import { heldSinceMs } from '../../../model/segment/held-times.ts';
 import type { PartitionTarget } from '../../../model/restore/recovery-target.ts';
 import type { PlannedCount } from '../../restore-job.ts';
 import type { PartitionRestorePlan } from '../../restore-plan.ts';

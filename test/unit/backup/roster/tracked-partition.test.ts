@@ -13,7 +13,7 @@ interface BackupLook {
   firstTimestampMs?: number;
 }
 
-function track(look: BackupLook, capturedAtMs: number | null = null): TrackedPartition {
+function track(look: BackupLook, heldToMs: number | null = null): TrackedPartition {
   // The same object, so that a test may move it on.
   const backup = Object.assign(look, {
     identity: { topic: 'orders', topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', partition: 0 },
@@ -25,7 +25,7 @@ function track(look: BackupLook, capturedAtMs: number | null = null): TrackedPar
     leader: 1,
     endOffset: undefined,
     committedOffset: backup.nextOffset,
-    capturedAtMs,
+    heldToMs,
     foundAtMs: T0,
   });
 }
@@ -84,6 +84,11 @@ describe('how far a partition is known to be whole', () => {
     partition.committed(segmentUpTo(200n, { reachedLogEnd: false, maxTimestampMs: T0 - HOUR_MS }));
     assert.equal(partition.wholeAtMs, T0 - HOUR_MS);
     assert.equal(partition.status(T0).lagSeconds, 3600);
+  });
+
+  test('of one that was found to lag is what its newest segment showed, and counts the lag from there', () => {
+    const partition = track({ nextOffset: 100n, highWatermark: 1000n }, T0 - HOUR_MS);
+    assert.deepEqual([partition.wholeAtMs, partition.status(T0).lagSeconds], [T0 - HOUR_MS, 3600]);
   });
 
   test('is as of when a log was last read to its end, however old what comes then', () => {

@@ -20,6 +20,7 @@ import {
   partition,
   segment,
   start,
+  T0,
   topicSeen,
   truncation,
 } from '../catalog-fixture.ts';
@@ -68,6 +69,8 @@ class Author {
         const action = segment(identity, from, position.nextOffset, {
           timeline: position.timeline,
           leaderEpoch: length,
+          reachedLogEnd: length % 2 === 0,
+          maxTimestampMs: T0 - length,
         });
         if (action.kind === 'segment') position.keys.push(action.segment.key);
         return action;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { heldSinceMs } from '../../../../src/model/segment/held-since.ts';
+import { heldSinceMs } from '../../../../src/model/segment/held-times.ts';
 
 const T0 = 1_700_000_000_000;
 const MOST = Number.MAX_SAFE_INTEGER;

@@ -1,4 +1,4 @@
-// From when on a segment holds records, as far as the catalog tells: for windows that people are shown and for metrics.
+// From when to when a segment holds records, as far as the catalog tells: for windows that people are shown and for metrics.
 
 import { LAST_INSTANT_MS } from '../instant.ts';
 import type { SegmentSummary } from './segment.ts';
@@ -17,4 +17,13 @@ export function heldSinceMs({
 }: Pick<SegmentSummary, 'minTimestampMs' | 'maxTimestampMs' | 'capturedAtMs'>): number {
   if (minTimestampMs !== null && minTimestampMs <= LAST_INSTANT_MS) return minTimestampMs;
   return maxTimestampMs === NO_TIMESTAMP_MS ? capturedAtMs : Math.min(maxTimestampMs, capturedAtMs);
+}
+
+/** Up to which instant, epoch milliseconds, a segment and those before it hold what the log held: one that stopped short of its end proves no more than its records. */
+export function heldToMs({
+  maxTimestampMs,
+  capturedAtMs,
+  reachedLogEnd,
+}: Pick<SegmentSummary, 'maxTimestampMs' | 'capturedAtMs' | 'reachedLogEnd'>): number {
+  return reachedLogEnd ? capturedAtMs : Math.min(capturedAtMs, maxTimestampMs);
 }
