@@ -18,6 +18,8 @@ const T0 = 1_700_000_000_000;
 /** More than the compressed batches of the source, less than what is in them. */
 const SMALL_LIMIT = 100_000;
 const LARGE_LIMIT = 50_000;
+/** Brokers take none that is smaller. */
+const SMALL_SEGMENT = 1024 * 1024;
 
 describe('batches that the target’s broker compresses anew', { timeout: 240_000 }, () => {
   let system: SystemFixture;
@@ -58,6 +60,14 @@ describe('batches that the target’s broker compresses anew', { timeout: 240_00
       await assertSameRecords({ probe, topic: 'packed' }, { probe, topic: target });
     });
   }
+
+  it('fit into the segments of a log that are smaller than the batches that are asked for', async () => {
+    const config = { 'segment.bytes': SMALL_SEGMENT, 'max.message.bytes': 4 * SMALL_SEGMENT };
+    await probe.createTopic('packed-rolled', { config });
+    const restore = { batch_size_bytes: '4MiB', produce_batch_size: 20_000, compression: 'none' };
+    assertExit(await system.workspace.restore({ backupId: 'sizes', topics: { packed: 'packed-rolled' }, restore }), 0);
+    await assertSameRecords({ probe, topic: 'packed' }, { probe, topic: 'packed-rolled' });
+  });
 
   it('are refused beforehand where one record alone is too large, until the topic takes it or it is not asked for', async () => {
     const restore = (args: readonly string[], settings: Record<string, unknown> = {}) =>

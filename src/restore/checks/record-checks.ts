@@ -25,23 +25,41 @@ export function checkSizes(
 ): BatchLimits {
   const { targetTopic } = topic;
   if (lasting.configs.size > 0) list.look('batch size');
-  const maxMessageBytes = numberOf(lasting, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES);
+  const limits = sizeLimits(lasting);
+  const maxMessageBytes = Math.min(...limits.map(({ value }) => value));
   const addedBytes = input.plan.includeOriginalOffsetHeader ? ORIGIN_HEADERS_BYTES : 0;
   const needed = indivisibleBytes(topic, input);
   const stored = segmentsOf(topic).reduce((most, { maxBatchSizeBytes }) => Math.max(most, maxBatchSizeBytes), 0);
   const largest = stored === 0 ? 0 : stored + addedBytes;
-  if (needed > maxMessageBytes && lasting.configs.size > 0) {
-    list.block(
-      'batch size',
-      `the backup holds a record that alone makes a batch of ${needed} bytes, ${targetTopic} takes ${maxMessageBytes}; ${remedyText(topic, lasting, { name: 'max.message.bytes', value: needed + addedBytes, gain: 'makes room for it' })}`,
-    );
+  const tooSmall = limits.filter(({ value }) => needed > value);
+  if (tooSmall.length > 0 && lasting.configs.size > 0) {
+    for (const { name, value } of tooSmall) {
+      list.block(
+        'batch size',
+        `the backup holds a record that alone makes a batch of ${needed} bytes, ${targetTopic} takes ${value}${limitText(name)}; ${remedyText(topic, lasting, { name, value: needed + addedBytes, gain: 'makes room for it' })}`,
+      );
+    }
   } else if (largest > maxMessageBytes) {
+    const names = limits.filter(({ value }) => largest > value).map(({ name }) => name);
     list.warn(
       'batch size',
-      `the largest batch has ${largest} bytes${addedBytes > 0 ? ' with the headers that are added' : ''}, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore half way: if there may be one, raise max.message.bytes of the topic first`,
+      `the largest batch has ${largest} bytes${addedBytes > 0 ? ' with the headers that are added' : ''}, ${targetTopic} takes ${maxMessageBytes}: it is divided; a single record that large will stop the restore half way: if there may be one, raise ${names.join(' and ')} of the topic first`,
     );
   }
   return { maxMessageBytes, brokerCodec: brokerCodecOf(lasting) };
+}
+
+/** A broker refuses a batch that is larger than a segment of the topic's log, too. */
+function sizeLimits(lasting: LastingTopic) {
+  return [
+    { name: 'max.message.bytes', value: numberOf(lasting, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES) },
+    { name: 'segment.bytes', value: numberOf(lasting, 'segment.bytes', Number.MAX_SAFE_INTEGER) },
+  ];
+}
+
+/** Everybody expects max.message.bytes. */
+function limitText(name: string): string {
+  return name === 'max.message.bytes' ? '' : ` (${name})`;
 }
 
 /** What the target must take for certain: of records that are wanted whatever their frames turn out to hold, and stay as they are. */

@@ -6,7 +6,7 @@ import type { CheckList, TopicCheck } from './check-list.ts';
 const WELL: Readonly<Record<TopicCheck, string>> = {
   permission: 'the principal may do all that the restore needs',
   partitions: 'there are as many as there were, or as are asked for',
-  'batch size': 'every batch fits into max.message.bytes',
+  'batch size': 'every batch fits into max.message.bytes and segment.bytes',
   timestamps: 'they stay what they were',
   retention: 'nothing that is restored is deleted for its age or size',
 };

@@ -33,6 +33,7 @@ export interface IntendedTopic {
   readonly creation: TopicSpec | null;
   /** At least so many partitions are written to. */
   readonly partitions: number;
+  /** The largest batch that the topic takes: the smaller of its max.message.bytes and segment.bytes. */
   readonly maxMessageBytes: number;
   /** What the topic's broker compresses every batch with, however it comes; null where it keeps each as it comes. */
   readonly brokerCodec: ProducerCodec | null;

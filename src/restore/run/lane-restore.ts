@@ -207,14 +207,21 @@ interface SentBatch {
   readonly maxMessageBytes: number;
 }
 
+/** What helps against each of Kafka's errors about sizes: the first is of max.message.bytes, the second of segment.bytes. */
+const ROOM_FOR: Readonly<Record<string, string>> = {
+  MESSAGE_TOO_LARGE: 'raise max.message.bytes of the target topic, and message.max.bytes of its brokers',
+  RECORD_LIST_TOO_LARGE: 'raise segment.bytes of the target topic',
+};
+
 /** A batch within the limits of its topic is refused for its size only when one record alone is larger: that one is named. */
 function explained(error: unknown, { source, runs, recordCount, sizeBytes, maxMessageBytes }: SentBatch): unknown {
-  if (!(error instanceof BackupError) || error.context.kafkaError !== 'MESSAGE_TOO_LARGE') return error;
+  const remedy = error instanceof BackupError ? ROOM_FOR[error.context.kafkaError ?? ''] : undefined;
+  if (!(error instanceof BackupError) || remedy === undefined) return error;
   const offset = runs[0]?.firstSourceOffset ?? 0n;
   const what = recordCount === 1 ? `record ${offset}` : `${recordCount} records from ${offset} on`;
   return new BackupError(
     error.code,
-    `${error.message}: ${what} of ${partitionName(source)} of the backup, a batch of ${sizeBytes} bytes; when the restore began the topic took ${maxMessageBytes}: raise max.message.bytes of the target topic, and message.max.bytes of its brokers, then restore again`,
+    `${error.message}: ${what} of ${partitionName(source)} of the backup, a batch of ${sizeBytes} bytes; when the restore began the topic took ${maxMessageBytes}: ${remedy}, then restore again`,
     { cause: error, context: { ...error.context, offset } },
   );
 }

@@ -154,6 +154,14 @@ describe('the preflight of the records', () => {
     });
   });
 
+  test('takes no batch to fit that is larger than a segment of the log may be', async () => {
+    const target = new PlannedTarget({ defaults: { 'max.message.bytes': '2000', 'segment.bytes': '899' } });
+    await assertFinding(target, /warn batch size: .*has 900 bytes, a takes 899: .* raise segment\.bytes of the topic/, {
+      made,
+    });
+    assert.equal((await check(target, { made })).batchLimits.get('a')?.maxMessageBytes, 899);
+  });
+
   describe('on a record that alone is larger than the target takes', () => {
     const RECORD_BYTES = 850;
     const records = (change: Partial<SegmentSummary> = {}) => {
@@ -193,6 +201,12 @@ describe('the preflight of the records', () => {
       );
       const roomy = new PlannedTarget({ defaults: { 'max.message.bytes': '850' } });
       assert.equal(isBlocked((await check(roomy, { made })).checks), false);
+      const rolling = new PlannedTarget({ defaults: { 'max.message.bytes': '850', 'segment.bytes': '849' } });
+      await assertFinding(
+        rolling,
+        /block batch size: .* of 850 bytes, a takes 849 \(segment\.bytes\); restore\.topic_configs: \{a: \{segment\.bytes: "850"\}\} makes room for it$/,
+        { made },
+      );
     });
 
     test('only warns where the record may not be wanted, or may become smaller', async () => {
