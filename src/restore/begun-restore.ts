@@ -19,6 +19,7 @@ import { unlessAborted } from '../model/unless-aborted.ts';
 import { PatientStore } from '../storage/patient-store.ts';
 import { PatientTarget } from './run/patience/patient-target.ts';
 import { RestoreRun, type RunLimits } from './run/restore-run.ts';
+import { verifyIdentities } from './run/verify-target.ts';
 
 /** A store that has gone silent does not hold up the end of a restore for longer. */
 const LONGEST_KEEP_MS = 5000;
@@ -152,7 +153,10 @@ export class BegunRestore {
     }
   }
 
-  /** Every record is there. Killed in here, a restore does it again; the report says that it was done. */
+  /**
+   * Every record is there. Killed in here, a restore does it again; the report says that it was done.
+   * @throws TARGET_CHANGED when a topic is gone by now, or another one has its name: whose configuration it has is not ours to say.
+   */
   async #finish(
     report: RestoreReport,
     sink: RestoreSink,
@@ -160,6 +164,9 @@ export class BegunRestore {
   ): Promise<RestoreReport> {
     await attempts.assertNewest(attempt);
     const target = new PatientTarget(sink, patience);
+    const producers = await journal.producers();
+    invariant(producers !== undefined, 'a restore was verified and nobody had written to its topics');
+    await verifyIdentities(producers, target);
     for (const { topic, finalConfigs } of this.intent.topics) await target.alterConfigs(topic, finalConfigs);
     this.#context.logger.info('the restored topics have their own configuration', {
       topics: this.intent.topics.map(({ topic }) => topic),

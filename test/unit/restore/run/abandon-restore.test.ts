@@ -112,6 +112,26 @@ describe('a restore that nobody can finish', () => {
     assert.equal((await serviceOf().abandon(id)).topics[0]!.isReleased, false);
   });
 
+  test('is not complete when its topic was made anew before it could say so, and leaves that one as it is', async () => {
+    const { id } = await restore();
+    await backup.store.delete(backup.layout.restoreObject(id, 'report'));
+    const anew = { 'retention.ms': '5', 'cleanup.policy': 'compact' };
+    for (const makeAnew of [
+      () => cluster.create({ topic: TARGET, partitions: 1, configs: anew }),
+      () => cluster.topics.delete(TARGET),
+    ]) {
+      makeAnew();
+      const service = serviceOf();
+      const resumed = await service.resume(id);
+      await assert.rejects(service.finished(resumed.id), {
+        code: 'TARGET_CHANGED',
+        message: new RegExp(`topic live .*restore --abandon ${id}$`),
+      });
+      if (cluster.topics.has(TARGET)) assert.deepEqual(configs(), anew);
+    }
+    assert.deepEqual((await serviceOf().abandon(id)).topics.map(({ isReleased }) => isReleased), [false]);
+  });
+
   test('is not abandoned when it is complete, or not known', async () => {
     const { id } = await restore();
     await assert.rejects(serviceOf().abandon(id), { code: 'USAGE_INVALID', message: /complete/ });
