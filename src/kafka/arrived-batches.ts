@@ -26,7 +26,7 @@ export interface ArrivedBatch {
 /**
  * The first batches from `fromOffset` to the high watermark, `most` at most. A new leader answers only once its watermark is
  * past everything that its predecessors took (KIP-207).
- * @throws TARGET_CHANGED when another topic has the name by now, KAFKA_REQUEST_FAILED while there is no such leader and, with
+ * @throws TARGET_CHANGED when another topic has the name by now or the log begins behind `fromOffset`, KAFKA_REQUEST_FAILED while there is no such leader and, with
  * Kafka's error {@link NO_TOPIC}, no such topic, KAFKA_UNREACHABLE.
  */
 export async function arrivedBatches(
@@ -113,6 +113,7 @@ async function readBatches<T>(
   try {
     const [answer] = held.response.partitions;
     const errorCode = held.response.errorCode === KAFKA_ERROR.none ? answer?.errorCode : held.response.errorCode;
+    if (errorCode === KAFKA_ERROR.offsetOutOfRange) await assertNotDeleted(cluster, { topic, partition }, offset);
     if (answer === undefined || errorCode !== KAFKA_ERROR.none) {
       throw kafkaError(errorCode ?? -1, `read what ${topic}-${partition} holds`, { topic, partition, offset });
     }
@@ -123,4 +124,16 @@ async function readBatches<T>(
   } finally {
     held.release();
   }
+}
+
+/** @throws TARGET_CHANGED when the log begins behind the offset. */
+async function assertNotDeleted(cluster: KafkaCluster, partition: TopicPartition, offset: bigint): Promise<void> {
+  const name = partitionName(partition);
+  const start = (await cluster.listOffsets([partition], 'earliest')).get(name);
+  if (start === undefined || start <= offset) return;
+  throw new BackupError(
+    'TARGET_CHANGED',
+    `${name} begins at offset ${start}: the records that were written to it, up to offset ${offset} at least, were deleted`,
+    { context: partition },
+  );
 }

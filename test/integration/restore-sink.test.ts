@@ -122,4 +122,14 @@ describe('the producer of a restore', { timeout: 120_000 }, () => {
     assert.equal(Buffer.from(second!).readBigInt64BE(0), 7n);
     assert.equal(await sink.readBatch(partition, 14n), undefined);
   });
+
+  it('says of a batch that was deleted that it was', async () => {
+    const position = await fresh('deleted');
+    await send('deleted', position, 0, 2);
+    await probe.deleteRecords('deleted', 0, 14n);
+    await assert.rejects(sink.readBatch({ topic: 'deleted', partition: 0 }, 13n), {
+      code: 'TARGET_CHANGED',
+      message: /^deleted-0 begins at offset 14: the records .* were deleted$/,
+    });
+  });
 });

@@ -129,7 +129,10 @@ describe('a restore that nobody can finish', () => {
       });
       if (cluster.topics.has(TARGET)) assert.deepEqual(configs(), anew);
     }
-    assert.deepEqual((await serviceOf().abandon(id)).topics.map(({ isReleased }) => isReleased), [false]);
+    assert.deepEqual(
+      (await serviceOf().abandon(id)).topics.map(({ isReleased }) => isReleased),
+      [false],
+    );
   });
 
   test('is not abandoned when it is complete, or not known', async () => {
