@@ -3,7 +3,7 @@
 
 import { BackupError, type ErrorCode } from '../model/errors.ts';
 import { partitionName } from '../model/topic/topic-partition.ts';
-import type { PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore/restore-plan.ts';
+import type { MissingOffsets, PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore/restore-plan.ts';
 import { shapeFor } from '../restore/run/lane-restore.ts';
 import { type FrameContext, SourceFrames } from '../restore/run/source-frames.ts';
 import type { PartitionComparison, RecordDifference } from './partition-comparison.ts';
@@ -36,6 +36,8 @@ export class LaneVerification {
   readonly #context: FrameContext;
   readonly #signal: AbortSignal;
   #damage: string | undefined;
+  /** Of each source that was read to its end. */
+  readonly #missing: (readonly MissingOffsets[])[] = [];
 
   constructor(
     lane: RestoreLane,
@@ -62,8 +64,8 @@ export class LaneVerification {
   }
 
   verdicts(): VerifiedPartition[] {
-    const gaps = this.lane.sources.flatMap(({ source, missing }) =>
-      missing.map(
+    const gaps = this.lane.sources.flatMap(({ source, missing }, index) =>
+      (this.#missing[index] ?? missing).map(
         ({ baseOffset, lastOffset, reason }) =>
           `the backup has a gap (${reason}): offsets ${baseOffset} to ${lastOffset} of ${partitionName(source)} were never in it`,
       ),
@@ -95,7 +97,10 @@ export class LaneVerification {
       for (;;) {
         const frame = await this.#ofBackup(read.next());
         if (frame === undefined) return false;
-        if (frame.done === true) return true;
+        if (frame.done === true) {
+          this.#missing.push(frames.missing);
+          return true;
+        }
         this.bytesRead = readBefore + frames.bytesRead;
         if (frame.value.kind === 'counted') continue;
         const { result, bytes, release } = frame.value;

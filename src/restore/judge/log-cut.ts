@@ -23,7 +23,8 @@ export async function cutPlan(plan: PartitionRestorePlan, sources: CutSources): 
   const segments = plan.segments
     .filter(({ fromOffset }) => fromOffset < cut)
     .map((current) => (current.toOffset <= cut ? current : { ...current, toOffset: cut }));
-  return { ...plan, segments, recoveryTarget: { ...target, toOffset: cut } };
+  const missing = plan.missing.filter(({ baseOffset }) => baseOffset < cut);
+  return { ...plan, segments, missing, recoveryTarget: { ...target, toOffset: cut } };
 }
 
 async function findCut(

@@ -7,7 +7,7 @@ import { partitionName, type TopicPartition } from '../../model/topic/topic-part
 import type { RestoreJournal } from '../journal/restore-journal.ts';
 import type { SourceReport } from '../journal/restore-report.ts';
 import type { JudgeResult, OffsetRun, RecordShape } from '../judge/judge-task.ts';
-import type { PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore-plan.ts';
+import type { MissingOffsets, PartitionRestorePlan, RestoreLane, RestorePlan } from '../restore-plan.ts';
 import type { TopicSettings } from './batch-limit.ts';
 import { LaneTarget, type TargetPosition } from './lane-target.ts';
 import type { PatientTarget } from './patience/patient-target.ts';
@@ -34,6 +34,8 @@ export interface SourceProgress {
   readonly recordsPlanned: number;
   recordsRestored: number;
   dropped: DropCounts;
+  /** Of the plan, as far as it is known by now. */
+  missing: readonly MissingOffsets[];
 }
 
 interface FrameSending {
@@ -75,6 +77,7 @@ export class LaneRestore {
       recordsPlanned: source.segments.reduce((total, { segment }) => total + segment.recordCount, 0),
       recordsRestored: 0,
       dropped: NO_DROPS,
+      missing: source.missing,
     }));
     const segments = sources.flatMap((source) => source.segments);
     this.bytesPlanned = segments.reduce((total, { segment }) => total + segment.storedSizeBytes, 0);
@@ -107,14 +110,14 @@ export class LaneRestore {
   }
 
   sourceReports(): SourceReport[] {
-    return this.sources.map(({ plan, recordsPlanned, recordsRestored, dropped }) => ({
+    return this.sources.map(({ plan, recordsPlanned, recordsRestored, dropped, missing }) => ({
       topic: plan.source.topic,
       partition: plan.source.partition,
       targetTopic: this.targetTopic,
       recordsPlanned,
       recordsRestored,
       dropped,
-      gaps: plan.missing,
+      gaps: missing,
     }));
   }
 
@@ -148,6 +151,7 @@ export class LaneRestore {
       await this.#sendFrame(source, frame.result, frame.bytes, { opened, sending, release: frame.release });
       sending.assertWell();
     }
+    source.missing = frames.missing;
   }
 
   /** Hands a frame's batches to the producers; its memory is given back when all are acknowledged. */

@@ -14,7 +14,7 @@ import type { ObjectStore } from '../../storage/object-store.ts';
 import { FIND_CUT } from '../judge/cut-task.ts';
 import { JUDGE_FRAME, type JudgeResult, type RecordShape } from '../judge/judge-task.ts';
 import { cutPlan } from '../judge/log-cut.ts';
-import { framesToRead, type PartitionRestorePlan } from '../restore-plan.ts';
+import { framesToRead, type MissingOffsets, type PartitionRestorePlan } from '../restore-plan.ts';
 import type { FrameSettings } from './batch-limit.ts';
 import type { LargeFrames } from './large-frames.ts';
 import { type TransactionDecisions, TransactionIndex } from '../plan/transaction-index.ts';
@@ -67,6 +67,11 @@ export class SourceFrames {
   constructor(options: SourceFramesOptions) {
     this.#options = options;
     this.#plan = options.plan;
+  }
+
+  /** Of the plan; once the place of a cut by the log is found, without what lies behind it. */
+  get missing(): readonly MissingOffsets[] {
+    return this.#plan.missing;
   }
 
   /** Once. @throws OBJECT_MISSING, OBJECT_CORRUPT, BATCH_CORRUPT. */
