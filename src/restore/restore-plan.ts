@@ -100,6 +100,16 @@ export interface PartitionRestorePlan {
   readonly isKnown: boolean;
   /** The part of the gaps in which wanted records may have been. */
   readonly missing: readonly MissingOffsets[];
+  /** What the source may have had at the recovery target and its log has lost since: it is not restored. Null for nothing. */
+  readonly lostSince: LostOffsets | null;
+}
+
+/** Offsets of older timelines that the backup holds and the newest timeline does not, both inclusive. */
+export interface LostOffsets {
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+  /** When the first loss of them was found. */
+  readonly detectedAtMs: number;
 }
 
 /** Source offsets that the backup does not hold. Both ends inclusive. */

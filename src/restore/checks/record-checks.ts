@@ -2,7 +2,7 @@
 
 import { PRODUCER_CODECS, type ProducerCodec } from '../../model/codec.ts';
 import { utcText } from '../../model/instant.ts';
-import { type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
+import { type LostOffsets, type RestorePlan, sourcesOf, type TopicRestorePlan } from '../restore-plan.ts';
 import { ORIGIN_HEADERS_BYTES } from '../judge/judge-task.ts';
 import {
   type BatchLimits,
@@ -159,8 +159,9 @@ export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
       `${topic.topic}: the topic was made anew, and only its life with id ${topic.topicId} is restored; records of ${utcText(fromMs)} to ${utcText(lastMs)} inside the window are of its life with id ${topicId}: restore them with a window that ends in that life`,
     );
   }
-  for (const { source, segments, missing } of sourcesOf(topic)) {
+  for (const { source, segments, missing, lostSince } of sourcesOf(topic)) {
     const name = `${source.topic}-${source.partition}`;
+    if (lostSince !== null) list.warn('coverage', lossText(name, lostSince));
     for (const { baseOffset, lastOffset, reason } of missing) {
       list.warn('gap', `${name}: offsets ${baseOffset}..${lastOffset} were never backed up (${reason})`);
     }
@@ -175,6 +176,11 @@ export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
       `${name}: the backup had not reached the end of the log at offset ${nextOffset}, captured ${utcText(capturedAtMs)}; records up to the recovery target may be missing`,
     );
   }
+}
+
+function lossText(name: string, { baseOffset, lastOffset, detectedAtMs }: LostOffsets): string {
+  const seen = utcText(detectedAtMs);
+  return `${name}: the log of the source has lost offsets ${baseOffset}..${lastOffset} since the recovery target, as was found ${seen}: what they held is in the backup and is not restored; with --catalog-version, a version from before ${seen} restores it`;
 }
 
 function checkLife({ topic, topicId, doubt }: TopicRestorePlan, list: CheckList): void {

@@ -8,7 +8,7 @@ import { utcText } from '../../model/instant.ts';
 import type { PartitionTarget, RecoveryTarget } from '../../model/restore/recovery-target.ts';
 import type { PartitionOffsets } from '../../model/restore/restore-shape.ts';
 import type { RestoreRequest } from '../restore-job.ts';
-import { canHoldWanted, type MissingOffsets, type PartitionRestorePlan } from '../restore-plan.ts';
+import { canHoldWanted, type LostOffsets, type MissingOffsets, type PartitionRestorePlan } from '../restore-plan.ts';
 
 /** In order of partition. */
 export type PlannedSources = readonly PartitionRestorePlan[];
@@ -80,7 +80,34 @@ function planSource(history: PartitionHistory, target: PartitionTarget): Partiti
     gaps: history.currentGaps(),
     isKnown: history.segments.length > 0 || history.gaps.length > 0,
     missing: missingOf(history, current, limited),
+    lostSince: lostSince(history, target),
   };
+}
+
+/** A truncation that was found after the recovery target took records with it that were there at the target, as far as is known. */
+function lostSince(
+  { truncations, segments }: PartitionHistory,
+  { fromOffset = 0n, toOffset, ...target }: PartitionTarget,
+): LostOffsets | null {
+  const { toMs } = target;
+  if (toMs === undefined) return null;
+  const later = truncations.filter(({ detectedAtMs }) => detectedAtMs > toMs);
+  const losses = later.flatMap(({ timeline, endOffset, detectedAtMs }) =>
+    segments.flatMap((segment): LostOffsets[] => {
+      const baseOffset = [segment.baseOffset, endOffset, fromOffset].reduce((high, one) => (one > high ? one : high));
+      const end = toOffset !== undefined && toOffset < segment.nextOffset ? toOffset : segment.nextOffset;
+      const isLost = segment.timeline < timeline && baseOffset < end;
+      // By `cut: log` every segment would seem to hold wanted records.
+      if (!isLost || !canHoldWanted(segment, { ...target, cut: 'timestamp' })) return [];
+      return [{ baseOffset, lastOffset: end - 1n, detectedAtMs }];
+    }),
+  );
+  if (losses.length === 0) return null;
+  return losses.reduce((all, { baseOffset, lastOffset }) => ({
+    baseOffset: baseOffset < all.baseOffset ? baseOffset : all.baseOffset,
+    lastOffset: lastOffset > all.lastOffset ? lastOffset : all.lastOffset,
+    detectedAtMs: all.detectedAtMs,
+  }));
 }
 
 /**

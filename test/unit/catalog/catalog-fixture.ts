@@ -81,8 +81,13 @@ export function gap(identity: PartitionIdentity, baseOffset: bigint, lastOffset:
   };
 }
 
-export function truncation(identity: PartitionIdentity, endOffset: bigint, timeline: number): CatalogAction {
-  return { kind: 'truncation', truncation: { ...identity, endOffset, timeline, detectedAtMs: T0 } };
+export function truncation(
+  identity: PartitionIdentity,
+  endOffset: bigint,
+  timeline: number,
+  detectedAtMs = T0,
+): CatalogAction {
+  return { kind: 'truncation', truncation: { ...identity, endOffset, timeline, detectedAtMs } };
 }
 
 export function topicSeen({ topic, topicId: id }: PartitionIdentity, observedAtMs = T0): CatalogAction {

@@ -4,7 +4,7 @@ import type { SegmentSummary } from '../../../../src/model/segment/segment.ts';
 import { isBlocked } from '../../../../src/restore/preflight.ts';
 import type { RestoreRequest } from '../../../../src/restore/restore-job.ts';
 import type { RestoreSettings } from '../../../../src/restore/restore-settings.ts';
-import { gap, NOW_MS, partition, plan, seen, stateOf, stored, T0 } from '../plan/plan-fixture.ts';
+import { gap, NOW_MS, partition, plan, seen, stateOf, stored, T0, timed, truncation } from '../plan/plan-fixture.ts';
 import { A0, assertFinding, check, findings, PlannedTarget, STATE, storeOf } from '../preflight-fixture.ts';
 
 describe('the preflight of the records', () => {
@@ -121,6 +121,32 @@ describe('the preflight of the records', () => {
       /warn coverage: a: the backup holds nothing of partition\(s\) 1, 2: .*\nwarn coverage: a: the topic was made anew, .* records of 2023-\S+ to 2023-/,
       { made },
     );
+  });
+
+  test('warns of what the log of the source has lost since the target, though the backup holds it', async () => {
+    const lossAtMs = T0 + 5000;
+    const state = stateOf(
+      seen('a', 1, { replicationFactor: 1 }),
+      timed(A0, [0n, 10n], [0, 1000]),
+      timed(A0, [10n, 20n], [1001, 2000]),
+      timed(A0, [20n, 30n], [2001, 3000]),
+      truncation(A0, 15n, 1, lossAtMs),
+      stored(A0, 15n, 18n, { minTimestampMs: T0 + 6000, maxTimestampMs: T0 + 6100, timeline: 1 }),
+    );
+    const lost = async (toMs: number | undefined, offsets: Partial<RestoreRequest> = {}) => {
+      const recoveryTarget = { cut: 'log' as const, ...(toMs === undefined ? {} : { toMs: T0 + toMs }) };
+      const result = await check(new PlannedTarget(), { made: plan(state, { recoveryTarget, ...offsets }) });
+      return findings(result).flatMap(
+        (one) => /^warn coverage: a-0: .*has lost offsets (\S+) since/.exec(one)?.[1] ?? [],
+      );
+    };
+    assert.deepEqual(await lost(4000), ['15..29']);
+    assert.deepEqual(await lost(2000), ['15..19']);
+    assert.deepEqual(await lost(1000), []);
+    assert.deepEqual(await lost(5000), []);
+    assert.deepEqual(await lost(undefined), []);
+    const offsets = [{ topic: 'a', partition: 0, fromOffset: 16n, toOffset: 17n }];
+    assert.deepEqual(await lost(4000, { offsets }), ['16..16']);
   });
 
   test('warns of a topic of which nothing would be restored', async () => {

@@ -66,6 +66,7 @@ describe('frames that are read ahead, larger than the buffers of the pools', () 
       gaps: [],
       isKnown: true,
       missing: [],
+      lostSince: null,
     };
     return new SourceFrames({ plan, shape: null, context, isBehind: () => false }).read();
   }
