@@ -180,7 +180,7 @@ export function checkCoverage(topic: TopicRestorePlan, list: CheckList): void {
 
 function lossText(name: string, { baseOffset, lastOffset, detectedAtMs }: LostOffsets): string {
   const seen = utcText(detectedAtMs);
-  return `${name}: the log of the source has lost offsets ${baseOffset}..${lastOffset} since the recovery target, as was found ${seen}: what they held is in the backup and is not restored; with --catalog-version, a version from before ${seen} restores it`;
+  return `${name}: the log of the source has lost offsets ${baseOffset}..${lastOffset}, which was found behind the recovery target, ${seen}: what they held is in the backup and is not restored; with --catalog-version, a version from before ${seen} restores it`;
 }
 
 function checkLife({ topic, topicId, doubt }: TopicRestorePlan, list: CheckList): void {

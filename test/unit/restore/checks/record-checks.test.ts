@@ -137,7 +137,7 @@ describe('the preflight of the records', () => {
       const recoveryTarget = { cut: 'log' as const, ...(toMs === undefined ? {} : { toMs: T0 + toMs }) };
       const result = await check(new PlannedTarget(), { made: plan(state, { recoveryTarget, ...offsets }) });
       return findings(result).flatMap(
-        (one) => /^warn coverage: a-0: .*has lost offsets (\S+) since/.exec(one)?.[1] ?? [],
+        (one) => /^warn coverage: a-0: .*has lost offsets (\S+), which/.exec(one)?.[1] ?? [],
       );
     };
     assert.deepEqual(await lost(4000), ['15..29']);
