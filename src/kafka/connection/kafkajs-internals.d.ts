@@ -59,6 +59,20 @@ declare module 'kafkajs/src/network/connectionPool.js' {
     readonly pending: readonly unknown[];
     /** Looks at `pending` again in a while. */
     scheduleCheckPendingRequests: () => void;
+    /** Sent and not answered, by correlation id. */
+    readonly inflight: ReadonlyMap<number, RequestInFlight>;
+    requestTimeoutIntervalId: NodeJS.Timeout | undefined;
+    /** Begins to look at the ages of `inflight`; called when the connection is made. */
+    scheduleRequestTimeoutCheck: () => void;
+    readonly isConnected: () => boolean;
+    /** Ends the looks at `inflight` and `pending`. */
+    destroy(): void;
+  }
+  export interface RequestInFlight {
+    /** In milliseconds. */
+    readonly requestTimeout: number;
+    /** Takes it out of `inflight` and rejects it. */
+    timeoutRequest(): void;
   }
   export interface ConnectionPool {
     /** The second is for fetches, where kafkajs itself chooses. */

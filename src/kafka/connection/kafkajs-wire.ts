@@ -6,7 +6,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import Broker from 'kafkajs/src/broker/index.js';
-import ConnectionPool, { type Connection } from 'kafkajs/src/network/connectionPool.js';
+import ConnectionPool, { type Connection, type RequestInFlight } from 'kafkajs/src/network/connectionPool.js';
 import { BackupError } from '../../model/errors.ts';
 import type { Logger } from '../../model/logger.ts';
 import { retained, type RetainedMemory } from '../../model/buffer/retained-memory.ts';
@@ -39,6 +39,8 @@ export interface HeldResponse<Response> extends RetainedMemory {
 }
 
 const READ_BUFFER_BYTES = 256 * 1024;
+/** Between two looks at what is not answered; a request is given up two of them late at most. */
+const TIMEOUT_CHECK_MS = 100;
 
 /** One connection to one broker. Connects on the first call, and again on the next one after a failure or a time-out. */
 export class BrokerConnection {
@@ -82,6 +84,7 @@ export class BrokerConnection {
     this.#connection = this.#pool.pool[0];
     assembleResponses(this.#connection, assembler);
     checkQueueOnlyWhenFilled(this.#connection);
+    timeOutWithoutWallClock(this.#connection);
     this.#broker = new Broker({ connectionPool: this.#pool, logger: kafkajsLogger, nodeId: null });
   }
 
@@ -227,6 +230,26 @@ function checkQueueOnlyWhenFilled({ requestQueue }: Connection): void {
   const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue);
   requestQueue.scheduleCheckPendingRequests = () => {
     if (requestQueue.pending.length > 0) schedule();
+  };
+}
+
+/**
+ * kafkajs 2.2.4 takes the age of a request from the wall clock: put back by an hour, that waits an hour longer for a broker that
+ * hangs, and put ahead it gives up whatever is under way. Here the age counts from the first look at the request.
+ */
+function timeOutWithoutWallClock({ requestQueue }: Connection): void {
+  const seenAtMs = new WeakMap<RequestInFlight, number>();
+  requestQueue.scheduleRequestTimeoutCheck = () => {
+    requestQueue.destroy();
+    requestQueue.requestTimeoutIntervalId = setInterval(() => {
+      const nowMs = performance.now();
+      for (const request of requestQueue.inflight.values()) {
+        const sinceMs = seenAtMs.get(request);
+        if (sinceMs === undefined) seenAtMs.set(request, nowMs);
+        else if (nowMs - sinceMs > request.requestTimeout) request.timeoutRequest();
+      }
+      if (!requestQueue.isConnected()) requestQueue.destroy();
+    }, TIMEOUT_CHECK_MS);
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { afterEach, describe, test } from 'node:test';
+import { afterEach, describe, test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BrokerConnection,
   type BrokerAddress,
@@ -149,6 +150,33 @@ describe('a connection to a broker', () => {
       }),
     );
     for (let call = 0; call < 3; call += 1) assert.equal(await clusterIdOf(broker), 'A');
+    assert.equal(accepted, 1);
+  });
+
+  const HOUR_MS = 3_600_000;
+
+  test('gives up what is not answered in time, though the clock of the host is put back meanwhile', async (context: TestContext) => {
+    const now = Date.now;
+    const broker = connectTo(
+      await brokerThat(() => {
+        context.mock.method(Date, 'now', () => now() - HOUR_MS);
+        return undefined;
+      }),
+    );
+    const late = sleep(5000, 'it still waits', { ref: false });
+    await assert.rejects(Promise.race([clusterIdOf(broker), late]), { code: 'KAFKA_UNREACHABLE' });
+  });
+
+  test('waits for an answer within its time, though the clock of the host is put ahead meanwhile', async (context: TestContext) => {
+    const now = Date.now;
+    const broker = connectTo(
+      await brokerThat(({ correlationId, socket }) => {
+        context.mock.method(Date, 'now', () => now() + HOUR_MS);
+        setTimeout(() => socket.write(metadataAnswer(correlationId)), 200);
+        return undefined;
+      }),
+    );
+    assert.equal(await clusterIdOf(broker), 'A');
     assert.equal(accepted, 1);
   });
 
