@@ -27,6 +27,7 @@ export class KafkaCluster {
   #brokers = new Map<number, BrokerAddress>();
   readonly #leaders = new Map<string, number>();
   #clusterId = '';
+  #metadataCalls = 0;
 
   constructor(seeds: readonly BrokerAddress[], settings: ConnectionSettings, logger: Logger) {
     this.#seeds = seeds;
@@ -162,10 +163,17 @@ export class KafkaCluster {
   }
 
   /** A call that every broker can answer. */
-  async callAny<Response>(api: ApiCall<Response>, timeoutMs?: number): Promise<Response> {
-    const addresses = this.#brokers.size > 0 ? [...this.#brokers.values()] : this.#seeds;
+  callAny<Response>(api: ApiCall<Response>, timeoutMs?: number): Promise<Response> {
+    return this.#callOneOf([...this.#brokers.values(), ...this.#seeds], api, timeoutMs);
+  }
+
+  async #callOneOf<Response>(
+    addresses: readonly BrokerAddress[],
+    api: ApiCall<Response>,
+    timeoutMs?: number,
+  ): Promise<Response> {
     const failures: string[] = [];
-    for (const address of [...addresses, ...(this.#brokers.size > 0 ? this.#seeds : [])]) {
+    for (const address of addresses) {
       try {
         const held = await this.#connection(address, 'general').call(api, timeoutMs);
         held.release();
@@ -183,8 +191,16 @@ export class KafkaCluster {
     this.#connections.clear();
   }
 
+  /**
+   * Another broker is asked first each time: one that is cut off from the controller goes on answering with what was before, also
+   * that it leads what it has lost, and would be believed for as long.
+   */
   async #metadata(names: readonly string[] | null): Promise<MetadataResponse> {
-    const metadata = await this.callAny(metadataCall(names));
+    const brokers = [...this.#brokers.values()];
+    const turn = this.#metadataCalls % Math.max(brokers.length, 1);
+    this.#metadataCalls += 1;
+    const inTurn = [...brokers.slice(turn), ...brokers.slice(0, turn), ...this.#seeds];
+    const metadata = await this.#callOneOf(inTurn, metadataCall(names));
     this.#clusterId = metadata.clusterId;
     this.#brokers = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     return metadata;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -9,14 +9,16 @@ import {
 } from '../../../../src/kafka/connection/kafkajs-wire.ts';
 import { metadataCall } from '../../../../src/kafka/protocol/metadata.ts';
 import type { Logger } from '../../../../src/model/logger.ts';
+import {
+  API,
+  type Behaviour,
+  brokerThat as startBroker,
+  framed,
+  int16,
+  int32,
+  type ToldBroker,
+} from './told-broker.ts';
 
-const API = { metadata: 3, saslHandshake: 17, apiVersions: 18, saslAuthenticate: 36 };
-const OFFERED = [
-  [API.metadata, 0, 12],
-  [API.saslHandshake, 0, 1],
-  [API.apiVersions, 0, 2],
-  [API.saslAuthenticate, 0, 1],
-];
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const SETTINGS: ConnectionSettings = {
   clientId: 'test',
@@ -30,23 +32,6 @@ const SETTINGS: ConnectionSettings = {
 
 const SASL: Partial<ConnectionSettings> = { sasl: { mechanism: 'plain', username: 'u', password: 'p' } };
 
-function int16(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 2);
-  values.forEach((value, index) => bytes.writeInt16BE(value, index * 2));
-  return bytes;
-}
-
-function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return bytes;
-}
-
-function framed(correlationId: number, ...parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat([int32(correlationId), ...parts]);
-  return Buffer.concat([int32(body.byteLength), body]);
-}
-
 /** Of a cluster without brokers or topics (v12): only its id. */
 function metadataAnswer(correlationId: number): Buffer {
   const tags = Buffer.from([0]);
@@ -59,45 +44,12 @@ function handshakeAnswer(correlationId: number): Buffer {
   return framed(correlationId, int16(0), int32(1), int16(mechanism.byteLength), mechanism);
 }
 
-/** What a broker does with a request; undefined: it says nothing. `connection` counts from 1. */
-type Behaviour = (request: {
-  apiKey: number;
-  correlationId: number;
-  connection: number;
-  socket: Socket;
-}) => Buffer | undefined;
-
-let server: Server | undefined;
+let server: ToldBroker | undefined;
 let connection: BrokerConnection | undefined;
-let accepted = 0;
 
-/** A broker that tells what it offers, and otherwise does what it is told to. */
-async function brokerThat(behaves: Behaviour): Promise<BrokerAddress> {
-  accepted = 0;
-  server = createServer((socket) => {
-    accepted += 1;
-    const own = accepted;
-    let received = Buffer.alloc(0);
-    socket.on('error', () => {});
-    socket.on('data', (chunk) => {
-      received = Buffer.concat([received, chunk]);
-      while (received.byteLength >= 4 && received.byteLength >= 4 + received.readInt32BE(0)) {
-        const request = received.subarray(4, 4 + received.readInt32BE(0));
-        received = received.subarray(4 + request.byteLength);
-        const apiKey = request.readInt16BE(0);
-        const correlationId = request.readInt32BE(4);
-        if (apiKey === API.apiVersions) {
-          const offered = OFFERED.map((range) => int16(...range));
-          socket.write(framed(correlationId, int16(0), int32(offered.length), ...offered, int32(0)));
-        } else {
-          const answer = behaves({ apiKey, correlationId, connection: own, socket });
-          if (answer !== undefined) socket.write(answer);
-        }
-      }
-    });
-  });
-  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
-  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+async function brokerThat(behaves: Behaviour): Promise<ToldBroker> {
+  server = await startBroker(behaves);
+  return server;
 }
 
 function connectTo(address: BrokerAddress, change: Partial<ConnectionSettings> = {}): BrokerConnection {
@@ -124,7 +76,7 @@ describe('a connection to a broker', () => {
     );
     await assert.rejects(clusterIdOf(broker), { code: 'KAFKA_NOT_KAFKA' });
     assert.equal(await clusterIdOf(broker), 'A');
-    assert.equal(accepted, 2);
+    assert.equal(server?.accepted(), 2);
   });
 
   test('is made anew after a request that was not answered in time, which ends all that wait behind it', async () => {
@@ -139,7 +91,7 @@ describe('a connection to a broker', () => {
       assert.rejects(patient, unanswered),
     ]);
     assert.deepEqual(await Promise.all([clusterIdOf(broker), clusterIdOf(broker)]), ['A', 'A']);
-    assert.equal(accepted, 2);
+    assert.equal(server?.accepted(), 2);
   });
 
   test('stays while requests are answered, however late within their time', async () => {
@@ -150,7 +102,7 @@ describe('a connection to a broker', () => {
       }),
     );
     for (let call = 0; call < 3; call += 1) assert.equal(await clusterIdOf(broker), 'A');
-    assert.equal(accepted, 1);
+    assert.equal(server?.accepted(), 1);
   });
 
   const HOUR_MS = 3_600_000;
@@ -177,7 +129,7 @@ describe('a connection to a broker', () => {
       }),
     );
     assert.equal(await clusterIdOf(broker), 'A');
-    assert.equal(accepted, 1);
+    assert.equal(server?.accepted(), 1);
   });
 
   test('tells credentials that are refused from a login that broke', async () => {
@@ -206,7 +158,7 @@ describe('a connection to a broker', () => {
       const broker = connectTo(address, SASL);
       await assert.rejects(clusterIdOf(broker), { code: 'KAFKA_UNREACHABLE' });
       assert.equal(await clusterIdOf(broker), 'A');
-      assert.equal(accepted, 2);
+      assert.equal(server?.accepted(), 2);
     });
   }
 });
