@@ -242,6 +242,7 @@ export class BackupSupervisor {
         this.#advance(partition);
       },
       isTiered: (topic) => this.#trouble.isTiered(topic),
+      onEndInSight: (partition) => this.#passSlotOn(partition),
       onProgress: (partition) => this.#onProgress(partition),
       onFailure: (partition, error) => this.#trouble.failure(partition, error),
       onTrouble: (error) => {
@@ -269,6 +270,16 @@ export class BackupSupervisor {
       partition.state = 'tailing';
     } else return;
     this.#roster.grantSlots();
+  }
+
+  /**
+   * The slot goes to another partition of the same broker before the next request goes out: without one, that would wait as long
+   * as a broker waits for more to come, and so would every few partitions of thousands.
+   */
+  #passSlotOn(partition: TrackedPartition): void {
+    if (partition.state !== 'catching-up' || partition.endOffset !== undefined) return;
+    partition.state = 'tailing';
+    this.#roster.grantSlots(partition.leader);
   }
 
   #tick(): void {

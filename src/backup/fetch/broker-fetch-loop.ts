@@ -31,6 +31,8 @@ export interface BrokerFetchLoopOptions {
   readonly isTiered: (topic: string) => Promise<boolean>;
   /** Records were taken in, or there was nothing more to take. */
   readonly onProgress: (partition: TrackedPartition) => void;
+  /** Before its bytes are taken in: the answer holds all that the partition's log does. */
+  readonly onEndInSight: (partition: TrackedPartition) => void;
   /** The partition's bytes could not be taken in. */
   readonly onFailure: (partition: TrackedPartition, error: unknown) => Promise<void>;
   /** The request as a whole failed; it is repeated after a pause. */
@@ -182,6 +184,7 @@ export class BrokerFetchLoop {
       if (last === undefined) continue;
       partition.fetchOffset = last.lastOffset + 1n;
       partition.fetchEpoch = last.partitionLeaderEpoch;
+      if (partition.fetchOffset >= answer.highWatermark) this.#options.onEndInSight(partition);
     }
   }
 

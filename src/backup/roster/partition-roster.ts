@@ -54,13 +54,14 @@ export class PartitionRoster {
     this.#onWork(leader);
   }
 
-  /** Lets waiting partitions catch up, in the order of their names, as far as there are slots. */
-  grantSlots(): void {
+  /** Lets waiting partitions catch up as far as there are slots: those of the broker `first`, then in the order of their names. */
+  grantSlots(first?: number): void {
     const partitions = this.all();
     const waiting = partitions.filter(({ state, leader }) => state === 'waiting' && leader >= 0);
     if (waiting.length === 0) return;
     const busy = partitions.filter(({ state }) => state === 'catching-up').length;
-    waiting.sort((a, b) => comparePartitions(a.backup.identity, b.backup.identity));
+    const isLater = ({ leader }: TrackedPartition): number => Number(leader !== first);
+    waiting.sort((a, b) => isLater(a) - isLater(b) || comparePartitions(a.backup.identity, b.backup.identity));
     for (const partition of waiting.slice(0, Math.max(0, this.#slots - busy))) {
       partition.state = partition.isTakenIn ? 'done' : 'catching-up';
       this.#onWork(partition.leader);

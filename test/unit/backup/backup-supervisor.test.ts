@@ -303,6 +303,28 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     assert.deepEqual(told, ['0@0', '0@20', '0@30', '1@0', '2@0']);
   });
 
+  for (const brokers of [1, 3]) {
+    test(`has many small partitions of ${brokers} broker(s) catch up without a wait between them`, async () => {
+      const count = 60;
+      const log = new MemoryPartitionLog(Array.from({ length: count }, () => twoSegments()));
+      log.leaderOf = (partition) => 1 + (partition % brokers);
+      const stop = new AbortController();
+      const change = { continuous: true, fetchMaxWaitMs: 1000, maxConcurrentPartitions: 4 };
+      const supervisor = supervise(log, new MemoryObjectStore(), change);
+      const running = supervisor.run(stop.signal);
+      const startedAt = performance.now();
+      const isTaken = (): boolean => {
+        const { partitions } = supervisor.status();
+        return partitions.length === count && partitions.every(({ nextOffset }) => nextOffset === 20n);
+      };
+      while (!isTaken() && performance.now() - startedAt < 5000) await pause(20);
+      const isInTime = isTaken();
+      stop.abort();
+      assert.deepEqual((await running).shortfalls, []);
+      assert.ok(isInTime, 'four at a time, each four would have waited for more to come');
+    });
+  }
+
   test('can restore to now while all is quiet, and to no later than when a partition could last be read', async () => {
     const log = new MemoryPartitionLog([[jsonBatch(0n, 10)], []]);
     const supervisor = supervise(log, new GatedStore(), { continuous: true });

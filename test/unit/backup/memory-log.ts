@@ -19,7 +19,6 @@ import { splitBatches } from '../../../src/record/batch-header.ts';
 
 export const TOPIC = 'orders';
 export const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
-const NODE_ID = 1;
 
 /** A fetch's result, in memory that nobody uses again. */
 export function answerOf(partitions: readonly FetchedPartition[], isComplete = true): FetchResult {
@@ -37,6 +36,8 @@ export class MemoryPartitionLog implements PartitionLog {
   readonly denied = new Set<number>();
   /** True while a broker puts every fetch off, as one does that throttles. */
   isPuttingOff = false;
+  /** Node id of a partition's leader. */
+  leaderOf: (partition: number) => number = () => 1;
   /** Every position that was ever wanted, in order. */
   readonly wanted: FetchPosition[] = [];
 
@@ -57,7 +58,9 @@ export class MemoryPartitionLog implements PartitionLog {
   async connect(): Promise<void> {}
 
   async describeTopics(): Promise<TopicListing> {
-    const partitions = this.#partitions.map((_, partition) => ({ partition, leader: NODE_ID, leaderEpoch: 0 }));
+    const partitions = this.#partitions.map((_, partition) => {
+      return { partition, leader: this.leaderOf(partition), leaderEpoch: 0 };
+    });
     const topic = { topic: TOPIC, topicId: TOPIC_ID, isInternal: false, partitions, replicationFactor: 1 };
     return { topics: [topic], missing: [], denied: [] };
   }
