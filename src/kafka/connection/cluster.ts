@@ -18,6 +18,9 @@ import { describeTopicConfigsCall } from '../protocol/topic-admin.ts';
 /** Which of a broker's connections a call takes. Calls in one lane are answered in order; `general` is that of {@link KafkaCluster.callAny} too. */
 export type Lane = 'general' | 'fetch' | `produce-${number}`;
 
+/** For so long the same broker is asked first who leads. */
+const METADATA_TURN_MS = 60_000;
+
 export class KafkaCluster {
   readonly #seeds: readonly BrokerAddress[];
   readonly #settings: ConnectionSettings;
@@ -27,7 +30,6 @@ export class KafkaCluster {
   #brokers = new Map<number, BrokerAddress>();
   readonly #leaders = new Map<string, number>();
   #clusterId = '';
-  #metadataCalls = 0;
 
   constructor(seeds: readonly BrokerAddress[], settings: ConnectionSettings, logger: Logger) {
     this.#seeds = seeds;
@@ -192,13 +194,12 @@ export class KafkaCluster {
   }
 
   /**
-   * Another broker is asked first each time: one that is cut off from the controller goes on answering with what was before, also
-   * that it leads what it has lost, and would be believed for as long.
+   * Another broker is asked first every minute: one that is cut off from the controller goes on answering with what was before,
+   * also that it leads what it has lost, and would be believed for as long. Not at every call, which one that hangs would hold up.
    */
   async #metadata(names: readonly string[] | null): Promise<MetadataResponse> {
     const brokers = [...this.#brokers.values()];
-    const turn = this.#metadataCalls % Math.max(brokers.length, 1);
-    this.#metadataCalls += 1;
+    const turn = Math.floor(performance.now() / METADATA_TURN_MS) % Math.max(brokers.length, 1);
     const inTurn = [...brokers.slice(turn), ...brokers.slice(0, turn), ...this.#seeds];
     const metadata = await this.#callOneOf(inTurn, metadataCall(names));
     this.#clusterId = metadata.clusterId;
