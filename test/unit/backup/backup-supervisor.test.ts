@@ -330,8 +330,9 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     const supervisor = supervise(log, new GatedStore(), { continuous: true });
     const stopping = new AbortController();
     const running = supervisor.run(stopping.signal);
-    const restorableAfter = async (instantMs: number): Promise<boolean> => {
-      for (let waits = 0; waits < 60; waits += 1) {
+    // A partition that was denied is asked again after a back-off.
+    const restorableAfter = async (instantMs: number, waitsOf5Ms = 1000): Promise<boolean> => {
+      for (let waits = 0; waits < waitsOf5Ms; waits += 1) {
         if ((supervisor.status().restorableToMs ?? 0) > instantMs) return true;
         await pause(5);
       }
@@ -339,7 +340,7 @@ describe('the supervisor of a backup', { timeout: 60_000 }, () => {
     };
     const isStandingStill = async (): Promise<boolean> => {
       await pause(100);
-      return !(await restorableAfter(supervisor.status().restorableToMs ?? 0));
+      return !(await restorableAfter(supervisor.status().restorableToMs ?? 0, 60));
     };
     try {
       while (supervisor.status().counters.commits === 0) await pause(5);
