@@ -37,7 +37,12 @@ export function shortfallsOf({
   if (isTimedOut) shortfalls.push('the shutdown time ended before everything in hand was committed');
   shortfalls.push(...partitions.flatMap((partition) => shortfallOf(partition, isShutdown) ?? []));
   shortfalls.push(...progress.deniedTopics.map((topic) => `${topic}: TOPIC_AUTHORIZATION_FAILED`));
-  shortfalls.push(...retired.flatMap((partition) => lossOf(partition) ?? []));
+  const lives = new Map(partitions.map(({ backup: { identity } }) => [identity.topic, identity.topicId]));
+  for (const partition of retired) {
+    const { topic, topicId } = partition.backup.identity;
+    // Where the topic has another life, a gap tells what was lost of this one.
+    if ((lives.get(topic) ?? topicId) === topicId) shortfalls.push(...lossOf(partition));
+  }
   if (isContinuous) return shortfalls;
   const { gaps, gapRecords } = progress.counters;
   if (gaps > 0) shortfalls.push(`${gapRecords} offsets in ${gaps} gap(s): deleted at the source before they were read`);
@@ -47,9 +52,9 @@ export function shortfallsOf({
 }
 
 /** No gap tells of it in the catalog, since the topic may come back. */
-function lossOf({ name, backup, endOffset = backup.highWatermark }: TrackedPartition): string | undefined {
+function lossOf({ name, backup, endOffset = backup.highWatermark }: TrackedPartition): string[] {
   const { nextOffset } = backup;
-  return nextOffset < endOffset ? `${name}: gone from the source, read up to ${nextOffset} of ${endOffset}` : undefined;
+  return nextOffset < endOffset ? [`${name}: gone from the source, read up to ${nextOffset} of ${endOffset}`] : [];
 }
 
 function shortfallOf(partition: TrackedPartition, isShutdown: boolean): string | undefined {

@@ -42,9 +42,12 @@ export class RosterIntake {
   #first: ReadonlySet<string> | undefined;
   /** By key. A topic may be missing from one answer alone: found again, it goes on behind what is on its way to the catalog. */
   readonly #retired = new Map<string, TrackedPartition>();
+  /** Ids of all lives that were ever shown: a broker that lags may show a former one again, which is no later life. */
+  readonly #shown: Set<string>;
 
   constructor(options: RosterIntakeOptions) {
     this.#options = options;
+    this.#shown = new Set(options.catalog.incarnations.map(({ topicId }) => topicId));
   }
 
   /** Partitions that are gone from the source. */
@@ -216,12 +219,11 @@ export class RosterIntake {
 
   /** A topic that is gone may come back, but not once another one has its name: what was not read of it is lost then. */
   #noteLost({ topics }: Discovery): void {
-    const lives = new Map(topics.map(({ topic, topicId }) => [topic, topicId]));
+    const later = new Set(topics.flatMap(({ topic, topicId }) => (this.#shown.has(topicId) ? [] : [topic])));
     for (const partition of this.#retired.values()) {
-      const { topic, topicId } = partition.backup.identity;
-      const life = lives.get(topic);
-      if (life !== undefined && life !== topicId) this.#options.trouble.remade(partition);
+      if (later.has(partition.backup.identity.topic)) this.#options.trouble.remade(partition);
     }
+    for (const { topicId } of topics) this.#shown.add(topicId);
   }
 }
 

@@ -270,6 +270,29 @@ describe('a backup of a log that moves', { timeout: 120_000 }, () => {
     });
   }
 
+  it('goes on with a topic for which a broker that lags shows its former life', async () => {
+    const store = new HeldStore();
+    const former = logOf(1, 0, 1);
+    former.topicId = 'AAAAAAAAAAAAAAAAAAAADg';
+    assert.equal((await supervise(former, store, PATTERN).run(new AbortController().signal)).isComplete, true);
+    const log = logOf(1, 60, 1);
+    const limits = { maxBytes: 8 * KIB, maxIntervalMs: 60_000, maxRecords: null };
+    const supervisor = supervise(log, store, { ...PATTERN, limits, continuous: true });
+    const stopping = new AbortController();
+    const running = supervisor.run(stopping.signal);
+    await until(() => store.held >= MOST_UPLOADS);
+    log.topicId = former.topicId;
+    await until(() => supervisor.status().partitions.every(({ topicId }) => topicId === former.topicId));
+    store.let();
+    await until(() => supervisor.status().partitions.length > 0);
+    log.topicId = TOPIC_ID;
+    await until(() => supervisor.status().partitions[0]?.nextOffset === 2400n);
+    stopping.abort();
+    const { status, shortfalls } = await running;
+    assert.deepEqual([status.counters.gaps, shortfalls], [0, []]);
+    await assertWhole(store, 1, 2400);
+  });
+
   it('takes nothing of another cluster behind the same address', async () => {
     const log = logOf(1, 10, 1);
     const running = supervise(log, new MemoryObjectStore(), { ...PATTERN, continuous: true }).run(

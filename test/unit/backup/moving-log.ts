@@ -30,6 +30,8 @@ export class MovingPartitionLog implements PartitionLog {
   clusterId = 'MovingCluster';
   /** Not in the metadata just now. */
   isGone = false;
+  /** What the metadata says; records there are only of `TOPIC_ID`. */
+  topicId = TOPIC_ID;
   /** Never answers. */
   silentNodeId = -1;
   readonly partitions: readonly SourcePartition[];
@@ -49,7 +51,7 @@ export class MovingPartitionLog implements PartitionLog {
   async describeTopics(): Promise<TopicListing> {
     const partitions = this.partitions.map(({ leader }, partition) => ({ partition, leader, leaderEpoch: 0 }));
     if (this.isGone) return { topics: [], missing: [], denied: [] };
-    const topic = { topic: TOPIC, topicId: TOPIC_ID, isInternal: false, partitions, replicationFactor: 1 };
+    const topic = { topic: TOPIC, topicId: this.topicId, isInternal: false, partitions, replicationFactor: 1 };
     return { topics: [topic], missing: [], denied: [] };
   }
 
@@ -99,6 +101,7 @@ export class MovingPartitionLog implements PartitionLog {
     this.answers += 1;
     const { batches = [], leader, startOffset = 0n } = this.partitions[partition] ?? {};
     const identity = { topicId, partition, askedOffset: nextOffset };
+    if (topicId !== TOPIC_ID) return { ...identity, kind: 'stale-metadata', kafkaError: 'UNKNOWN_TOPIC_ID' };
     if (leader !== nodeId) return { ...identity, kind: 'stale-metadata', kafkaError: 'NOT_LEADER_OR_FOLLOWER' };
     if (nextOffset < startOffset) return { ...identity, kind: 'offset-out-of-range' };
     const records: Buffer[] = [];
