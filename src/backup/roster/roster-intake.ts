@@ -68,7 +68,7 @@ export class RosterIntake {
     }
     this.#noteLost(discovery);
     const fresh = discovery.partitions.filter((partition) => roster.get(partition) === undefined);
-    this.#first ??= new Set(fresh.filter(({ topic }) => !this.#isKnown(topic)).map(keyOf));
+    this.#first ??= this.#neverBackedUp(fresh);
     if (fresh.length > 0) {
       for (const { leader } of fresh) if (leader >= 0) prepare(leader);
       const positions = (await Promise.all(byLeader(fresh).map((led) => this.#begin(led)))).flat();
@@ -122,9 +122,11 @@ export class RosterIntake {
     return retired?.backup.durable ?? this.#options.catalog.incarnation(topic, topicId).partitions.get(index)?.resume;
   }
 
-  /** Partitions of such a topic that the catalog does not know, and its later lives, have appeared since. */
-  #isKnown(topic: string): boolean {
-    return this.#options.catalog.incarnations.some((life) => life.topic === topic && life.partitions.size > 0);
+  /** Of other topics, partitions that the catalog does not know, and later lives, have appeared since. */
+  #neverBackedUp(partitions: readonly FoundPartition[]): ReadonlySet<string> {
+    const lives = this.#options.catalog.incarnations.filter((life) => life.partitions.size > 0);
+    const known = new Set(lives.map(({ topic }) => topic));
+    return new Set(partitions.filter(({ topic }) => !known.has(topic)).map(keyOf));
   }
 
   /** A partition that appeared since its topic was first backed up is wanted from its beginning, whether or not an agent ran then. */
