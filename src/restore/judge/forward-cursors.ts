@@ -30,6 +30,7 @@ export class MarkerCursor {
 export class CodecRunCursor {
   readonly #runs: readonly { readonly distance: number; readonly codec: ProducerCodec }[];
   #index = 0;
+  #codec: ProducerCodec = 'none';
 
   constructor(runs: readonly CodecRun[], batch: BatchCursor) {
     this.#runs = runs.map(({ baseOffset, codec }) => ({ distance: batch.distanceOf(baseOffset), codec }));
@@ -38,9 +39,10 @@ export class CodecRunCursor {
   /** Of the batch at `distance`, which never goes back. */
   at(distance: number): ProducerCodec {
     for (let next = this.#runs[this.#index]; next !== undefined && next.distance <= distance; ) {
+      this.#codec = next.codec;
       this.#index += 1;
       next = this.#runs[this.#index];
     }
-    return this.#runs[this.#index - 1]?.codec ?? 'none';
+    return this.#codec;
   }
 }
