@@ -192,9 +192,9 @@ function howFast() {
       defaultText: 'no limit',
     }),
     produce_batch_size: count({
-      doc: 'Most records in one produced batch.',
+      doc: 'Most records in one produced batch; `batch_size_bytes` ends most batches before.',
       unit: 'records',
-      default: 1000,
+      default: 10_000,
       min: 1,
       max: 1_000_000,
     }),

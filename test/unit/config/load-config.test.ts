@@ -115,7 +115,7 @@ describe('loading', () => {
     assert.equal(backup.segmentMaxIntervalMs, 60_000);
     assert.equal(backup.maxConcurrentPartitions, 4);
     assert.equal(backup.frameBytes, 4 * MIB);
-    assert.equal(restore.produceBatchSize, 1000);
+    assert.equal(restore.produceBatchSize, 10_000);
     assert.equal(restore.createTopics, true);
     assert.equal(control.listen, null);
     assert.deepEqual(control.allowedHosts, []);
