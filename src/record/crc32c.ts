@@ -7,7 +7,7 @@ import { nativeChecksums } from '../model/buffer/native-checksums.ts';
 
 /** Of Castagnoli's polynomial, lowest bit first. */
 const POLYNOMIAL = 0x82f6_3b78;
-const NATIVE_FROM_BYTES = 256;
+const NATIVE_FROM_BYTES = 400;
 /** Bytes of one of the eight tables. */
 const TABLE_BYTES = 256 * 4;
 

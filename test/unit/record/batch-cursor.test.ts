@@ -110,7 +110,7 @@ describe('a batch cursor', () => {
   });
 
   test('finds a flipped bit anywhere under the CRC, in batches of every size', () => {
-    for (const size of [0, 1, 7, 8, 9, 63, 64, 150, 255, 256, 257, 900]) {
+    for (const size of [0, 1, 2, 3, 4, 7, 8, 9, 63, 64, 150, 255, 256, 257, 348, 349, 350, 351, 352, 900]) {
       const value = Buffer.alloc(size, 0xa5);
       const bytes = batch(41n, { records: [{ timestampMs: T0, key: null, value }] });
       const cursor = new BatchCursor(bytes);
