@@ -51,7 +51,9 @@ export function readInstant(text: string): WrittenInstant | undefined {
 export function resolveInstant(written: WrittenInstant, { nowMs, timeZone }: InstantContext): ResolvedInstant {
   switch (written.kind) {
     case 'epoch':
-      return { kind: 'instant', epochMs: written.epochMs };
+      return isLikelySeconds(written.text)
+        ? fault(secondsText(written))
+        : { kind: 'instant', epochMs: written.epochMs };
     case 'age':
       return { kind: 'instant', epochMs: nowMs - written.ageMs };
     case 'local':
@@ -123,6 +125,15 @@ function offsetMs(epochMs: number, timeZone: string): number {
   const part = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0;
   const wallMs = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
   return wallMs - Math.floor(epochMs / 1000) * 1000;
+}
+
+/** Ten digits, as `date +%s` prints them. In milliseconds they are of early 1970: a window to there is empty, one from there is everything. */
+function isLikelySeconds(text: string): boolean {
+  return /^[1-9]\d{9}$/.test(text);
+}
+
+function secondsText({ text, epochMs }: WrittenInstant & { kind: 'epoch' }): string {
+  return `${quoted(text)} looks like seconds, and milliseconds are read; write ${text}000 for ${utcText(epochMs * 1000)}, or ${utcText(epochMs)} if that is meant`;
 }
 
 function fault(message: string): ResolvedInstant {

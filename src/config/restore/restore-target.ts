@@ -35,7 +35,7 @@ export function resolveTargets(
     if (written == null) return undefined;
     const resolved = resolveInstant(written, { nowMs, timeZone: restore.time_zone });
     if (resolved.kind === 'fault') {
-      report({ key, within, message: resolved.message, isOfZone: true });
+      report({ key, within, message: resolved.message, isOfZone: written.kind === 'local' });
       return undefined;
     }
     const { epochMs } = resolved;

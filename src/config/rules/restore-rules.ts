@@ -8,7 +8,7 @@ import type { Rule, RuleSubject } from './rule.ts';
 
 export const RESTORE_RULES: readonly Rule[] = [
   {
-    doc: 'Instants without a zone need `restore.time_zone`, and none lies in the future or before 1970; a window must not end before it starts, nor must offsets; `restore.source_partitions` must name one.',
+    doc: 'Instants without a zone need `restore.time_zone`, none lies in the future or before 1970, and numbers are milliseconds (of ten digits they are refused as seconds); a window must not end before it starts, nor must offsets; `restore.source_partitions` must name one.',
     check: checkTargets,
   },
   { doc: '`restore.topics` and `target.topics` must not select different topics.', check: checkSelection },

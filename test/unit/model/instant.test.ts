@@ -57,6 +57,13 @@ describe('an instant', () => {
     for (const text of texts) assert.match(String(parsed(text, 'UTC')), /is not an instant; write/, text);
   });
 
+  test('in seconds is refused with both instants that it may be', () => {
+    const remedy = /write 1795143600000 for 2026-11-20T03:00:00\.000Z, or 1970-01-21T18:39:03\.600Z if that is meant/;
+    assert.match(String(parsed('1795143600')), remedy);
+    assert.equal(parsed('1970-01-21T18:39:03.600Z'), 1_795_143_600);
+    assert.deepEqual([parsed('999999999'), parsed('10000000000')], [999_999_999, 10_000_000_000]);
+  });
+
   test('that a Date prints is read back', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 253_402_300_799_999 }), (instantMs) => {
