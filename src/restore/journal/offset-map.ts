@@ -97,11 +97,14 @@ export class OffsetMap {
     return { source, at: null, next };
   }
 
+  /** A name that one topic has in the backup and another one at the target means that of the backup, since the offset is of there. */
   #onlySource({ topic, sourcePartition }: MapSelection): TopicPartition {
-    const [source, other] = this.report.sources.filter(
-      (one) =>
-        (topic === undefined || topic === one.topic || topic === one.targetTopic) &&
-        (sourcePartition === undefined || sourcePartition === one.partition),
+    const sources = this.report.sources.filter(
+      (one) => sourcePartition === undefined || sourcePartition === one.partition,
+    );
+    const isOfBackup = sources.some((one) => one.topic === topic);
+    const [source, other] = sources.filter(
+      (one) => topic === undefined || topic === (isOfBackup ? one.topic : one.targetTopic),
     );
     if (source === undefined || other !== undefined) {
       throw new BackupError('USAGE_INVALID', 'say whose offset it is with --topic TOPIC --partition NUMBER');

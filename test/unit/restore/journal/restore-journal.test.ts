@@ -128,6 +128,19 @@ describe('an offset map', () => {
     assert.equal((await map.lookUp({ topic: '.new' }, 18n)).next, null);
   });
 
+  test('takes a name that is also that of a target for the one in the backup', async () => {
+    const [source, target] = [REPORT.sources[0]!, REPORT.targets[0]!];
+    const map = await mapOf({
+      ...REPORT,
+      sources: [source, { ...source, topic: '.new', partition: 1, targetTopic: 'newer' }],
+      targets: [target, { ...target, topic: 'newer', startOffset: 90n, sourceTopic: '.new' }],
+    });
+    const at = async (topic: string) => (await map.lookUp({ topic, sourcePartition: 1 }, 7n)).at;
+    assert.deepEqual(await at('orders'), { topic: '.new', partition: 0, offset: 50n });
+    assert.deepEqual(await at('.new'), { topic: 'newer', partition: 0, offset: 90n });
+    assert.deepEqual(await at('newer'), { topic: 'newer', partition: 0, offset: 90n });
+  });
+
   test('is read from its pieces where it is long', async () => {
     const store = new MemoryObjectStore();
     const [target] = REPORT.targets;
