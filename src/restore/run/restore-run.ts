@@ -101,11 +101,16 @@ export class RestoreRun {
     const sources = this.#lanes.flatMap((lane) => lane.sources);
     const sum = <T>(of: readonly T[], what: (one: T) => number): number =>
       of.reduce((total, one) => total + what(one), 0);
+    const bytesRead = sum(this.#lanes, (lane) => lane.bytesRead);
     return {
       recordsRestored: sum(sources, (one) => one.recordsRestored),
       recordsTotal: sum(sources, (one) => one.recordsPlanned),
-      bytesRead: sum(this.#lanes, (lane) => lane.bytesRead),
-      bytesTotal: sum(this.#lanes, (lane) => lane.bytesPlanned - lane.bytesSpared),
+      bytesRead,
+      // Where a log is cut, what looks for the place is read once more.
+      bytesTotal: Math.max(
+        bytesRead,
+        sum(this.#lanes, (lane) => lane.bytesPlanned - lane.bytesSpared),
+      ),
       rawBytes: sum(this.#lanes, (lane) => lane.bytesSent),
       partitionsDone: sum(this.#lanes, (lane) => (lane.isDone ? lane.sources.length : 0)),
       partitionsTotal: sources.length,
