@@ -148,6 +148,14 @@ describe('the estimated time of a plan', () => {
     assert.equal(seconds({ bytesPerSecond: 1 << 10, recordsPerSecond: 100 }), 1024);
   });
 
+  test('counts what a window reads against the link to the store, and what it keeps of that against the one to the target', () => {
+    const dropped = { ...NOTHING_DROPPED, 'outside-window': { kind: 'estimated', records: 7000 } as const };
+    const windowed = summary([topic([partition(0)], { dropped })]);
+    const seconds = (limits: Partial<RestoreLimits>) => estimateRestore(windowed, { ...NO_LIMITS, ...limits }).seconds;
+    assert.equal(seconds({ bytesReadPerSecond: 1 << 17 }), 4);
+    assert.equal(seconds({ bytesPerSecond: 1 << 17 }), 1);
+  });
+
   test('is printed', () => {
     const limits = { ...NO_LIMITS, bytesReadPerSecond: 8192 };
     const text = renderPlan(plan, { backupId: 'b', target: 't', limits, isDetailed: false });

@@ -58,7 +58,7 @@ export function estimateRestore({ topics }: PlanSummary, limits: RestoreLimits):
   const bytesToRead = sum((topic) => topic.bytesToRead);
   const needed = [
     [records, limits.recordsPerSecond],
-    [bytesToRead, limits.bytesPerSecond],
+    [sum(bytesToSend), limits.bytesPerSecond],
     [bytesToRead, limits.bytesReadPerSecond],
   ] as const;
   const seconds = needed.flatMap(([amount, perSecond]) => (perSecond === null ? [] : [amount / perSecond]));
@@ -68,6 +68,12 @@ export function estimateRestore({ topics }: PlanSummary, limits: RestoreLimits):
     bytesToRead,
     seconds: seconds.length === 0 ? null : Math.max(...seconds),
   };
+}
+
+/** As stored, which is seldom more than is sent. A window reads frames whole, and sends only what it wants of them. */
+function bytesToSend({ records, dropped, storedBytes, bytesToRead }: PlannedTopic): number {
+  const left = Object.values(dropped).reduce((all, count) => all + (count.kind === 'unknown' ? 0 : count.records), 0);
+  return Math.min(bytesToRead, storedBytes * (records / Math.max(1, records + left)));
 }
 
 export function renderPlan(plan: PlanSummary, { backupId, target, limits, isDetailed }: PlanView): string {
