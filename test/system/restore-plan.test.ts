@@ -90,6 +90,7 @@ describe('a restore plan', { timeout: 240_000 }, () => {
       assert.ok(Number(topic!['bytes_to_read']) < Number(topic!['stored_bytes']) * 1.01);
       assert.equal(Math.round(Number(estimate['seconds'])), Math.round(Number(topic!['bytes_to_read']) / 1024));
       assert.match(run.stderr, new RegExp(`recovery target: ${new Date(Number(to)).toISOString()}`));
+      for (const line of run.stderr.trim().split('\n')) assert.doesNotThrow(() => JSON.parse(line), line);
       await assertNoTopic('shown');
     });
 

@@ -67,7 +67,9 @@ async function restore({ services, terminal }: CommandContext, flags: RestoreFla
   let endProgress = (): void => {};
   try {
     const running = await start(opened, flags);
-    for (const line of describeTargets(running.job().request)) terminal.say(printable(line));
+    for (const text of describeTargets(running.job().request)) {
+      terminal.say(flags.json ? toJson({ message_type: 'recovery_target', text }) : printable(text));
+    }
     terminal.signals.stop.addEventListener('abort', () => running.cancel(), { once: true });
     endProgress = reportProgress({
       terminal,
