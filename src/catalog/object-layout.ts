@@ -139,10 +139,11 @@ export class ObjectLayout {
     return `${this.#restore(restoreId)}/offsets/${folderOf(topic)}/${partition}/${piece}.json.zst`;
   }
 
-  /** The restore that a key belongs to; undefined for other keys. */
+  /** The restore that a key belongs to; undefined for other keys, those of no folder among them. */
   restoreOf(key: string): string | undefined {
-    const id = key.startsWith(this.restoresPrefix) ? key.slice(this.restoresPrefix.length).split('/')[0] : undefined;
-    return id !== undefined && id !== PLANS && RESTORE_ID.test(id) ? id : undefined;
+    if (!key.startsWith(this.restoresPrefix)) return undefined;
+    const [id = '', ...rest] = key.slice(this.restoresPrefix.length).split('/');
+    return rest.length > 0 && id !== PLANS && RESTORE_ID.test(id) ? id : undefined;
   }
 
   #restore(restoreId: string): string {

@@ -29,7 +29,12 @@ describe('the layout of a backup', () => {
     assert.equal(offsets, 'team/a/nightly/restores/rst_1/offsets/=.orders/3/0.json.zst');
     assert.ok(isObjectKey(offsets));
     for (const key of [report, offsets]) assert.equal(LAYOUT.restoreOf(key), 'rst_1');
-    for (const key of [LAYOUT.restorePlan('0123456789ab'), LAYOUT.identity, `${LAYOUT.restoresPrefix}.x/report.json`]) {
+    for (const key of [
+      LAYOUT.restorePlan('0123456789ab'),
+      LAYOUT.identity,
+      `${LAYOUT.restoresPrefix}.x/report.json`,
+      `${LAYOUT.restoresPrefix}notes`,
+    ]) {
       assert.equal(LAYOUT.restoreOf(key), undefined, key);
     }
   });
