@@ -11,6 +11,8 @@ import { isObjectKey } from '../../storage/object-key.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 
 const MANIFEST = 'manifest.json';
+/** How the peer names its files, whatever its settings: topic, partition and first offset (its backup/engine.rs). */
+export const SEGMENT_KEY = /\/([^/]+)\/partition=(\d+)\/segment-(\d{20})\.bin(?:\.zst|\.lz4)?$/;
 /** Greater than every character that a key holds: behind it begins the next folder. */
 const BEHIND_ALL_KEYS = '~';
 /** Of an i16. */
@@ -146,6 +148,7 @@ function readTopic(fields: JsonFields, key: string): PeerTopic {
     fields.list('partitions').map((partition) => readPartition(partition, mayBeCompacted)),
     ({ partition }) => `${key} names partition ${partition} of topic ${topic}`,
   );
+  for (const partition of partitions) assertOwnFiles(partition, topic, key);
   const highest = partitions.reduce((high, { partition }) => Math.max(high, partition), -1);
   const optional = (name: string, most: number): number | null =>
     fields.has(name) ? fields.integer(name, 0, most) : null;
@@ -166,6 +169,16 @@ function unlike<T>(all: readonly T[], name: (one: T) => string): readonly T[] {
     names.add(name(one));
   }
   return all;
+}
+
+/** Nothing guards the manifest: a damaged name or number in it would put a whole partition where it does not belong. */
+function assertOwnFiles({ partition, segments }: PeerPartition, topic: string, manifestKey: string): void {
+  for (const { key } of segments) {
+    const [named, namedTopic, namedPartition] = SEGMENT_KEY.exec(key) ?? [];
+    if (named === undefined || (namedTopic === topic && Number(namedPartition) === partition)) continue;
+    const message = `${manifestKey} names ${key} for partition ${partition} of topic ${topic}, which is not what its name says`;
+    throw new BackupError('SOURCE_DAMAGED', message, { context: { key: manifestKey } });
+  }
 }
 
 function readPartition(fields: JsonFields, mayBeCompacted: boolean): PeerPartition {

@@ -3,10 +3,9 @@
 // merge_manifests). What such a file holds is in no backup, its own restore does not find it either.
 
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { PeerManifest, PeerPartition } from './peer-manifest.ts';
+import { type PeerManifest, type PeerPartition, SEGMENT_KEY } from './peer-manifest.ts';
 
 const MANIFEST_NAME = /[^/]*$/;
-const SEGMENT = /\/([^/]+)\/partition=(\d+)\/segment-(\d{20})\.bin(?:\.zst|\.lz4)?$/;
 
 /** Keys of segment files in the folder of the backup that are not accounted for, ascending. @throws what the store fails with. */
 export async function listUnnamed(store: ObjectStore, manifest: PeerManifest): Promise<string[]> {
@@ -14,7 +13,7 @@ export async function listUnnamed(store: ObjectStore, manifest: PeerManifest): P
   const isAccounted = accountOf(manifest);
   const folder = manifest.key.replace(MANIFEST_NAME, 'topics/');
   for await (const { key } of store.list(folder)) {
-    if (SEGMENT.test(key) && !isAccounted(key)) unnamed.push(key);
+    if (SEGMENT_KEY.test(key) && !isAccounted(key)) unnamed.push(key);
   }
   return unnamed;
 }
@@ -31,7 +30,7 @@ export function accountOf({ topics }: PeerManifest): (key: string) => boolean {
   }
   return (key) => {
     if (named.has(key)) return true;
-    const [, topic, partition, digits] = SEGMENT.exec(key) ?? [];
+    const [, topic, partition, digits] = SEGMENT_KEY.exec(key) ?? [];
     if (digits === undefined) return false;
     const firstOffset = BigInt(digits);
     const declared = partitions.get(`${topic}/${partition}`)?.declaredGaps ?? [];

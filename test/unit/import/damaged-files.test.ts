@@ -130,6 +130,14 @@ describe('a damaged file', () => {
         /created_at is not an integer/,
       ],
       [topicsTwice, /theirs\/manifest\.json names topic orders twice$/],
+      [
+        manifest.toString().replace('"orders"', '"osders"'),
+        /for partition 0 of topic osders, which is not what its name/,
+      ],
+      [
+        manifest.toString().replace('"partition_id": 0', '"partition_id": 4'),
+        /partition=0\/\S+ for partition 4 of topic/,
+      ],
       [partitionsTwice, /theirs\/manifest\.json names partition 0 of topic orders twice$/],
       [manifest.toString().replace(/"key": "theirs[^"]*"/, '"key": "../../etc/passwd"'), /passwd/],
     ] as const) {
