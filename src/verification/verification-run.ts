@@ -97,7 +97,7 @@ export class VerificationRun {
 
   /**
    * Of the restore with that id, or of the newest that is complete.
-   * @throws RESTORE_NOT_FOUND, RESTORE_CONFLICT when it is not complete, USAGE_INVALID when it was given up or the target is another cluster now,
+   * @throws RESTORE_NOT_FOUND, OBJECT_CORRUPT when a damaged document leaves open which that is, RESTORE_CONFLICT when it is not complete, USAGE_INVALID when it was given up or the target is another cluster now,
    * INTERRUPTED, and what store and target fail with.
    */
   async run(restoreId: string | undefined, signal: AbortSignal): Promise<VerificationReport> {
@@ -138,8 +138,15 @@ export class VerificationRun {
 
   async #newest(): Promise<RestoreJournal> {
     const { store, layout } = this.#options;
-    const known = await newestRestores(store, layout, () => {});
+    const damaged = new Map<string, BackupError>();
+    const known = await newestRestores(store, layout, (error, id) => damaged.set(id, error));
     const complete = known.find(({ isComplete }) => isComplete);
+    // Ids are in the order of their time. What the verdict is about must not depend on which documents are whole.
+    const [newer] = [...damaged].filter(([id]) => complete === undefined || id > complete.intent.id);
+    if (newer !== undefined) {
+      const message = `${newer[1].message}; so nothing tells which restore is the newest that is complete: name the one to verify`;
+      throw new BackupError('OBJECT_CORRUPT', message, { cause: newer[1] });
+    }
     if (complete === undefined) {
       throw new BackupError('RESTORE_NOT_FOUND', `backup ${layout.backupId} knows no restore that is complete`);
     }

@@ -1,9 +1,8 @@
 // The restores of a backup as their journals tell of them, whichever process ran them: what an operator needs to name one.
 
 import type { ObjectLayout } from '../../catalog/object-layout.ts';
-import type { BackupError } from '../../model/errors.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { type KnownRestore, newestRestores } from './restore-journal.ts';
+import { type KnownRestore, newestRestores, type OnDamaged, unlessDamaged } from './restore-journal.ts';
 
 export interface ListedRestore {
   readonly id: string;
@@ -29,12 +28,15 @@ const READ_AHEAD = 16;
 export async function listRestores(
   store: ObjectStore,
   layout: ObjectLayout,
-  onDamaged: (error: BackupError) => void,
+  onDamaged: OnDamaged,
 ): Promise<ListedRestore[]> {
   const known = await newestRestores(store, layout, onDamaged);
   const listed: ListedRestore[] = [];
   for (let from = 0; from < known.length; from += READ_AHEAD) {
-    listed.push(...(await Promise.all(known.slice(from, from + READ_AHEAD).map(describe))));
+    const described = known
+      .slice(from, from + READ_AHEAD)
+      .map((one) => unlessDamaged(one.intent.id, onDamaged, () => describe(one)));
+    for (const one of await Promise.all(described)) if (one !== undefined) listed.push(one);
   }
   return listed;
 }

@@ -146,6 +146,24 @@ export interface KnownRestore {
   readonly isGivenUp: boolean;
 }
 
+/** Told of a restore with a document that cannot be read, and of its id. */
+export type OnDamaged = (error: BackupError, id: string) => void;
+
+/** What `read` gives of the documents of restore `id`; undefined, and told of, where one of them is damaged. */
+export async function unlessDamaged<T>(
+  id: string,
+  onDamaged: OnDamaged,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof BackupError) || error.code !== 'OBJECT_CORRUPT') throw error;
+    onDamaged(error, id);
+    return undefined;
+  }
+}
+
 /**
  * The newest restores that have begun, newest first. Ids are in the order of their time; older ones are known by id only. One whose
  * documents are damaged is left out: it can be neither carried on nor shown, and is no reason to refuse others. The topics that it
@@ -154,22 +172,16 @@ export interface KnownRestore {
 export async function newestRestores(
   store: ObjectStore,
   layout: ObjectLayout,
-  onDamaged: (error: BackupError) => void,
+  onDamaged: OnDamaged,
 ): Promise<KnownRestore[]> {
   const ids: string[] = [];
   for await (const id of restoreIds(store, layout)) ids.push(id);
   const newest = ids.slice(-MOST_RESTORES_SEARCHED).reverse();
   const known: KnownRestore[] = [];
   for (let from = 0; from < newest.length; from += READ_AHEAD) {
-    const read = newest.slice(from, from + READ_AHEAD).map(async (id) => {
-      try {
-        return await look(new RestoreJournal(store, layout, id));
-      } catch (error) {
-        if (!(error instanceof BackupError) || error.code !== 'OBJECT_CORRUPT') throw error;
-        onDamaged(error);
-        return undefined;
-      }
-    });
+    const read = newest
+      .slice(from, from + READ_AHEAD)
+      .map((id) => unlessDamaged(id, onDamaged, () => look(new RestoreJournal(store, layout, id))));
     for (const one of await Promise.all(read)) if (one !== undefined) known.push(one);
   }
   return known;

@@ -116,6 +116,12 @@ describe('list', () => {
     const { stdout } = await runCommand(['list', '--restores', ...address()]);
     assert.match(stdout, /^RESTORE +STATE +BEGUN/);
     assert.match(stdout, /^rst_1 +completed +\S+ +\S+ +[\d,]+ /m);
+    const report = layout.restoreObject('rst_1', 'report');
+    await store.delete(report);
+    await store.putIfAbsent(report, [Buffer.from('{')]);
+    const others = await runCommand(['list', '--restores', ...address()]);
+    assert.match(others.stderr, /warning: a restore is left out.* b\/restores\/rst_1\/report\.json is not JSON/);
+    assert.match(others.stdout, /^rst_3 .*\n^rst_2 /m);
     const unknown = await runCommand(['list', '--restores', '--path', directory, '--backup-id', 'other']);
     assert.equal(unknown.exitCode, 10);
     const hinted = await runCommand(['offset-map', 'rst_9', ...address()]);

@@ -4,7 +4,7 @@ import { RestoreJournal } from '../../../src/restore/journal/restore-journal.ts'
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store.ts';
 import { type VerificationOptions, VerificationRun } from '../../../src/verification/verification-run.ts';
 import { LAYOUT } from '../catalog/catalog-fixture.ts';
-import { INTENT } from '../restore/journal/journal-fixture.ts';
+import { INTENT, REPORT } from '../restore/journal/journal-fixture.ts';
 
 test('a restore without an end is to be carried on, unless it was given up', async () => {
   const store = new MemoryObjectStore();
@@ -17,5 +17,26 @@ test('a restore without an end is to be carried on, unless it was given up', asy
   await assert.rejects(verify(), {
     code: 'USAGE_INVALID',
     message: /rst_1 was given up before its end: list --restores/,
+  });
+});
+
+test('a damaged restore that may be the newest is not passed over for an older one', async () => {
+  const store = new MemoryObjectStore();
+  for (const id of ['rst_1', 'rst_2']) {
+    const journal = new RestoreJournal(store, LAYOUT, id);
+    await journal.putIntent({ ...INTENT, id });
+    await journal.putReport({ ...REPORT, id });
+  }
+  const options: Partial<VerificationOptions> = { store, layout: LAYOUT };
+  const damage = async (id: string, bytes: string): Promise<void> => {
+    const key = LAYOUT.restoreObject(id, 'intent');
+    await store.delete(key);
+    await store.putIfAbsent(key, [Buffer.from(bytes)]);
+  };
+  const verify = () => new VerificationRun(options as VerificationOptions).run(undefined, new AbortController().signal);
+  await damage('rst_2', '{');
+  await assert.rejects(verify(), {
+    code: 'OBJECT_CORRUPT',
+    message: /rst_2\/intent\.json is not JSON; .* name the one/,
   });
 });
