@@ -2,6 +2,11 @@
 // relative, `/`-separated, and made only by catalog/object-layout.ts. One conformance suite (test/contract) runs against every
 // implementation.
 
+import { BackupError } from '../model/errors.ts';
+
+/** Nothing that is read whole is larger: it is JSON, which no string of more than half of it holds, or packed and smaller. */
+export const MAX_WHOLE_BYTES = 1024 * 1024 * 1024;
+
 export interface ObjectInfo {
   readonly key: string;
   readonly sizeBytes: number;
@@ -50,6 +55,7 @@ export interface ObjectStore {
   /**
    * The bytes asked for, written into `into` where that is given (then a view of it is returned); undefined when there is no
    * such object. A range that reaches past the end gives what exists.
+   * @throws OBJECT_CORRUPT without a range, where the object is larger than {@link MAX_WHOLE_BYTES}: before memory is taken for it
    */
   get(key: string, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
@@ -67,6 +73,12 @@ export interface ObjectStore {
   /** The time by the clock that stamps `modifiedAtMs`. */
   clock(): Promise<number>;
   close(): Promise<void>;
+}
+
+/** For a store that is asked for a whole object. @throws OBJECT_CORRUPT. */
+export function assertReadableWhole(name: string, sizeBytes: number): void {
+  if (sizeBytes <= MAX_WHOLE_BYTES) return;
+  throw new BackupError('OBJECT_CORRUPT', `${name} has ${sizeBytes} bytes, which nothing has that is written here`);
 }
 
 /** What a decorator reports of one operation. */

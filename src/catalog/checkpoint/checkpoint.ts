@@ -41,8 +41,8 @@ export async function loadCheckpoint(
   return newest(store, layout, atMost, (version) => load(store, layout, version, wanted));
 }
 
-/** Some stores hold every answer against its checksum, and so find what others leave to us. */
-const DAMAGE: ReadonlySet<ErrorCode> = new Set(['CATALOG_CORRUPT', 'STORE_CHECKSUM_MISMATCH']);
+/** Some stores hold every answer against its checksum, and so find what others leave to us; all find what is too large. */
+const DAMAGE: ReadonlySet<ErrorCode> = new Set(['CATALOG_CORRUPT', 'OBJECT_CORRUPT', 'STORE_CHECKSUM_MISMATCH']);
 
 /**
  * What the newest checkpoint gives that `read` does not find fault with.

@@ -7,7 +7,15 @@ import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from
 import { basename, dirname, join } from 'node:path';
 import { BackupError, type ErrorCode, messageOf } from '../../model/errors.ts';
 import { assertKeyPrefix, assertObjectKey, isObjectKey } from '../object-key.ts';
-import type { ByteRange, Deletion, ObjectInfo, ObjectStore, UnfinishedUpload } from '../object-store.ts';
+import {
+  assertReadableWhole,
+  type ByteRange,
+  type Deletion,
+  MAX_WHOLE_BYTES,
+  type ObjectInfo,
+  type ObjectStore,
+  type UnfinishedUpload,
+} from '../object-store.ts';
 import { DirectWriting, DurableFile } from './durable-file.ts';
 import { findTemporaryFiles, isTemporaryName, newTemporaryName, stampedTimeMs } from './temporary-files.ts';
 
@@ -72,6 +80,7 @@ export class FilesystemObjectStore implements ObjectStore {
         const found = await handle.stat();
         if (!found.isFile()) return undefined;
         const { size } = found;
+        if (range === undefined) assertReadableWhole(path, size);
         const [from, to] = boundsOf(range, size);
         const target = into === undefined ? Buffer.allocUnsafe(to - from) : into.subarray(0, to - from);
         return target.subarray(0, await readAll(handle, target, from));
@@ -220,7 +229,9 @@ function boundsOf(range: ByteRange | undefined, size: number): [from: number, to
 async function readAll(handle: FileHandle, target: Uint8Array, position: number): Promise<number> {
   let filled = 0;
   while (filled < target.byteLength) {
-    const { bytesRead } = await handle.read(target, filled, target.byteLength - filled, position + filled);
+    // More than 2^31 at once ends the process.
+    const wanted = Math.min(target.byteLength - filled, MAX_WHOLE_BYTES);
+    const { bytesRead } = await handle.read(target, filled, wanted, position + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

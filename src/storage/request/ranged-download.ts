@@ -4,7 +4,7 @@
 
 import type { Readable } from 'node:stream';
 import { BackupError } from '../../model/errors.ts';
-import type { ByteRange } from '../object-store.ts';
+import { assertReadableWhole, type ByteRange } from '../object-store.ts';
 
 /** The bytes that are still wanted. */
 export interface DownloadRequest {
@@ -89,7 +89,12 @@ export class RangedDownload {
     if (answer === 'beyond' && this.#bounds === undefined) return 'done';
     if (answer === 'beyond' || answer === 'changed') throw this.#fault('changed while it was read');
     if (this.#bounds !== undefined) this.#assertContinues(this.#bounds, answer);
-    this.#bounds ??= this.#boundsOf(answer);
+    try {
+      this.#bounds ??= this.#boundsOf(answer);
+    } catch (error) {
+      answer.body.destroy();
+      throw error;
+    }
     await this.#fill(this.#bounds, answer.body, signal);
     return this.#verified(this.#bounds);
   }
@@ -118,6 +123,7 @@ export class RangedDownload {
     if (!isAsAsked || end - start > most)
       throw this.#fault('the store did not answer with the range that was asked for');
     const sizeBytes = end - start;
+    if (range === undefined) assertReadableWhole(this.#options.name, sizeBytes);
     const target = into === undefined ? Buffer.allocUnsafe(sizeBytes) : into.subarray(0, sizeBytes);
     if (target.byteLength < sizeBytes) throw new RangeError(`${sizeBytes} bytes do not fit into ${target.byteLength}`);
     return { start, end, isWhole: told === undefined || sizeBytes === told.total, answer, target };

@@ -227,16 +227,18 @@ describe('a checkpoint', () => {
     }
   });
 
-  test('that the store itself finds damaged is done without', async (context) => {
-    const store = await written(5, (index) => index === 3);
-    const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
-    const get = store.get.bind(store);
-    context.mock.method(store, 'get', async (...args: Parameters<typeof get>) => {
-      if (args[0].startsWith(LAYOUT.checkpointPrefix)) throw new BackupError('STORE_CHECKSUM_MISMATCH', args[0]);
-      return get(...args);
+  for (const code of ['STORE_CHECKSUM_MISMATCH', 'OBJECT_CORRUPT'] as const) {
+    test(`that the store itself finds damaged (${code}) is done without`, async (context) => {
+      const store = await written(5, (index) => index === 3);
+      const fromLog = contentOf(await readCatalog(store, LAYOUT, { ignoreCheckpoints: true }));
+      const get = store.get.bind(store);
+      context.mock.method(store, 'get', async (...args: Parameters<typeof get>) => {
+        if (args[0].startsWith(LAYOUT.checkpointPrefix)) throw new BackupError(code, args[0]);
+        return get(...args);
+      });
+      assert.deepEqual(contentOf(await readCatalog(store, LAYOUT)), fromLog);
     });
-    assert.deepEqual(contentOf(await readCatalog(store, LAYOUT)), fromLog);
-  });
+  }
 
   test('of another version under its name is done without', async () => {
     const store = await written(8, (index) => index === 2 || index === 5);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -107,6 +107,14 @@ describe('a directory of objects', () => {
     }
     assert.deepEqual(await keys(), []);
   });
+});
+
+test('an object larger than all that is read whole is damaged, and takes no memory', async () => {
+  const sizeBytes = 3 * 1024 ** 3;
+  await store.putIfAbsent('grown', X);
+  await truncate(join(root, 'grown'), sizeBytes);
+  await assert.rejects(store.get('grown'), { code: 'OBJECT_CORRUPT', message: /grown has 3221225472 bytes/ });
+  assert.equal((await store.get('grown', { position: sizeBytes - 5, sizeBytes: 10 }))?.byteLength, 5);
 });
 
 describe('what the operating system refuses', () => {

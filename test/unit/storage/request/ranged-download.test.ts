@@ -218,6 +218,14 @@ test('says so where the store does not tell how much is to come', async () => {
   });
 });
 
+test('an object larger than all that is read whole is damaged, and not taken in', async () => {
+  const whole = answerOf({ range: undefined, version: undefined }) as DownloadAnswer;
+  const options = { operation: 'GetObject', name: 'a/key', range: undefined, into: undefined };
+  const download = new RangedDownload({ ask: async () => ({ ...whole, contentLength: 3 * 1024 ** 3 }), ...options });
+  await assert.rejects(download.proceed(NEVER), { code: 'OBJECT_CORRUPT', message: /^a\/key has 3221225472 bytes/ });
+  assert.ok(whole.body.destroyed);
+});
+
 test('what is asked for is a range from a position', () => {
   assert.deepEqual(parseRange('bytes=5-9'), { position: 5, sizeBytes: 5 });
   for (const other of [undefined, 'bytes=-5', 'bytes=5-'])
