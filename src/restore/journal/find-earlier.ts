@@ -23,7 +23,7 @@ interface Complete {
   readonly holding: readonly string[];
 }
 
-/** `known`: newest first. `planId` undefined: whatever the plan was. */
+/** `known`: newest first. `planId` undefined: whatever the plan was. @throws OBJECT_MISSING where it cannot be told. */
 export async function findEarlier(
   known: readonly KnownRestore[],
   request: RestoreRequest,
@@ -41,6 +41,8 @@ export async function findEarlier(
       requestText(intent.request) === text;
     if (!isSame) continue;
     const producers = await journal.producers();
+    // Elsewhere the target has to be empty, and whatever was restored to it stops the request.
+    if (isComplete && producers === undefined && request.intoExisting === 'append') throw journal.lostProducers();
     const there = producers === undefined ? [] : await stillThere(producers, sink);
     const isAllThere = producers === undefined || there.length === producers.topics.length;
     if (!isComplete && isAllThere) return { kind: 'unfinished', restore };

@@ -71,6 +71,13 @@ export class RestoreJournal {
     await this.#put('intent', encodeIntent(intent));
   }
 
+  /** What to fail with where they are not there, although records were written: without them those would be written again. */
+  lostProducers(): BackupError {
+    const key = this.#layout.restoreObject(this.id, 'producers');
+    const message = `${key} is gone, and with it where in the target the records of restore ${this.id} begin`;
+    return new BackupError('OBJECT_MISSING', message, { context: { key } });
+  }
+
   /** Returns those in force: another process that carries on the same restore may have been first. */
   async putProducers(producers: RestoreProducers): Promise<RestoreProducers> {
     await this.#put('producers', encodeProducers(producers));

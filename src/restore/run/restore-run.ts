@@ -141,8 +141,11 @@ export class RestoreRun {
   }
 
   async #fill(): Promise<RestoreReport> {
-    const { intent, journal, logger, attempt } = this.#options;
+    const { intent, journal, logger, attempts, attempt } = this.#options;
     const before = await journal.producers();
+    if (before === undefined && attempt > 1 && (await attempts.doneBefore(attempt)).bytesSent > 0) {
+      throw journal.lostProducers();
+    }
     this.#isResumed = before !== undefined || attempt > 1;
     if (before !== undefined) logger.info('the restore is resumed', { restore: intent.id });
     const preparing = before === undefined ? this.#prepare() : this.#retake(before);

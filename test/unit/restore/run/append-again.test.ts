@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { WorkerPool } from '../../../../src/compression/worker-pool.ts';
+import { RestoreAttempts } from '../../../../src/restore/journal/attempts/restore-attempts.ts';
 import { RESTORE_ALL, type RestoreJob, type RestoreRequest } from '../../../../src/restore/restore-job.ts';
 import { MemoryObjectStore } from '../../../../src/storage/memory-object-store.ts';
 import { jsonBatch, startWorkers, T0, TestBackup } from '../../../support/stored-backup.ts';
@@ -53,6 +54,18 @@ describe('a restore that has appended to a topic, asked for again', () => {
     assert.equal(cluster.logOf(PARTITION).end, end);
     return planId;
   }
+
+  test('is refused when what tells where its records begin is gone, complete or not', async () => {
+    const { store, layout } = backup;
+    const isRefused = { code: 'OBJECT_MISSING', message: /producers\.json is gone/ };
+    await store.delete(layout.restoreObject(first.id, 'producers'));
+    await assert.rejects(restore(), isRefused);
+    for (const end of ['verified', 'report'] as const) await store.delete(layout.restoreObject(first.id, end));
+    const done = { durationMs: 1, bytesSent: 1, bytesRead: 1 };
+    await new RestoreAttempts(store, layout, first.id).putMark(1, 99, done);
+    await assert.rejects(restore(), isRefused);
+    assert.equal(cluster.logOf(PARTITION).end, 15n);
+  });
 
   test('sends nothing while nobody has written there', async () => {
     const again = await restore();
