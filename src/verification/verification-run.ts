@@ -13,7 +13,7 @@ import type { Logger } from '../model/logger.ts';
 import type { TopicDescription } from '../model/topic/topic-description.ts';
 import { comparePartitions, partitionName } from '../model/topic/topic-partition.ts';
 import { TopicSelection } from '../model/topic/topic-selection.ts';
-import type { RestoreIntent } from '../restore/journal/restore-intent.ts';
+import type { RestoreIntent, RestoreProducers } from '../restore/journal/restore-intent.ts';
 import { newestRestores, RestoreJournal } from '../restore/journal/restore-journal.ts';
 import type { RestoreReport, TargetReport } from '../restore/journal/restore-report.ts';
 import { planRestore } from '../restore/plan/plan-restore.ts';
@@ -97,7 +97,7 @@ export class VerificationRun {
 
   /**
    * Of the restore with that id, or of the newest that is complete.
-   * @throws RESTORE_NOT_FOUND, OBJECT_CORRUPT when a damaged document leaves open which that is, RESTORE_CONFLICT when it is not complete, USAGE_INVALID when it was given up or the target is another cluster now,
+   * @throws RESTORE_NOT_FOUND, OBJECT_CORRUPT when a damaged document leaves open which that is, OBJECT_MISSING, RESTORE_CONFLICT when it is not complete, USAGE_INVALID when it was given up or the target is another cluster now,
    * INTERRUPTED, and what store and target fail with.
    */
   async run(restoreId: string | undefined, signal: AbortSignal): Promise<VerificationReport> {
@@ -117,6 +117,8 @@ export class VerificationRun {
         `restore ${journal.id} is not complete: carry it on with restore --resume ${journal.id}`,
       );
     }
+    const producers = await journal.producers();
+    if (producers === undefined) throw journal.lostProducers();
     const plan = await this.#planAgain(intent);
     if (typeof plan === 'string') return this.#reportOn(report, [plan]);
     const log = this.#options.openLog(intent.request.target);
@@ -126,7 +128,7 @@ export class VerificationRun {
         const message = `restore ${report.id} went into cluster ${report.clusterId}; target ${intent.request.target} is cluster ${log.clusterId}`;
         throw new BackupError('USAGE_INVALID', message);
       }
-      const gone = await this.#whyGone(await journal.producers(), log);
+      const gone = await this.#whyGone(producers, log);
       if (gone.length > 0) return this.#reportOn(report, gone);
       await this.#openLanes(plan, intent, report, { log, signal });
       await this.#runLanes(signal);
@@ -166,8 +168,7 @@ export class VerificationRun {
     return `catalog version ${catalogVersion} gives plan ${planId} now; plan ${intent.planId} was restored`;
   }
 
-  async #whyGone(producers: Awaited<ReturnType<RestoreJournal['producers']>>, log: PartitionLog): Promise<string[]> {
-    const topics = producers?.topics ?? [];
+  async #whyGone({ topics }: RestoreProducers, log: PartitionLog): Promise<string[]> {
     const listing = await log.describeTopics(topics.map(({ topic }) => topic));
     if (listing.denied.length > 0) {
       const message = `the principal may not describe ${listing.denied.join(', ')}`;

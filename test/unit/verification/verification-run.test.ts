@@ -34,6 +34,8 @@ test('a damaged restore that may be the newest is not passed over for an older o
     await store.putIfAbsent(key, [Buffer.from(bytes)]);
   };
   const verify = () => new VerificationRun(options as VerificationOptions).run(undefined, new AbortController().signal);
+  // None of a complete restore's documents is done without.
+  await assert.rejects(verify(), { code: 'OBJECT_MISSING', message: /rst_2\/producers\.json is gone/ });
   await damage('rst_2', '{');
   await assert.rejects(verify(), {
     code: 'OBJECT_CORRUPT',
