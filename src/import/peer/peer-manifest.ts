@@ -173,10 +173,12 @@ function unlike<T>(all: readonly T[], name: (one: T) => string): readonly T[] {
 
 /** Nothing guards the manifest: a damaged name or number in it would put a whole partition where it does not belong. */
 function assertOwnFiles({ partition, segments }: PeerPartition, topic: string, manifestKey: string): void {
-  for (const { key } of segments) {
-    const [named, namedTopic, namedPartition] = SEGMENT_KEY.exec(key) ?? [];
-    if (named === undefined || (namedTopic === topic && Number(namedPartition) === partition)) continue;
-    const message = `${manifestKey} names ${key} for partition ${partition} of topic ${topic}, which is not what its name says`;
+  for (const { key, firstOffset } of segments) {
+    const [named, namedTopic, namedPartition, digits = ''] = SEGMENT_KEY.exec(key) ?? [];
+    const isPlaced = namedTopic === topic && Number(namedPartition) === partition && BigInt(digits) === firstOffset;
+    if (named === undefined || isPlaced) continue;
+    const place = `partition ${partition} of topic ${topic}, from offset ${firstOffset} on`;
+    const message = `${manifestKey} names ${key} for ${place}, which is not what its name says`;
     throw new BackupError('SOURCE_DAMAGED', message, { context: { key: manifestKey } });
   }
 }

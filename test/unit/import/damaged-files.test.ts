@@ -132,12 +132,13 @@ describe('a damaged file', () => {
       [topicsTwice, /theirs\/manifest\.json names topic orders twice$/],
       [
         manifest.toString().replace('"orders"', '"osders"'),
-        /for partition 0 of topic osders, which is not what its name/,
+        /for partition 0 of topic osders, from offset 0 on, which is not what its name says$/,
       ],
       [
         manifest.toString().replace('"partition_id": 0', '"partition_id": 4'),
         /partition=0\/\S+ for partition 4 of topic/,
       ],
+      [manifest.toString().replace('"start_offset": 0', '"start_offset": 1000'), /from offset 1000 on, which is not/],
       [partitionsTwice, /theirs\/manifest\.json names partition 0 of topic orders twice$/],
       [manifest.toString().replace(/"key": "theirs[^"]*"/, '"key": "../../etc/passwd"'), /passwd/],
     ] as const) {
