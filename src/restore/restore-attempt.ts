@@ -108,8 +108,9 @@ export class RestoreAttempt {
   async #begin(sink: RestoreSink): Promise<void> {
     const { store, layout, settings, wallMs } = this.#context;
     const { request, agreed } = this.#options;
-    const known = await newestRestores(store, layout, (error) => {
-      this.#context.logger.warn('an earlier restore is left out of account: its documents are damaged', { error });
+    const known = await newestRestores(store, layout, (error, restore) => {
+      const message = 'an earlier restore is left out of account: its documents are damaged';
+      this.#context.logger.warn(message, { restore, error });
     });
     const earlier = await findEarlier(known, request, sink, agreed?.planId);
     if (earlier.kind === 'unfinished') return this.#carryOn(earlier.restore.intent, sink);

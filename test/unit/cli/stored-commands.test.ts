@@ -120,7 +120,7 @@ describe('list', () => {
     await store.delete(report);
     await store.putIfAbsent(report, [Buffer.from('{')]);
     const others = await runCommand(['list', '--restores', ...address()]);
-    assert.match(others.stderr, /warning: a restore is left out.* b\/restores\/rst_1\/report\.json is not JSON/);
+    assert.match(others.stderr, /warning: restore rst_1 is left out.* b\/restores\/rst_1\/report\.json is not JSON/);
     assert.match(others.stdout, /^rst_3 .*\n^rst_2 /m);
     const unknown = await runCommand(['list', '--restores', '--path', directory, '--backup-id', 'other']);
     assert.equal(unknown.exitCode, 10);

@@ -20,8 +20,8 @@ export function showRestores(context: CommandContext, flags: StoreFlags): Promis
     if ((await readIdentity(store, layout)) === undefined) {
       throw new BackupError('BACKUP_NOT_FOUND', `no backup ${backupId} in ${store.description}`);
     }
-    const restores = await listRestores(store, layout, ({ message }) => {
-      terminal.say(`warning: a restore is left out, since its documents are damaged: ${printable(message)}`);
+    const restores = await listRestores(store, layout, ({ message }, id) => {
+      terminal.say(`warning: restore ${id} is left out, since its documents are damaged: ${printable(message)}`);
     });
     if (flags.json) {
       const document = { store: store.description, backup_id: backupId, restores: restores.map(restoreJson) };
