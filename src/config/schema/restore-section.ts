@@ -217,7 +217,7 @@ function howFast() {
       },
     }),
     produce_timeout_ms: durationMs({
-      doc: 'How long the target may take to acknowledge a batch.',
+      doc: 'How long the target may take to acknowledge a batch. A connection is given up when it has acknowledged nothing for twice as long: raise it where a link is so slow that a batch of `batch_size_bytes` takes longer.',
       unit: 'ms',
       default: 30_000,
       min: 100,

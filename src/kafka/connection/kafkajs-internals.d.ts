@@ -49,11 +49,11 @@ declare module 'kafkajs/src/network/connectionPool.js' {
       readonly requestTimeout: number;
       readonly sendRequest: () => void;
     }): void;
-    fulfillRequest(answer: {
+    fulfillRequest: (answer: {
       readonly size: number;
       readonly correlationId: number;
       readonly payload: Uint8Array;
-    }): void;
+    }) => void;
     waitForPendingRequests(): Promise<void>;
     /** Requests that are held back because the broker throttles this client. */
     readonly pending: readonly unknown[];

@@ -84,7 +84,7 @@ export class BrokerConnection {
     this.#connection = this.#pool.pool[0];
     assembleResponses(this.#connection, assembler);
     checkQueueOnlyWhenFilled(this.#connection);
-    timeOutWithoutWallClock(this.#connection);
+    timeOutBySilence(this.#connection);
     this.#broker = new Broker({ connectionPool: this.#pool, logger: kafkajsLogger, nodeId: null });
   }
 
@@ -179,8 +179,9 @@ function exchange(connection: Connection, api: ApiCall<unknown>, timeoutMs: numb
         ...{ apiKey, apiName, apiVersion, correlationId },
         resolve: (answer) => resolve(answer.payload),
         reject: (error) => {
-          if (isTimeout(error)) connection.socket.destroy(error);
-          reject(error);
+          if (!isTimeout(error)) return reject(error);
+          connection.socket.destroy(error);
+          reject(lateAnswer(connection, api, { timeoutMs, sizeBytes: writer.sizeBytes, cause: error }));
         },
       },
       expectResponse: true,
@@ -202,6 +203,22 @@ function exchange(connection: Connection, api: ApiCall<unknown>, timeoutMs: numb
  */
 function isTimeout(error: unknown): error is Error {
   return error instanceof Error && error.name === 'KafkaJSRequestTimeoutError';
+}
+
+interface LateRequest {
+  readonly timeoutMs: number;
+  readonly sizeBytes: number;
+  readonly cause: Error;
+}
+
+function lateAnswer(
+  { host, port }: Connection,
+  { apiName, remedyWhenLate }: ApiCall<unknown>,
+  { timeoutMs, sizeBytes, cause }: LateRequest,
+): BackupError {
+  const late = `${apiName} to ${host}:${port}: no answer within ${timeoutMs / 1000} s to a request of ${sizeBytes} bytes`;
+  const message = remedyWhenLate === undefined ? late : `${late}; ${remedyWhenLate}`;
+  return new BackupError('KAFKA_UNREACHABLE', message, { cause });
 }
 
 /** Replaces kafkajs' assembly on this connection. Its own is kept for the raw SASL exchange of old brokers. */
@@ -236,9 +253,17 @@ function checkQueueOnlyWhenFilled({ requestQueue }: Connection): void {
 /**
  * kafkajs 2.2.4 takes the age of a request from the wall clock: put back by an hour, that waits an hour longer for a broker that
  * hangs, and put ahead it gives up whatever is under way. Here the age counts from the first look at the request.
+ * A connection is answered in the order of its requests, so a request's time begins with the answer before it: over a slow link, or
+ * to a broker that holds the client to a quota, batches of 1 MiB wait behind each other for longer than one of them may take.
  */
-function timeOutWithoutWallClock({ requestQueue }: Connection): void {
+function timeOutBySilence({ requestQueue }: Connection): void {
   const seenAtMs = new WeakMap<RequestInFlight, number>();
+  let answeredAtMs = Number.NEGATIVE_INFINITY;
+  const fulfill = requestQueue.fulfillRequest.bind(requestQueue);
+  requestQueue.fulfillRequest = (answer) => {
+    answeredAtMs = performance.now();
+    fulfill(answer);
+  };
   requestQueue.scheduleRequestTimeoutCheck = () => {
     requestQueue.destroy();
     requestQueue.requestTimeoutIntervalId = setInterval(() => {
@@ -246,7 +271,7 @@ function timeOutWithoutWallClock({ requestQueue }: Connection): void {
       for (const request of requestQueue.inflight.values()) {
         const sinceMs = seenAtMs.get(request);
         if (sinceMs === undefined) seenAtMs.set(request, nowMs);
-        else if (nowMs - sinceMs > request.requestTimeout) request.timeoutRequest();
+        else if (nowMs - Math.max(sinceMs, answeredAtMs) > request.requestTimeout) request.timeoutRequest();
       }
       if (!requestQueue.isConnected()) requestQueue.destroy();
     }, TIMEOUT_CHECK_MS);

@@ -8,6 +8,8 @@ export interface ApiCall<Response> {
   readonly apiKey: number;
   readonly apiName: string;
   readonly apiVersion: number;
+  /** What the operator can do where it is not answered in time, but for what helps against any broker that is not reached. */
+  readonly remedyWhenLate?: string;
   /** Writes the body after the request header. */
   write(writer: WireWriter): void;
   /** Reads the answer after the response header. Byte fields are views into it. */

@@ -42,6 +42,7 @@ export function produceCall(request: ProduceRequest): ApiCall<ProduceResult | un
     apiKey: 0,
     apiName: 'Produce',
     apiVersion: 9,
+    remedyWhenLate: 'where batches come through slowly, raise restore.produce_timeout_ms',
     write(writer) {
       writer.compactNullableString(null).int16(-1).int32(request.timeoutMs);
       writer.compactArray([request], (topic) => {

@@ -94,6 +94,15 @@ describe('a connection to a broker', () => {
     assert.equal(server?.accepted(), 2);
   });
 
+  test('says of a request that is not answered in time how large it was, how long it had, and what helps', async () => {
+    const address = await brokerThat(() => undefined);
+    const call = { ...metadataCall([]), remedyWhenLate: 'wait longer' };
+    await assert.rejects(connectTo(address).call(call), {
+      code: 'KAFKA_UNREACHABLE',
+      message: `Metadata to 127.0.0.1:${address.port}: no answer within 0.3 s to a request of 19 bytes; wait longer`,
+    });
+  });
+
   test('stays while requests are answered, however late within their time', async () => {
     const broker = connectTo(
       await brokerThat(({ correlationId, socket }) => {
@@ -103,6 +112,41 @@ describe('a connection to a broker', () => {
     );
     for (let call = 0; call < 3; call += 1) assert.equal(await clusterIdOf(broker), 'A');
     assert.equal(server?.accepted(), 1);
+  });
+
+  test('stays while requests that wait behind each other are answered, each within its time after the one before', async () => {
+    let answered = Promise.resolve();
+    const broker = connectTo(
+      await brokerThat(({ correlationId, socket }) => {
+        answered = answered.then(async () => {
+          await sleep(100);
+          socket.write(metadataAnswer(correlationId));
+        });
+        return undefined;
+      }),
+    );
+    const calls = Array.from({ length: 6 }, () => clusterIdOf(broker));
+    assert.equal((await Promise.all(calls)).join(''), 'AAAAAA');
+    assert.equal(server?.accepted(), 1);
+  });
+
+  test('is made anew when the answers stop, though some came', async () => {
+    let asked = 0;
+    const broker = connectTo(
+      await brokerThat(({ connection: own, correlationId }) => {
+        asked += 1;
+        return own === 1 && asked > 1 ? undefined : metadataAnswer(correlationId);
+      }),
+    );
+    const calls = Array.from({ length: 3 }, () => clusterIdOf(broker));
+    assert.equal(await calls[0], 'A');
+    const outcomes = await Promise.allSettled(calls);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'rejected'],
+    );
+    assert.equal(await clusterIdOf(broker), 'A');
+    assert.equal(server?.accepted(), 2);
   });
 
   const HOUR_MS = 3_600_000;
