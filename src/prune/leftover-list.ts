@@ -18,7 +18,8 @@ export interface LeftoverTally {
   readonly sizeBytes: number;
 }
 
-type TallyKind = Leftover['kind'] | 'young' | 'lapsing' | 'hidden';
+type SparedKind = 'young' | 'older' | 'lapsing';
+type TallyKind = Leftover['kind'] | SparedKind | 'hidden';
 
 export class LeftoverList {
   /** The first thousand. */
@@ -35,14 +36,9 @@ export class LeftoverList {
     if (this.listed.length < MAX_LISTED) this.listed.push(leftover);
   }
 
-  /** Left alone: too young, or of an age that nothing tells. */
-  spare({ sizeBytes }: { readonly sizeBytes: number | null }): void {
-    this.#count('young', sizeBytes);
-  }
-
-  /** Left to the store, which drops it in time. */
-  leave({ sizeBytes }: { readonly sizeBytes: number | null }): void {
-    this.#count('lapsing', sizeBytes);
+  /** Left alone, for the reason that its kind tells: see PruneReport. */
+  spare(kind: SparedKind, { sizeBytes }: { readonly sizeBytes: number | null }): void {
+    this.#count(kind, sizeBytes);
   }
 
   /** Removed, but the store keeps its bytes as an older version. */

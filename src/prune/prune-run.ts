@@ -2,9 +2,10 @@
 // whatever object that never ended, and checkpoints that others have replaced. A segment is uploaded first and named by a commit
 // afterwards, so only age tells one that is about to be named from one that never will be; the catalog is read again right before
 // each batch is removed, so that a commit that has just landed wins. Commits and restores are never touched: an upload that goes only
-// by an empty object in its place (Azure's) is discarded under data/, where that is one orphan more, and nowhere else. Killed at any
-// instant, what was removed was nobody's. What the store refuses for one object, or for one kind of them, keeps nothing else from being
-// removed.
+// by an empty object in its place (Azure's) is discarded under data/, where that is one orphan more, and nowhere else. Objects older
+// than the first commit stay: a backup begins anew where its catalog was lost, and then they are all that is left of it. Killed at
+// any instant, what was removed was nobody's. What the store refuses for one object, or for one kind of them, keeps nothing else
+// from being removed.
 
 import type { ObjectLayout } from '../catalog/object-layout.ts';
 import { requireIdentity } from '../inspection/stored-backup.ts';
@@ -52,6 +53,8 @@ export interface PruneReport {
   readonly hidden: LeftoverTally;
   /** Left alone: too young, or of an age that nothing tells. */
   readonly young: LeftoverTally;
+  /** Left alone: older than the first commit, as what a catalog that was lost has named. */
+  readonly older: LeftoverTally;
   /** Uploads left to the store, which drops them itself: in their place discarding would show an object that is none. */
   readonly lapsing: LeftoverTally;
   /** The first thousand of what was removed or would be. */
@@ -66,6 +69,8 @@ export class PruneRun {
   readonly #leftovers = new LeftoverList();
   readonly #failures: BackupError[] = [];
   #startedAtMs = 0;
+  /** Of the first commit, as the store lists it. */
+  #firstCommitAtMs = Number.NEGATIVE_INFINITY;
   #looked = 0;
 
   constructor(options: PruneOptions) {
@@ -86,6 +91,7 @@ export class PruneRun {
     await requireIdentity(store, layout);
     await this.#named.readOn(store, layout, signal);
     this.#startedAtMs = await store.clock();
+    this.#firstCommitAtMs = await firstCommitTime(store, layout);
     const bornBeforeMs = this.#startedAtMs - olderThanMs;
     await this.#asFarAsPossible(() => this.#pruneOrphans(bornBeforeMs));
     await this.#asFarAsPossible(() => this.#pruneUploads(bornBeforeMs));
@@ -109,6 +115,7 @@ export class PruneRun {
       checkpoints: leftovers.tally('checkpoint'),
       hidden: leftovers.tally('hidden'),
       young: leftovers.tally('young'),
+      older: leftovers.tally('older'),
       lapsing: leftovers.tally('lapsing'),
       listed: leftovers.listed,
       failures: this.#failures,
@@ -133,7 +140,7 @@ export class PruneRun {
       this.#looked += 1;
       if (this.#named.has(object.key)) continue;
       this.#assertCatalog(object.key);
-      if (object.modifiedAtMs > bornBeforeMs) this.#leftovers.spare(object);
+      if (object.modifiedAtMs > bornBeforeMs) this.#leftovers.spare('young', object);
       else batch.push(object);
       if (batch.length < BATCH_OBJECTS) continue;
       await this.#removeBatch(batch, bornBeforeMs);
@@ -159,8 +166,9 @@ export class PruneRun {
     for (const object of batch) {
       // A store may stamp an object with the time at which its upload began (S3 does): its footer tells when it was sealed.
       const sealedAtMs = await sealTime(store, object);
-      if (sealedAtMs === undefined || sealedAtMs <= bornBeforeMs) old.push(object);
-      else this.#leftovers.spare(object);
+      if (sealedAtMs !== undefined && sealedAtMs > bornBeforeMs) this.#leftovers.spare('young', object);
+      else if (object.modifiedAtMs < this.#firstCommitAtMs) this.#leftovers.spare('older', object);
+      else old.push(object);
     }
     if (isConfirmed) await this.#named.readOn(store, layout, signal);
     for (const object of old) if (!this.#named.has(object.key)) await this.#remove('orphan', object);
@@ -172,9 +180,9 @@ export class PruneRun {
       assertNotStopped(signal, layout);
       const { name, sizeBytes, touchedAtMs, appearsWhenDiscarded = false } = upload;
       if (touchedAtMs === null || touchedAtMs > bornBeforeMs) {
-        this.#leftovers.spare(upload);
+        this.#leftovers.spare('young', upload);
       } else if (appearsWhenDiscarded && !name.startsWith(layout.dataPrefix)) {
-        this.#leftovers.leave(upload);
+        this.#leftovers.spare('lapsing', upload);
       } else {
         if (isConfirmed) await store.discard(upload);
         this.#leftovers.add({ kind: 'upload', name, sizeBytes, touchedAtMs });
@@ -194,6 +202,13 @@ export class PruneRun {
       if (FATAL.has(error.code) || this.#failures.length >= MOST_REFUSED) throw error;
     }
   }
+}
+
+async function firstCommitTime(store: ObjectStore, layout: ObjectLayout): Promise<number> {
+  for await (const { key, modifiedAtMs } of store.list(layout.catalogPrefix)) {
+    if (layout.versionOfCommit(key) === 1) return modifiedAtMs;
+  }
+  return Number.NEGATIVE_INFINITY;
 }
 
 /** When its writer sealed the segment, by that host's clock; undefined for what is no whole segment, or gone. */

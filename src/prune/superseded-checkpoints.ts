@@ -35,7 +35,7 @@ export async function pruneCheckpoints(sweep: CheckpointSweep): Promise<void> {
   }
   for await (const object of store.list(layout.checkpointPiecePrefix)) {
     if (named.has(object.key)) continue;
-    if (object.modifiedAtMs > bornBeforeMs) leftovers.spare(object);
+    if (object.modifiedAtMs > bornBeforeMs) leftovers.spare('young', object);
     else await remove(object);
   }
 }
@@ -51,7 +51,7 @@ async function pruneIndexes(sweep: CheckpointSweep): Promise<Set<string> | undef
     if (whole < KEPT_CHECKPOINTS && (await isWhole(readWholeIndex(store, layout, index.version, verified)))) {
       whole += 1;
     } else if (whole > 0 && supersededAtMs > bornBeforeMs) {
-      leftovers.spare(index);
+      leftovers.spare('young', index);
     } else if (whole > 0) {
       await remove(index);
       removed.add(index.key);

@@ -9,6 +9,7 @@ import { jsonBatch, startWorkers, TestBackup } from '../../support/stored-backup
 import { jsonOf, removeDirectory, runCommand, temporaryDirectory } from './command-line.ts';
 
 const TWO_DAYS_AGO = new Date(Date.now() - 2 * 86_400_000);
+const THREE_DAYS_AGO = new Date(Date.now() - 3 * 86_400_000);
 
 let workers: WorkerPool;
 const directories: string[] = [];
@@ -32,6 +33,7 @@ async function leftovers() {
   const ofCatalog = join(directory, 'b', 'catalog', '.0123456789abcdef.tmp');
   for (const file of [temporary, ofCatalog]) await writeFile(file, 'half');
   for (const file of [temporary, ofCatalog, join(directory, old.key)]) await utimes(file, TWO_DAYS_AGO, TWO_DAYS_AGO);
+  await utimes(join(directory, backup.layout.commit(1)), THREE_DAYS_AGO, THREE_DAYS_AGO);
   const address = ['--path', directory, '--backup-id', 'b'];
   const files = async (): Promise<string[]> => {
     const found = await readdir(directory, { recursive: true, withFileTypes: true });

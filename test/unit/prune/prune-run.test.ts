@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pruneJson, renderPrune } from '../../../src/cli/output/reports/render-prune.ts';
 import type { WorkerPool } from '../../../src/compression/worker-pool.ts';
 import { BackupError } from '../../../src/model/errors.ts';
@@ -140,6 +141,27 @@ describe('prune', () => {
     assert.deepEqual((await prune(made)).young.count, 1);
     made.store.nowMs += 1;
     assert.deepEqual((await prune(made)).orphans.count, 1);
+  });
+
+  test('leaves what is older than the first commit: of a catalog that was lost and begun anew it is all that is left', async () => {
+    const made = await newBackup();
+    const { backup, store } = made;
+    await backup.segment([[jsonBatch(0n, 5)]]);
+    const all = await keysOf(store);
+    await sleep(5);
+    await backup.add([jsonBatch(0n, 5)]);
+    const report = await prune(made, { olderThanMs: 0 });
+    assert.deepEqual([report.orphans.count, report.older.count], [0, 1]);
+    assert.match(
+      renderPrune(report),
+      /\n {2}Left alone, since it is older than the first commit, .* named: 1, 1\.1 KiB\n/,
+    );
+    assert.equal(pruneJson(report).older_count, 1);
+    const left = await keysOf(store);
+    assert.deepEqual(
+      all.filter((key) => !left.includes(key)),
+      [],
+    );
   });
 
   test('tells what the store keeps as older versions though it was deleted', async () => {

@@ -25,7 +25,8 @@ export function addPruneCommand(program: Command, context: CommandContext): void
       '\nLooks for objects under data/ that no commit ever named, for uploads of any object that never ended (temporary files on a\n' +
         'filesystem, multipart uploads on S3, uncommitted blocks on Azure; Google Cloud Storage shows none and drops them after a\n' +
         'week), and for checkpoints of the catalog that others have replaced: the newest three that are whole stay. Commits,\n' +
-        'restores, and whatever any version of the catalog names stay. On Azure blocks go only by way of an empty blob that\n' +
+        'restores, and whatever any version of the catalog names stay, and so does what is older than the first commit: a catalog\n' +
+        'that was lost may have named it. On Azure blocks go only by way of an empty blob that\n' +
         'everybody sees, so that those of objects outside data/ are counted and left to the service, which drops them a week\n' +
         'after the last one came. --older-than must be longer than what an agent that writes\n' +
         'to the backup may take from the first byte of a segment to its commit: segment_max_interval_ms and the shorter of\n' +

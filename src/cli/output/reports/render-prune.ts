@@ -16,7 +16,8 @@ const KINDS: Readonly<Record<Leftover['kind'], string>> = {
 };
 
 export function renderPrune(report: PruneReport): string {
-  const { backupId, catalogVersion, orphans, uploads, checkpoints, hidden, young, lapsing, listed, failures } = report;
+  const { backupId, catalogVersion, orphans, uploads, checkpoints, hidden, listed, failures } = report;
+  const { young, older, lapsing } = report;
   const total = orphans.count + uploads.count + checkpoints.count;
   const rows = listed.map(({ kind, name, sizeBytes, touchedAtMs }) => [
     KINDS[kind],
@@ -32,6 +33,11 @@ export function renderPrune(report: PruneReport): string {
     `  Unfinished uploads: ${tallyText(uploads)}`,
     `  Checkpoints that others have replaced: ${tallyText(checkpoints)}`,
     ...(young.count === 0 ? [] : [`  Left alone, since it is younger than ${hours(report)}: ${tallyText(young)}`]),
+    ...(older.count === 0
+      ? []
+      : [
+          `  Left alone, since it is older than the first commit, as what a catalog that was lost has named: ${tallyText(older)}`,
+        ]),
     ...(lapsing.count === 0
       ? []
       : [
@@ -65,6 +71,8 @@ export function pruneJson(report: PruneReport): Readonly<Record<string, unknown>
     hidden_bytes: report.hidden.sizeBytes,
     younger_count: report.young.count,
     younger_bytes: report.young.sizeBytes,
+    older_count: report.older.count,
+    older_bytes: report.older.sizeBytes,
     lapsing_count: report.lapsing.count,
     lapsing_bytes: report.lapsing.sizeBytes,
     leftovers: report.listed.map(({ kind, name, sizeBytes, touchedAtMs }) => ({
