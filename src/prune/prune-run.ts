@@ -141,6 +141,7 @@ export class PruneRun {
       if (this.#named.has(object.key)) continue;
       this.#assertCatalog(object.key);
       if (object.modifiedAtMs > bornBeforeMs) this.#leftovers.spare('young', object);
+      else if (object.modifiedAtMs < this.#firstCommitAtMs) this.#leftovers.spare('older', object);
       else batch.push(object);
       if (batch.length < BATCH_OBJECTS) continue;
       await this.#removeBatch(batch, bornBeforeMs);
@@ -166,9 +167,8 @@ export class PruneRun {
     for (const object of batch) {
       // A store may stamp an object with the time at which its upload began (S3 does): its footer tells when it was sealed.
       const sealedAtMs = await sealTime(store, object);
-      if (sealedAtMs !== undefined && sealedAtMs > bornBeforeMs) this.#leftovers.spare('young', object);
-      else if (object.modifiedAtMs < this.#firstCommitAtMs) this.#leftovers.spare('older', object);
-      else old.push(object);
+      if (sealedAtMs === undefined || sealedAtMs <= bornBeforeMs) old.push(object);
+      else this.#leftovers.spare('young', object);
     }
     if (isConfirmed) await this.#named.readOn(store, layout, signal);
     for (const object of old) if (!this.#named.has(object.key)) await this.#remove('orphan', object);
